@@ -1,0 +1,98 @@
+"""Measure one culture's session: evoked responses of every probe, and how the weights changed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from culture_sim.analysis import evoked
+from culture_sim.analysis.weights import cell_sums
+from culture_sim.culture import Culture
+from culture_sim.electrodes import nearest_units
+from culture_sim.recording import Recording
+from protocols.schema import Protocol
+from protocols.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What is kept of one culture.
+
+    Parameters
+    ----------
+    leaky
+        Per (stimulus, phase, window's name): the leaky count per electrode in that window, one value a trial.
+    arrays
+        Plain arrays for the run directory and the figures.
+    """
+
+    leaky: dict[tuple[str, str, str], np.ndarray]
+    arrays: dict[str, np.ndarray]
+
+
+def measure(protocol: Protocol, timeline: Timeline, culture: Culture, recording: Recording) -> Responses:
+    """Analyse one recording.
+
+    Parameters
+    ----------
+    protocol, timeline, culture, recording
+        What was planned, grown and recorded.
+
+    Returns
+    -------
+    Responses
+    """
+    spec = protocol.culture
+    units = nearest_units(culture.electrodes, culture.positions, spec.readout.units_per_electrode)
+    arrays = {"positions": culture.positions, "electrodes": culture.electrodes, "units": units}
+    leaky: dict[tuple[str, str, str], np.ndarray] = {}
+    for phase in protocol.phases:
+        if phase.plastic:
+            continue
+        for name in dict.fromkeys(phase.present):
+            counts = _trials(timeline, recording, units, phase.name, name)
+            onset = spec.steps(protocol.stimuli[name].onset)
+            level = evoked.leaky_count(counts, spec.readout.leak / spec.simulation.dt).mean(axis=1)
+            for window, duration in protocol.evoked.windows.items():
+                leaky[name, phase.name, window] = evoked.window_mean(level, onset, spec.steps(duration))
+            key = f"{name}/{phase.name}"
+            bin_steps = spec.steps(spec.readout.bin)
+            from_edge = counts[..., onset % bin_steps :]  # a bin starts at the onset
+            arrays[f"psth/{key}"] = evoked.psth(from_edge, bin_steps).mean(axis=0)
+            arrays[f"leaky/{key}"] = level.mean(axis=0)
+    arrays |= _weight_maps(culture, recording) | _spikes(protocol, culture, recording, units)
+    return Responses(leaky, arrays)
+
+
+def _trials(timeline: Timeline, recording: Recording, units: np.ndarray, phase: str, stimulus: str) -> np.ndarray:
+    """Spikes heard per trial, electrode and step, shape (n_trials, n_electrodes, n_steps)."""
+    table = timeline.presentations
+    chosen = np.flatnonzero(
+        (table["phase"] == timeline.phases.index(phase)) & (table["stimulus"] == timeline.stimuli.index(stimulus))
+    )
+    chosen = chosen[np.argsort(table["trial"][chosen])]
+    n_steps = int(table["n_steps"][chosen[0]])
+    return np.stack([evoked.electrode_counts(*recording.presentation(k), units, n_steps) for k in chosen])
+
+
+def _weight_maps(culture: Culture, recording: Recording) -> dict[str, np.ndarray]:
+    cell = nearest_units(culture.positions, culture.electrodes, 1)[:, 0]
+    n_cells = len(culture.electrodes)
+    maps = {}
+    for name, projection in culture.spec.projections.items():
+        if projection.plastic:
+            source = np.arange(n_cells) if name == "electrode" else cell
+            maps[f"weights/{name}/before"] = cell_sums(culture.weights[name], source, cell, n_cells)
+            maps[f"weights/{name}/after"] = cell_sums(recording.weights[name], source, cell, n_cells)
+    return maps
+
+
+def _spikes(protocol: Protocol, culture: Culture, recording: Recording, units: np.ndarray) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    if protocol.record.spikes != "none":
+        kept = slice(None) if protocol.record.spikes == "all" else np.isin(recording.neuron, units)
+        arrays |= {"spikes/neuron": recording.neuron[kept], "spikes/step": recording.step[kept].astype(np.int32)}
+    if protocol.record.weights:
+        for name, after in recording.weights.items():
+            arrays |= {f"{name}/indptr": after.indptr, f"{name}/indices": after.indices}
+            arrays |= {f"{name}/before": culture.weights[name].data, f"{name}/after": after.data}
+    return arrays

@@ -1,0 +1,112 @@
+"""From single cultures to the numbers of an experiment: means over seeds, growth, comparison with what is published."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from culture_sim.analysis.evoked import grows
+from protocols.schema import Protocol
+from protocols.targets import Target, compare
+
+LEAKY_UNIT = "leaky spikes per electrode"
+
+#: Per seed: trial values under ``(stimulus, phase, window)``.
+Leaky = Mapping[tuple[str, str, str], np.ndarray]
+
+
+def summarise(protocol: Protocol, leaky: Sequence[Leaky], targets: list[Target]) -> dict[str, Any]:
+    """All metrics of a run.
+
+    Parameters
+    ----------
+    protocol
+        The experiment.
+    leaky
+        One entry a seed, from `culture_sim.analysis.responses.measure`.
+    targets
+        Published values, possibly none.
+
+    Returns
+    -------
+    dict
+        ``leaky/...`` in spikes per electrode, ``evoked/<stimulus>/<phase>`` on the published scale, ``growth/...``,
+        ``calibration`` and ``targets``.
+    """
+    own = {  # each phase in the window its published mean was taken over, then in every window
+        f"{stimulus}/{phase}": (stimulus, phase, phase) for stimulus, phase, window in leaky[0] if window == phase
+    }
+    every = {f"{s}/{p}/{_ms(protocol, w)}": (s, p, w) for s, p, w in leaky[0]}
+    raw = {
+        path: _moments([seed[key].mean() for seed in leaky], LEAKY_UNIT, protocol.evoked.windows[key[2]])
+        for path, key in (own | every).items()
+    }
+    gain, unit = _gain(protocol, raw, targets)
+    metrics: dict[str, Any] = {f"evoked/{path}": _scaled(value, gain, unit) for path, value in raw.items()}
+    metrics |= {f"leaky/{path}": value for path, value in raw.items()}
+    metrics |= _growth(protocol, leaky)
+    if protocol.evoked.calibrate_on is not None:
+        metrics["calibration"] = {"on": protocol.evoked.calibrate_on, "gain": gain, "from": LEAKY_UNIT, "to": unit}
+    metrics["targets"] = compare(metrics, targets, protocol.evoked.calibrate_on)
+    return metrics
+
+
+def _moments(per_seed: Sequence[float], unit: str, window_s: float) -> dict[str, Any]:
+    values = np.asarray(per_seed, float)
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "n": len(values),
+        "unit": unit,
+        "window_ms": [0, round(window_s * 1e3, 6)],
+        "per_seed": values.tolist(),
+    }
+
+
+def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
+    sd = None if value["sd"] is None else value["sd"] * gain
+    per_seed = [x * gain for x in value["per_seed"]]
+    return value | {"mean": value["mean"] * gain, "sd": sd, "per_seed": per_seed, "unit": unit}
+
+
+def _gain(protocol: Protocol, raw: dict[str, Any], targets: list[Target]) -> tuple[float, str]:
+    """Factor from leaky spikes to the published scale, fixed by one published value of the real culture."""
+    path = protocol.evoked.calibrate_on
+    if path is None:
+        return 1.0, LEAKY_UNIT
+    target = next(t for t in targets if t.quantity == path and t.subject == "culture" and t.bin_ms is None)
+    measured = raw[path.removeprefix("evoked/")]["mean"]
+    if not measured > 0:
+        raise RuntimeError(f"{path}: nothing was measured that could set the scale")
+    return target.value / measured, target.unit
+
+
+def _growth(protocol: Protocol, leaky: Sequence[Leaky]) -> dict[str, Any]:
+    """Change from the first to the last probing phase, in each window, seed by seed."""
+    probing = [phase.name for phase in protocol.phases if phase.name in protocol.evoked.windows]
+    if not probing:
+        return {}
+    first, last = probing[0], probing[-1]
+    metrics = {}
+    for stimulus in dict.fromkeys(stimulus for stimulus, _, _ in leaky[0]):
+        for window in probing:
+            if (stimulus, first, window) not in leaky[0] or (stimulus, last, window) not in leaky[0]:
+                continue
+            pairs = [_paired(seed[stimulus, first, window], seed[stimulus, last, window]) for seed in leaky]
+            metrics[f"growth/{stimulus}/{_ms(protocol, window)}"] = {
+                "ratio_per_seed": [float(a.mean() / b.mean()) if b.mean() > 0 else None for b, a in pairs],
+                "grows_per_seed": [grows(b, a) for b, a in pairs],
+                "from": first,
+                "to": last,
+            }
+    return metrics
+
+
+def _paired(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The trials that both have: trial k has the same pulses in every phase."""
+    n = min(len(before), len(after))
+    return before[:n], after[:n]
+
+
+def _ms(protocol: Protocol, window: str) -> str:
+    return f"{protocol.evoked.windows[window] * 1e3:g}ms"

@@ -1,0 +1,224 @@
+"""Turn the Brian2 network into a C++ program, compiled once and kept.
+
+The program holds no values: parameters, wiring, stimulus and the list of presentations are files it reads when it
+starts. It is kept under the hash of its own source and of the compiler, so it serves every seed, weight, stimulus
+and parameter value.
+"""
+
+import contextlib
+import fcntl
+import gc
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import brian2 as b2
+from brian2.codegen.cpp_prefs import get_compiler_and_args
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.device import get_device
+from brian2.groups.group import CodeRunner
+
+from culture_sim import network
+from culture_sim.culture import PROJECTIONS
+from culture_sim.machine import cores, processor_features
+from culture_sim.parameters import PARAMETERS, Shape
+
+
+class RowCodeObject(CPPStandaloneCodeObject):
+    """Brian2's C++ code objects plus the template `synapse_rows`."""
+
+    templater = CPPStandaloneCodeObject.templater.derive("culture_sim.engines")
+
+
+def cache_dir() -> Path:
+    """Where compiled programs are kept."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "culture_sim" / "programs"
+
+
+@cache
+def compiler() -> str | None:
+    """Name and version of the C++ compiler, or None where there is none."""
+    command = shlex.split(os.environ.get("CXX", "g++"))[0]
+    if shutil.which(command) is None or shutil.which("make") is None:
+        return None
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    return version.stdout.splitlines()[0] if version.returncode == 0 and version.stdout else None
+
+
+def rows(
+    source: b2.Group, target: b2.NeuronGroup, model: str, code: str, event: str, name: str
+) -> tuple[b2.Synapses, list[CodeRunner]]:
+    """Walk the rows of the spiking neurons directly: the route of the C++ engine."""
+    synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
+    eventspace = f"_{event}space"
+    synapses.variables.add_reference(eventspace, source)
+    deliver = CodeRunner(
+        synapses,
+        "synapse_rows",
+        code=code,
+        clock=target.clock,
+        when="synapses",
+        name=f"{name}_rows",
+        needed_variables=[eventspace],
+        template_kwds={"eventspace_variable": source.variables[eventspace], "n_sources": len(source)},
+        codeobj_class=RowCodeObject,
+    )
+    return synapses, [deliver]
+
+
+def generate(shape: Shape, directory: Path) -> None:
+    """Write the C++ project of a culture of this shape."""
+    gc.collect()  # names of networks that are gone are free again: the same shape gives the same source
+    b2.set_device("cpp_standalone", build_on_run=False)
+    b2.prefs.core.stop_on_keyboard_interrupt = False
+    device = get_device()
+    device.reinit()
+    device.activate(build_on_run=False)
+    b2.prefs.codegen.cpp.headers += ['"culture_program.h"']
+    try:
+        net = network.build(shape, rows)
+        net.network.run(0 * b2.second, namespace={})
+        device.insert_code("main", _main(shape, net, device))
+        device.insert_code("before_end", "return 0;  // all results are written already")
+        device.build(directory=str(directory), compile=False, run=False)
+        header = resources.files("culture_sim.engines").joinpath("culture_program.h").read_text()
+        (directory / "culture_program.h").write_text(header)
+    finally:
+        b2.prefs.codegen.cpp.headers = [h for h in b2.prefs.codegen.cpp.headers if "culture_program" not in h]
+        device.reinit()
+        b2.set_device("runtime")
+
+
+def _main(shape: Shape, net: network.CultureNetwork, device: object) -> str:
+    """The C++ that loads the values and leads through the presentations."""
+
+    def array(group: b2.Group, variable: str) -> str:
+        return device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
+
+    def calls(runners: list[CodeRunner]) -> str:
+        for runner in runners:
+            runner.before_run({})
+        return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
+
+    load = []
+    for index, name in enumerate(PARAMETERS):
+        load.append(f"{array(net.neurons, name)}[0] = parameters[{index}];")
+    load.append(f"culture_io::fill({array(net.neurons, 'v')}, {shape.n_neurons}, {array(net.neurons, 'v_rest')}[0]);")
+    snapshot = []
+    for index, (name, plastic) in enumerate(zip(PROJECTIONS, shape.plastic, strict=True)):
+        synapses = net.synapses[name]
+        pre, post, w, n = (array(synapses, v) for v in ("_synaptic_pre", "_synaptic_post", "w", "N"))
+        load.append(f'culture_io::read_synapses("{name}", {pre}, {post}, {w}, {n});')
+        if plastic:
+            load.append(f"{array(synapses, 'seen')}.resize({post}.size());")
+            load.append(f"{array(synapses, 'strength')}[0] = strengths[{index}];")
+            snapshot.append(f'culture_io::append("{name}.data", {w});')
+    stimulus, monitor = net.stimulus, net.monitor
+    return f"""
+std::vector<double> parameters, strengths;
+std::vector<int32_t> n_steps, last, learning, snapshot;
+culture_io::read("parameters", parameters);
+culture_io::read("strengths", strengths);
+{chr(10).join(load)}
+culture_io::read("stimulus.electrode", {array(stimulus, "neuron_index")});
+culture_io::read("stimulus.step", {array(stimulus, "_timebins")});
+culture_io::read("segments.n_steps", n_steps);
+culture_io::read("segments.last", last);
+culture_io::read("segments.learning", learning);
+culture_io::read("segments.snapshot", snapshot);
+std::cout << "loaded" << std::endl;
+size_t presentations = 0;
+for (size_t k = 0; k < n_steps.size(); k++)
+{{
+    {array(net.neurons, "learning")}[0] = learning[k];
+    {net.network.name}.run(n_steps[k] * {shape.dt!r}, NULL, 10.0);
+    {calls(net.flush)}
+    culture_io::append("spikes.neuron", {array(monitor, "i")});
+    culture_io::append("spikes.time", {array(monitor, "t")});
+    {array(monitor, "i")}.clear();
+    {array(monitor, "t")}.clear();
+    {array(monitor, "N")}[0] = 0;
+    if (!last[k]) continue;
+    {calls(net.normalise)}
+    {calls(net.reset)}
+    if (snapshot[k])
+    {{
+        {chr(10).join(snapshot)}
+    }}
+    std::cout << ++presentations << std::endl;
+}}
+{chr(10).join(snapshot)}
+"""
+
+
+def compiled(shape: Shape) -> Path:
+    """The program for cultures of this shape, compiling it if it is not kept yet.
+
+    Returns
+    -------
+    Path
+        An executable.
+
+    Raises
+    ------
+    RuntimeError
+        If the compiler fails; the message holds the end of what it said.
+    """
+    with _generated(shape) as (project, program):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(program.parent / "lock"):
+            if not _usable(program):
+                _compile(project)
+                unfinished = program.with_suffix(".part")
+                shutil.copy(project / "main", unfinished)
+                unfinished.rename(program)
+    return program
+
+
+def is_kept(shape: Shape) -> bool:
+    """Whether the program for this shape is compiled already."""
+    with _generated(shape) as (_, program):
+        return _usable(program)
+
+
+def _usable(program: Path) -> bool:
+    return program.is_file() and program.stat().st_size > 0 and os.access(program, os.X_OK)
+
+
+@contextlib.contextmanager
+def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
+    """The generated project, and where its program is kept."""
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
+        project = Path(scratch)
+        generate(shape, project)
+        yield project, cache_dir() / _hash(project) / "main"
+
+
+def _hash(project: Path) -> str:
+    digest = hashlib.sha256(repr((compiler(), get_compiler_and_args(), processor_features())).encode())
+    for path in sorted(project.rglob("*")):
+        if path.suffix in {".cpp", ".h"}:
+            digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _compile(project: Path) -> None:
+    jobs = cores()
+    done = subprocess.run(["make", f"-j{jobs}"], cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,118 @@
+"""Spike-timing-dependent plasticity with nearest-spike traces, without a postsynaptic pathway.
+
+The rule, at every step, for a synapse of magnitude ``w`` (traces jump to 1 at a spike and decay with tau):
+
+    w -= A_minus * s_pre * x_post;   w += A_plus * x_pre * s_post;   w = max(w, 0)
+
+Written like that, every postsynaptic spike walks a *column* of the weight matrix: strided memory, most of the
+run time. But between two presynaptic spikes ``w`` only grows, by ``A_plus * sum_s exp(-(s - t_pre) / tau)`` over
+the postsynaptic spikes ``s``. With the shared clock ``d = exp(-(t - T0) / tau)`` this sum is ``g_pre * (C_post -
+seen)``, where
+
+- ``g = 1 / d`` at a neuron's last spike (so its trace is ``x = g * d``),
+- ``C`` sums ``d`` over a neuron's spikes since T0,
+- ``seen`` is the synapse's copy of ``C_post`` at its last presynaptic spike.
+
+So potentiation can wait until the presynaptic neuron fires again, or until a flush. Only rows are walked. Exact
+up to rounding; since ``g`` grows as ``exp((t - T0) / tau)``, T0 moves forward at least every `FLUSH_EVERY_TAUS`.
+"""
+
+FLUSH_EVERY_TAUS = 5.0
+
+MODEL = """
+g : 1
+g_before : 1                         # g before a spike of this step
+g_relay : 1
+g_relay_before : 1
+C : 1
+C_before : 1
+ltp : volt                           # potentiation by a spike of this step
+ltd : volt                           # depression by a presynaptic spike in this step
+d : 1 (shared)
+trace_decay : 1 (shared, constant)   # exp(-dt / tau)
+learning : 1 (shared)                # 1 in a plastic presentation, else 0
+A_plus : volt (shared, constant)
+A_minus : volt (shared, constant)
+total : volt                         # sum of incoming weights, of one projection at a time
+"""
+
+STEP = """
+d = d * trace_decay
+g_before = g
+g_relay_before = g_relay
+C_before = C
+"""
+
+SPIKE = """
+g = 1 / d
+C += d
+"""
+
+RELAY = "g_relay = 1 / d"
+
+AFTER_SPIKES = """
+ltp = learning * A_plus * fired
+ltd = learning * A_minus * g * d
+"""
+
+# After a flush T0 is now: d = 1, hence g becomes the trace itself.
+MOVE_ORIGIN = """
+g = g * d
+g_relay = g_relay * d
+C = 0
+"""
+RESTART_CLOCK = "d = 1"
+
+RESET_STATE = """
+g = 0
+g_relay = 0
+C = 0
+"""
+
+# The stimulated electrodes carry a presynaptic trace only.
+SOURCE_STEP = "g_before = g"
+SOURCE_SPIKE = "g = 1 / d"
+SOURCE_MOVE_ORIGIN = "g = g * d"
+SOURCE_RESET_STATE = "g = 0"
+
+STATIC_SYNAPSE = "w : volt"
+PLASTIC_SYNAPSE = """
+w : volt
+seen : 1
+strength : volt (shared, constant)   # sum of a neuron's incoming weights after normalisation
+"""
+
+# A neuron all of whose inputs were depressed to zero (but for rounding) keeps them.
+NORMALISE = "w = w * strength / (total_post + int(total_post <= 1e-6 * strength) * volt)"
+
+
+def deliver(sign: str, *, plastic: bool, relayed: bool) -> str:
+    """What a presynaptic spike does to each of its synapses.
+
+    Parameters
+    ----------
+    sign
+        ``"+"`` for excitation, ``"-"`` for inhibition; ``w`` is a magnitude in both.
+    plastic
+        Whether the synapse learns.
+    relayed
+        Whether the presynaptic spikes come through the one-step relay.
+    """
+    if not plastic:
+        return f"I_post {sign}= w"
+    g = "g_relay_before_pre" if relayed else "g_before_pre"
+    # `w + ltp_post` is the weight after this step; its ltp is credited later, through C, as for any other spike.
+    return f"""
+    w = clip(w + learning_post * A_plus_post * {g} * (C_before_post - seen) - ltd_post, -ltp_post, inf * volt)
+    seen = C_before_post
+    I_post {sign}= w + ltp_post
+    """
+
+
+def flush(*, relayed: bool) -> str:
+    """Credit every synapse with the potentiation it still has to receive."""
+    g = "g_relay_pre" if relayed else "g_pre"
+    return f"""
+    w = clip(w + learning_post * A_plus_post * {g} * (C_post - seen), 0 * volt, inf * volt)
+    seen = 0
+    """

@@ -1,0 +1,60 @@
+"""Progress with remaining time: a bar in a terminal, a line now and then in a log."""
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LOG_EVERY_S = 15.0
+
+
+class SeedProgress:
+    """Progress over seeds that run side by side.
+
+    Parameters
+    ----------
+    console
+        Where to show it.
+    seeds
+        The seeds to come.
+    """
+
+    def __init__(self, console: Console, seeds: list[int]) -> None:
+        self.console = console
+        self.done = dict.fromkeys(seeds, 0.0)
+        self.started = self.logged = time.monotonic()
+        self.bar = Progress(
+            TextColumn("presenting"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("elapsed"),
+            TimeElapsedColumn(),
+            TextColumn("remaining"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("", total=len(seeds))
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def report(self, seed: int, fraction: float) -> None:
+        """Note that a seed is done up to a fraction."""
+        self.done[seed] = fraction
+        total = sum(self.done.values())
+        self.bar.update(self.task, completed=total)
+        now = time.monotonic()
+        if not self.console.is_terminal and total > 0 and now - self.logged >= LOG_EVERY_S:
+            self.logged = now
+            elapsed, share = now - self.started, total / len(self.done)
+            remaining = elapsed * (1 - share) / share
+            self.console.print(f"presenting {share:4.0%}, elapsed {elapsed:.0f} s, remaining {remaining:.0f} s")

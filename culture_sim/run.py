@@ -1,0 +1,134 @@
+"""Run a protocol on simulated cultures: ``python -m culture_sim.run protocols/ruaro2005.yaml``."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from culture_sim import engines, table
+from culture_sim.analysis.summary import summarise
+from culture_sim.estimate import Estimate, estimate, expected_synapses
+from culture_sim.machine import available_memory_bytes, cores
+from culture_sim.progress import SeedProgress
+from culture_sim.seed_run import run_seeds
+from culture_sim.topology import MOST_SYNAPSES
+from protocols import cli, store
+from protocols.faults import ProtocolFault
+from protocols.schema import Protocol
+from protocols.targets import read_targets
+from protocols.timeline import expand
+
+
+class CultureLearner:
+    """The culture's side of the command: from a protocol to metrics and arrays."""
+
+    packages: tuple[str, ...] = ("culture_sim", "protocols")
+    devices: tuple[str, ...] = engines.DEVICES
+
+    def check(self, protocol: Protocol, options: cli.Options) -> None:
+        """Refuse a culture that does not fit into memory, or whose synapses Brian2 cannot count."""
+        most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
+        if most > MOST_SYNAPSES:
+            raise ProtocolFault(
+                [
+                    f"culture.neurons.count: {protocol.culture.neurons.count} gives a projection {most:.3g} synapses; "
+                    f"allowed: {MOST_SYNAPSES:.3g}"
+                ]
+            )
+        needed = self._estimate(protocol, options).memory_bytes
+        free = available_memory_bytes()
+        if free is not None and needed > free:
+            raise ProtocolFault(
+                [
+                    f"culture.neurons.count: {protocol.culture.neurons.count} needs about {needed / 1e9:.1f} GB; "
+                    f"allowed: what fits into the {free / 1e9:.1f} GB available"
+                ]
+            )
+
+    def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
+        """Timeline, work and memory, in words."""
+        timeline, work = expand(protocol), self._estimate(protocol, options)
+        lines = ["timeline (one seed):"]
+        for index, phase in enumerate(timeline.phases):
+            rows = timeline.presentations[timeline.presentations["phase"] == index]
+            learning = "learning" if rows["plastic"].any() else "no learning"
+            seconds = rows["n_steps"].sum() * protocol.culture.simulation.dt
+            lines.append(f"  {phase}: {len(rows)} presentations, {seconds:g} s, {learning}")
+        return [
+            *lines,
+            f"work (one seed): {work.n_steps} steps, {work.n_synapses:.3g} synapses, "
+            f"at most {work.most_events:.2g} synaptic events",
+            f"memory (one seed): {work.memory_bytes / 1e9:.1f} GB; {self._jobs(protocol, options)} seeds at a time",
+        ]
+
+    def execute(
+        self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        """Run the seeds that are not finished yet, then summarise all."""
+        seeds = list(protocol.seed_list)
+        parts = {seed: part for seed in seeds if (part := run.load_part(f"seed_{seed}")) and "positions" in part}
+        if parts:
+            console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
+        missing = [seed for seed in seeds if seed not in parts]
+        if missing:
+            work = self._estimate(protocol, options)
+            with console.status("Preparing the simulator (the first run of a model pays for the compiler) ..."):
+                shape = engines.Shape.of(protocol.culture)
+                n = len(missing)
+                engine = engines.prepare(options.device, shape, n * work.n_steps, n * work.most_events)
+            jobs = self._jobs(protocol, options)
+            count = protocol.culture.neurons.count
+            console.print(f"{n} cultures of {count} neurons, engine {engine.name}, {min(jobs, n)} at a time.")
+            with (
+                SeedProgress(console, missing) as progress,
+                contextlib.closing(run_seeds(protocol, engine, missing, jobs, progress.report)) as results,
+            ):
+                for seed, part in results:
+                    run.save_part(f"seed_{seed}", part)
+                    parts[seed] = part
+                    progress.report(seed, 1.0)
+        targets = read_targets(options.targets) if options.targets else []
+        metrics = summarise(protocol, [_trials(parts[seed]) for seed in seeds], targets)
+        arrays = {f"seed_{seed}/{path}": array for seed in seeds for path, array in parts[seed].items()}
+        facts = {"seeds": seeds, "device": engine.name if missing else None}
+        return metrics, facts, arrays
+
+    def show(self, metrics: dict[str, Any], console: Console) -> None:
+        """Print the comparison with what is published."""
+        table.show(metrics, console)
+
+    def figures(self, run_dir: Path, console: Console) -> None:
+        """Draw the figures, if matplotlib is there."""
+        try:
+            from figures.make import make
+        except ImportError as missing:
+            console.print(f"No figures: {missing.name} is not installed (pip install '.[figures]').")
+            return
+        make(run_dir)
+
+    def _estimate(self, protocol: Protocol, options: cli.Options) -> Estimate:
+        return estimate(protocol, compiled=options.device != "runtime")
+
+    def _jobs(self, protocol: Protocol, options: cli.Options) -> int:
+        """Seeds at a time: as asked, but no more than seeds, and no more than memory holds."""
+        jobs = min(options.jobs or cores(), protocol.seeds)
+        free = available_memory_bytes()
+        return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))
+
+
+def _trials(part: dict[str, np.ndarray]) -> dict[tuple[str, str, str], np.ndarray]:
+    """The trial values among a seed's arrays, by (stimulus, phase, window)."""
+    found = {}
+    for path, values in part.items():
+        if path.startswith("trials/"):
+            _, stimulus, phase, window = path.split("/")
+            found[stimulus, phase, window] = values
+    return found
+
+
+app = cli.command(CultureLearner())
+
+if __name__ == "__main__":
+    cli.main(app)

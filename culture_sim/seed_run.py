@@ -1,0 +1,132 @@
+"""One seed of an experiment: grow, stimulate, simulate, analyse. Seeds share nothing and run in parallel."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import numpy as np
+
+from culture_sim.analysis.responses import measure
+from culture_sim.culture import Culture
+from culture_sim.engines import Engine
+from culture_sim.stimulus import encode
+from protocols.schema import Protocol
+from protocols.timeline import expand
+
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+
+#: Called with (seed, fraction done).
+Report = Callable[[int, float], None]
+
+
+def run_seed(protocol: Protocol, engine: Engine, seed: int, report: Report) -> dict[str, np.ndarray]:
+    """Run one seed.
+
+    Returns
+    -------
+    dict
+        Arrays by path; ``trials/<stimulus>/<phase>/<window>`` holds the responses, one value a trial.
+    """
+    culture = Culture.grow(protocol.culture, seed)
+    timeline = expand(protocol, seed)
+    session = encode(protocol, timeline, seed)
+    # most of the work follows the pulses, so progress counts them
+    pulses = np.bincount(np.searchsorted(session.onset, session.step, "right") - 1, minlength=len(session.n_steps))
+    done = np.cumsum(pulses + session.n_steps / 10)
+    report(seed, 0.0)
+    recording = engine.run(culture, session, lambda k, _: report(seed, float(done[k - 1] / done[-1])))
+    responses = measure(protocol, timeline, culture, recording)
+    trials = {"trials/" + "/".join(key): values for key, values in responses.leaky.items()}
+    return trials | responses.arrays
+
+
+def run_seeds(
+    protocol: Protocol, engine: Engine, seeds: Sequence[int], jobs: int, report: Report
+) -> Generator[tuple[int, dict[str, np.ndarray]], None, None]:
+    """Run seeds, up to `jobs` of them side by side in processes of their own, giving each result as it comes.
+
+    Raises
+    ------
+    RuntimeError
+        If a seed fails; the others are ended, compiled programs included.
+    """
+    if jobs == 1 or len(seeds) == 1:
+        for seed in seeds:
+            yield seed, run_seed(protocol, engine, seed, report)
+        return
+    context = multiprocessing.get_context("spawn")
+    waiting, running = list(seeds), dict[Connection, tuple[int, Any]]()
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:  # ours: a killed process cleans up nothing
+        # An interruption is taken while waiting only: no process is half started, no result half written.
+        interrupted = threading.Event()
+        handlers = {number: signal.signal(number, lambda *_: interrupted.set()) for number in INTERRUPTIONS}
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    seed, (ours, theirs) = waiting.pop(0), context.Pipe(duplex=False)
+                    process = context.Process(target=_work, args=(theirs, scratch, protocol, engine, seed))
+                    running[ours] = seed, process
+                    process.start()
+                    theirs.close()
+                for connection in wait(list(running), timeout=0.2):
+                    seed, process = running[connection]  # type: ignore[index]
+                    message = _receive(connection, seed, process)
+                    if isinstance(message, float):
+                        report(seed, message)
+                        continue
+                    process.join()
+                    del running[connection]  # type: ignore[arg-type]
+                    yield seed, message
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+        finally:
+            for _, process in running.values():
+                _end(process)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def _receive(connection: Any, seed: int, process: Any) -> float | dict[str, np.ndarray]:
+    """The next message of a seed: the fraction done, or its result."""
+    try:
+        message = connection.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"the process of seed {seed} ended with code {process.exitcode}") from None
+    if isinstance(message, str):
+        raise RuntimeError(f"seed {seed}: {message}")
+    return message
+
+
+def _end(process: Any) -> None:
+    """End a seed's process and the program it may have started."""
+    if process.pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def _work(connection: Any, scratch: str, protocol: Protocol, engine: Engine, seed: int) -> None:
+    """Run one seed in a process group of its own, which ends with the parent."""
+    os.setsid()
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    tempfile.tempdir = scratch
+    try:
+        connection.send(run_seed(protocol, engine, seed, lambda _, fraction: connection.send(fraction)))
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        connection.send(str(error) or type(error).__name__)
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.killpg(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Figures from run directories; nothing here runs a simulator."""

@@ -1,0 +1,52 @@
+"""One look for all figures."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+mpl.use("Agg")
+
+BEFORE, AFTER, PUBLISHED = "#8a8f98", "#0b6fa4", "#c2571a"
+WIDTH = 7.2  # inches, a double column
+
+RC: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "savefig.dpi": 200,
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+}
+
+
+mpl.rcParams.update(RC)
+
+
+def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of the common width and its axes, shape (rows, columns)."""
+    return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
+
+
+def bare(ax: Axes) -> None:
+    """An image without ticks or frame."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG whole or not at all."""
+    unfinished = path.with_suffix(".part.png")
+    figure.savefig(unfinished)
+    plt.close(figure)
+    unfinished.rename(path)

@@ -1,0 +1,146 @@
+"""The command that both packages offer: load, check, reuse or run, store, show."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from protocols import store
+from protocols.faults import ProtocolFault
+from protocols.loader import find, load
+from protocols.schema import Protocol as Experiment
+
+UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or typer's own copy of click in later versions
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked of this run, beside the protocol itself."""
+
+    device: str
+    jobs: int | None
+    targets: Path | None
+
+
+class Learner(Protocol):
+    """What a package brings to the command."""
+
+    packages: tuple[str, ...]
+    devices: tuple[str, ...]
+
+    def check(self, protocol: Experiment, options: Options) -> None:
+        """Raise `ProtocolFault` for what cannot run on this machine."""
+
+    def plan(self, protocol: Experiment, options: Options) -> list[str]:
+        """What ``--dry-run`` prints after the resolved protocol."""
+
+    def execute(
+        self, protocol: Experiment, run: store.Run, options: Options, console: Console
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        """Run it: metrics, facts for the provenance, arrays."""
+
+    def show(self, metrics: dict[str, Any], console: Console) -> None:
+        """Print the result for a person."""
+
+    def figures(self, run_dir: Path, console: Console) -> None:
+        """Draw the run's figures."""
+
+
+def command(learner: Learner) -> typer.Typer:
+    """The command-line program of a learner."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.command()
+    def run(
+        protocol: Annotated[str, typer.Argument(help="A protocol file, or the bare name of a built-in one.")],
+        quick: Annotated[bool, typer.Option("--quick", help="The file's small version, under a minute.")] = False,
+        set_: Annotated[
+            list[str] | None, typer.Option("--set", help="Override, for example culture.neurons.count=2000.")
+        ] = None,
+        seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Seeds run at a time. Default: one a core.")] = None,
+        device: Annotated[str, typer.Option(help=" | ".join(learner.devices))] = "auto",
+        out: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("runs"),
+        json_: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, nothing else.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Run again even if the run exists.")] = False,
+    ) -> None:
+        """Run an experiment and leave a run directory with metrics, arrays and figures."""
+        if device not in learner.devices:
+            raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
+        overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
+        loaded = load(protocol, overrides, quick=quick)
+        targets = None if loaded.targets is None else find(protocol).parent / loaded.targets
+        options = Options(device, jobs, targets)
+        if dry_run:
+            print(store.resolved(loaded))
+            print("\n".join(learner.plan(loaded, options)))
+            return
+        _run(learner, loaded, options, out, json_, force)
+
+    return app
+
+
+def _run(learner: Learner, protocol: Experiment, options: Options, out: Path, as_json: bool, force: bool) -> None:
+    messages = Console(stderr=True, highlight=False)
+    inputs = {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
+    run = store.Run(out, protocol, store.run_hash(protocol, inputs, learner.packages))
+    try:
+        if run.complete and not force:
+            messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
+        else:
+            learner.check(protocol, options)
+            with run.writing(afresh=force):
+                if force or not run.complete:  # another process may have finished it by now
+                    started = time.monotonic()
+                    metrics, facts, arrays = learner.execute(protocol, run, options, messages)
+                    facts = store.provenance(learner.packages, wall_s=round(time.monotonic() - started, 3), **facts)
+                    run.finish(metrics, facts, arrays, inputs)
+            learner.figures(run.path, messages)
+    except KeyboardInterrupt:
+        messages.print("Finished seeds are kept: the same command goes on from there.")
+        raise
+    except OSError as error:
+        raise RuntimeError(f"{error.filename or out}: {error.strerror or error}") from None
+    metrics = run.metrics()
+    if as_json:
+        print(json.dumps(metrics, indent=2))
+    else:
+        learner.show(metrics, Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120))
+        messages.print(f"Run directory: {run.path}", soft_wrap=True)
+
+
+def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
+    """Run the command; exit codes 0 done, 1 failed while running, 2 wrong input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = typer.main.get_command(app).main(
+            args=None if arguments is None else list(arguments), standalone_mode=False
+        )
+    except ProtocolFault as fault:
+        _fail(fault.lines, 2)
+    except UsageError as error:
+        _fail([error.format_message().replace("\n", " ")], 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(["interrupted"], 130)
+    except (RuntimeError, store.RunInUse, MemoryError, OSError) as error:
+        _fail([str(error) or type(error).__name__], 1)
+    sys.exit(code or 0)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(lines: Sequence[str], code: int) -> None:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(code)

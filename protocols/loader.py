@@ -1,0 +1,174 @@
+"""Read an experiment file: YAML without surprises, overrides, checks."""
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from protocols.faults import ProtocolFault, faults_of, nearest
+from protocols.schema import Protocol
+from protocols.targets import read_targets
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which ``1e-3`` is a number, ``off`` and ``2:30`` are words, and a key stands only once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {}  # PyYAML's own guesses are the surprises
+for _tag, _pattern in {
+    "bool": r"true|false",
+    "null": r"null|~|",
+    "int": r"[-+]?\d+",
+    "float": r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?",
+}.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), None)
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Read YAML text; faults name `source` and the line."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  (it is a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ProtocolFault([f"{source}{line}: not valid YAML: {error.problem}"]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ProtocolFault([f"{source}: not valid YAML: {str(error).splitlines()[0]}"]) from None
+
+
+def builtin() -> dict[str, Path]:
+    """The protocols that come with the project, by bare name."""
+    folder = Path(str(resources.files("protocols")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """The file of a protocol given by path or by bare name."""
+    path = Path(name)
+    if path.is_dir():
+        raise ProtocolFault([f"{name}: is a directory; allowed: a protocol file, or one of {', '.join(builtin())}"])
+    if path.exists():
+        return path
+    bare = path.name.removesuffix(".yaml")
+    if bare in builtin() and name in {bare, f"protocols/{bare}.yaml"}:
+        return builtin()[bare]
+    raise ProtocolFault([f"{name}: no such protocol; {nearest(bare, builtin())}"])
+
+
+def read(name: str) -> tuple[dict[str, Any], Path]:
+    """The raw content of a protocol file, a mapping."""
+    path = find(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ProtocolFault([f"{name}: is not a text file; allowed: YAML in UTF-8"]) from None
+    except OSError as error:
+        raise ProtocolFault([f"{name}: cannot be read: {error.strerror}"]) from None
+    if "\0" in text:
+        raise ProtocolFault([f"{name}: is not a text file; allowed: YAML in UTF-8"])
+    content = parse_yaml(text, name)
+    if content is None:
+        raise ProtocolFault([f"{name}: is empty; allowed: a protocol"])
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{name}: holds a {type(content).__name__}; allowed: a mapping of keys"])
+    return content, path
+
+
+def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Protocol:
+    """Load and check a protocol.
+
+    Parameters
+    ----------
+    name
+        Path of a YAML file, or the bare name of a built-in protocol.
+    overrides
+        ``path=value`` strings as given to ``--set``; they win over the file's ``quick:`` block.
+    quick
+        Whether to apply that block.
+
+    Raises
+    ------
+    ProtocolFault
+        With one line for every fault.
+    """
+    content, path = read(name)
+    protocol = check(content, name)
+    changes: dict[str, Any] = {}
+    if quick:
+        if not protocol.quick:
+            raise ProtocolFault([f"{name}: has no 'quick:' block; run it without --quick"])
+        changes |= protocol.quick
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise ProtocolFault([f"--set {override}: allowed: path=value"])
+        changes[key] = parse_yaml(value, f"--set {key}")
+    if changes:
+        try:
+            resolved = protocol.model_dump(mode="json")
+        except ValueError as error:
+            raise ProtocolFault([f"quick: {str(error).splitlines()[0]}; allowed: paths and plain values"]) from None
+        for key, value in changes.items():
+            _assign(resolved, key.split("."), value, key)
+        protocol = check(resolved, name)
+    _check_targets(protocol, path)
+    return protocol
+
+
+def _check_targets(protocol: Protocol, path: Path) -> None:
+    """Refuse published values that are not there."""
+    quantities: set[str] = set()
+    if protocol.targets is not None:
+        file = path.parent / protocol.targets
+        if not file.is_file():
+            raise ProtocolFault([f"targets: no such file '{protocol.targets}' beside {path.name}"])
+        quantities = {t.quantity for t in read_targets(file) if t.bin_ms is None and t.subject == "culture"}
+    scale = protocol.evoked.calibrate_on
+    if scale is not None and scale not in quantities:
+        hint = nearest(scale, quantities) if quantities else "allowed: a quantity of the 'targets:' file, none is given"
+        raise ProtocolFault([f"evoked.calibrate_on: no published value '{scale}'; {hint}"])
+
+
+def check(content: Mapping[str, Any], source: str) -> Protocol:
+    """Validate the content of a file."""
+    try:
+        return Protocol.model_validate(content)
+    except ValidationError as error:
+        raise ProtocolFault(faults_of(error, Protocol)) from None
+
+
+def _assign(node: Any, path: list[str], value: Any, whole: str) -> None:
+    """Set a value in nested mappings and lists; an item of a list goes by its index or its ``name``."""
+    key = path[0]
+    if isinstance(node, list):
+        names = [str(item.get("name", i)) if isinstance(item, dict) else str(i) for i, item in enumerate(node)]
+        if key not in names and not (key.isdecimal() and int(key) < len(node)):
+            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, names)}"])
+        index = names.index(key) if key in names else int(key)
+        if len(path) == 1:
+            node[index] = value
+        else:
+            _assign(node[index], path[1:], value, whole)
+        return
+    if not isinstance(node, dict):
+        raise ProtocolFault([f"{whole}: '{key}' is below a single value"])
+    if len(path) == 1:
+        if key not in node and not {"rule", "encoder"} & node.keys():  # a union's member may bring new keys
+            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+        node[key] = value
+        return
+    if key not in node:
+        raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+    _assign(node[key], path[1:], value, whole)

@@ -1,0 +1,81 @@
+"""Quantities with units: ``"20 ms"`` in a file is ``0.02`` (SI) in Python, exactly and back.
+
+Scaling is done in decimal, so that ``30 um`` and ``0.03 mm`` are the same float and hash alike.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_PREFIX = {"k": 3, "": 0, "m": -3, "u": -6, "µ": -6, "μ": -6, "n": -9}
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\s\d].*?)?\s*")
+
+
+class UnitError(ValueError):
+    """A quantity whose unit is missing, unknown or of another dimension."""
+
+
+def parse(text: Any, unit: str, example: str) -> float:
+    """Read a quantity.
+
+    Parameters
+    ----------
+    text
+        For example ``"20 ms"``.
+    unit
+        The SI unit expected, for example ``"s"``.
+    example
+        A right spelling, for the message.
+
+    Returns
+    -------
+    float
+        The value in `unit`.
+
+    Raises
+    ------
+    UnitError
+        If the unit is missing or is not `unit` with an SI prefix.
+    """
+    allowed = f"a quantity in {unit}, for example '{example}'"
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        raise UnitError(f"has no unit; allowed: {allowed}")
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise UnitError(f"is not a quantity; allowed: {allowed}")
+    number, given = match.groups()
+    if not given:
+        raise UnitError(f"has no unit; allowed: {allowed}")
+    if not given.endswith(unit) or (prefix := given[: -len(unit)]) not in _PREFIX:
+        raise UnitError(f"has the wrong unit '{given}'; allowed: {allowed}")
+    try:
+        value = float(Decimal(number).scaleb(_PREFIX[prefix]))
+    except ArithmeticError:
+        value = float("inf")
+    if abs(value) == float("inf"):
+        raise UnitError(f"is out of range; allowed: {allowed}")
+    return value
+
+
+def spell(value: float, unit: str, prefix: str) -> str:
+    """Write a quantity so that `parse` gives back the same float."""
+    scaled = Decimal(repr(float(value))).scaleb(-_PREFIX[prefix]).normalize()
+    return f"{scaled:f} {prefix}{unit}"
+
+
+def _quantity(unit: str, prefix: str, example: str) -> Any:
+    def read(text: Any) -> float:
+        return parse(text, unit, example)
+
+    def write(value: float) -> str:
+        return spell(value, unit, prefix)
+
+    return Annotated[float, BeforeValidator(read), PlainSerializer(write)]
+
+
+Time = _quantity("s", "m", "20 ms")
+Length = _quantity("m", "u", "500 um")
+Voltage = _quantity("V", "m", "-70 mV")
+Rate = _quantity("Hz", "", "250 Hz")

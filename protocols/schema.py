@@ -1,0 +1,81 @@
+"""A protocol: one experiment, as a frozen plan that can be expanded without any simulator."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from protocols.consistency import check_consistency
+from protocols.culture import Culture, PositiveTime
+from protocols.section import Section
+from protocols.stimuli import Stimulus
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=100)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Seed = Annotated[int, Field(ge=0, le=2**63)]
+
+
+class Phase(Section):
+    """Presentations of one or more stimuli.
+
+    `interleaved` presents A B A B, `blocked` A A B B, `shuffled` a random order. Learning happens only in `plastic`
+    phases. After every presentation the weights are normalised and the state is reset, so that the pause between
+    two presentations needs no simulation; `every` only documents it.
+    """
+
+    name: Name
+    present: Annotated[tuple[Name, ...], Field(min_length=1)]
+    repetitions: Count = 1
+    order: Literal["interleaved", "blocked", "shuffled"] = "interleaved"
+    window: PositiveTime
+    every: PositiveTime | None = None
+    plastic: bool = False
+
+
+class Evoked(Section):
+    """How responses are measured: the leaky count, averaged over windows that start at the stimulus' onset.
+
+    Parameters
+    ----------
+    windows
+        For each probing phase the window its published mean was taken over. Every window is applied to every phase.
+    calibrate_on
+        A metric whose published value fixes the scale of the leaky count (its unit is not published).
+    """
+
+    windows: dict[Name, PositiveTime]
+    calibrate_on: str | None = None
+
+
+class Record(Section):
+    """What is kept of a run beside its metrics."""
+
+    spikes: Literal["units", "all", "none"] = "units"
+    weights: bool = False
+
+
+class Protocol(Section):
+    """An experiment file."""
+
+    name: Name
+    title: str
+    citation: str
+    culture: Culture
+    stimuli: dict[Name, Stimulus]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    evoked: Evoked
+    targets: Annotated[str, Field(pattern=r"^\w[^/\\]*(/\w[^/\\]*)*$")] | None = None  # below the folder of the file
+    record: Record = Record()
+    seeds: Count = 1
+    first_seed: Seed = 0
+    stimulus_seed: Seed = 0
+    quick: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def seed_list(self) -> range:
+        """The seeds to run."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_consistency(self)
+        return self
