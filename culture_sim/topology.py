@@ -9,6 +9,7 @@ from culture_sim.machine import cores
 from protocols.culture import Array, DenseWiring, Projection, SparseWiring
 
 MOST_SYNAPSES = 2**31 - 1  # of a projection: Brian2 counts them in 32 bits
+LARGEST_SCALE = 1e30  # of a connection probability; its square still fits double, itself single precision
 ROWS_PER_BLOCK = 64  # presynaptic neurons drawn from one random stream; part of the result, not a tuning knob
 
 
@@ -120,13 +121,15 @@ def _connection_scale(pre: np.ndarray, post: np.ndarray, projection: Projection,
 
 
 def _solve_scale(law: np.ndarray, fan_in: int) -> np.ndarray:
-    """Solve sum_i min(1, scale law_i) = fan_in for every column of `law` by fixed-point iteration."""
-    tiny = 1e-300
-    scale = fan_in / np.maximum(law.sum(axis=0), tiny)
+    """Solve sum_i min(1, scale law_i) = fan_in for every column of `law` by fixed-point iteration.
+
+    Where too few neurons lie within reach the scale ends at `LARGEST_SCALE`: all that the law reaches connect.
+    """
+    scale = np.minimum(fan_in / np.maximum(law.sum(axis=0), 1 / LARGEST_SCALE), LARGEST_SCALE)
     for _ in range(50):
         reached = np.minimum(1, scale * law).sum(axis=0)
-        update = fan_in / np.maximum(reached, tiny)
-        scale = np.minimum(scale * update, 1e30)
+        update = fan_in / np.maximum(reached, 1 / LARGEST_SCALE)
+        scale = np.minimum(scale * update, LARGEST_SCALE)
         if np.all(np.abs(update - 1) < 1e-4):
             break
     return scale

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from culture_sim.session import Session
 from protocols.culture import Culture as CultureSpec
 
 # One cache for all test workers and test runs of this user, apart from the user's own.
 os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"culture_twin_tests_{os.getuid()}")
+
+# The same examples in every run, so that a red run is the change's own; HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def spec(count: int = 240, **changes: object) -> CultureSpec:

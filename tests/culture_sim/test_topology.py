@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_array
@@ -76,7 +76,7 @@ def test_dense_cutoff_drops_what_is_below_it_and_nothing_else() -> None:
             assert full[kept[:, column], column].min() >= full[~kept[:, column], column].max()
 
 
-@settings(max_examples=25, deadline=None)
+@example(n=2, sigma=0.0625, strength=1.0, seed=142, sparse=True)  # the two are out of each other's reach
 @given(
     n=st.integers(2, 130),
     sigma=st.floats(0.05, 3),
