@@ -17,13 +17,29 @@ from culture_sim import neurons, plasticity
 from culture_sim.culture import PROJECTIONS
 from culture_sim.parameters import Shape
 
-#: Connects spikes (`event` of `source`) to synapses: (source, target, model, code, event, name) -> Synapses, runners
-Route = Callable[[b2.Group, b2.NeuronGroup, str, str, str, str], tuple[b2.Synapses, list[CodeRunner]]]
+
+@dataclass(frozen=True)
+class Pathway:
+    """What a presynaptic spike (`event` of the source) does: `transmit`, and where the synapses are plastic, `learn`.
+
+    `learn` includes the transmission and equals `transmit` in a presentation without learning.
+    """
+
+    event: str
+    transmit: str
+    learn: str | None
+
+
+#: Connects spikes to synapses: (source, target, model, pathway, name) -> Synapses, runners
+Route = Callable[[b2.Group, b2.NeuronGroup, str, Pathway, str], tuple[b2.Synapses, list[CodeRunner]]]
 
 
 @dataclass(frozen=True)
 class CultureNetwork:
-    """A Brian2 network and the runners to be called between presentations, in order."""
+    """A Brian2 network and the runners to be called between presentations, in order.
+
+    `flush` matters only after learning. `normalise` is idempotent: without learning, once is enough.
+    """
 
     network: b2.Network
     stimulus: b2.SpikeGeneratorGroup
@@ -31,15 +47,17 @@ class CultureNetwork:
     synapses: Mapping[str, b2.Synapses]
     monitor: b2.SpikeMonitor
     flush: list[CodeRunner]
+    move_origin: list[CodeRunner]
     normalise: list[CodeRunner]
     reset: list[CodeRunner]
 
 
 def direct(
-    source: b2.Group, target: b2.NeuronGroup, model: str, code: str, event: str, name: str
+    source: b2.Group, target: b2.NeuronGroup, model: str, pathway: Pathway, name: str
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
     """Brian2's ordinary synapses: the route of the runtime engine."""
-    synapses = b2.Synapses(source, target, model, on_pre=code, on_event=event, clock=target.clock, name=name)
+    on_pre = pathway.learn or pathway.transmit
+    synapses = b2.Synapses(source, target, model, on_pre=on_pre, on_event=pathway.event, clock=target.clock, name=name)
     return synapses, []
 
 
@@ -54,12 +72,16 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
     synapses, flush, normalise = {}, [], []
     for name, is_plastic in zip(PROJECTIONS, shape.plastic, strict=True):
         relayed = name == "inhibitory"
+        sign = "-" if relayed else "+"
         projection, runners = route(
             stimulus if name == "electrode" else cells,
             cells,
             plasticity.PLASTIC_SYNAPSE if is_plastic else plasticity.STATIC_SYNAPSE,
-            plasticity.deliver("-" if relayed else "+", plastic=is_plastic, relayed=relayed),
-            "relay" if relayed else "spike",
+            Pathway(
+                "relay" if relayed else "spike",
+                plasticity.transmit(sign),
+                plasticity.learn(sign, relayed=relayed) if is_plastic else None,
+            ),
             name,
         )
         synapses[name] = projection
@@ -67,7 +89,7 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
         if is_plastic:
             flush.append(_between(projection, plasticity.flush(relayed=relayed), f"flush_{name}"))
             normalise += [_sum_incoming(projection, cells), _between(projection, plasticity.NORMALISE, f"scale_{name}")]
-    flush += [
+    move_origin = [
         _between(cells, plasticity.MOVE_ORIGIN, "move_origin"),
         _between(stimulus, plasticity.SOURCE_MOVE_ORIGIN, "move_stimulus_origin"),
         _between(cells, plasticity.RESTART_CLOCK, "restart_clock"),
@@ -78,7 +100,7 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
     ]
     network = b2.Network(objects, name="culture_network")
     network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
-    return CultureNetwork(network, stimulus, cells, synapses, monitor, flush, normalise, reset)
+    return CultureNetwork(network, stimulus, cells, synapses, monitor, flush, move_origin, normalise, reset)
 
 
 def _neurons(count: int, clock: b2.Clock) -> b2.NeuronGroup:

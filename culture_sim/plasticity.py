@@ -30,7 +30,7 @@ ltp : volt                           # potentiation by a spike of this step
 ltd : volt                           # depression by a presynaptic spike in this step
 d : 1 (shared)
 trace_decay : 1 (shared, constant)   # exp(-dt / tau)
-learning : 1 (shared)                # 1 in a plastic presentation, else 0
+learning : 1 (shared)                # factor on A_plus and A_minus in this presentation, 0: no learning
 A_plus : volt (shared, constant)
 A_minus : volt (shared, constant)
 total : volt                         # sum of incoming weights, of one projection at a time
@@ -86,20 +86,27 @@ strength : volt (shared, constant)   # sum of a neuron's incoming weights after 
 NORMALISE = "w = w * strength / (total_post + int(total_post <= 1e-6 * strength) * volt)"
 
 
-def deliver(sign: str, *, plastic: bool, relayed: bool) -> str:
-    """What a presynaptic spike does to each of its synapses.
+def transmit(sign: str) -> str:
+    """What a presynaptic spike does to each of its synapses while nothing learns.
 
     Parameters
     ----------
     sign
         ``"+"`` for excitation, ``"-"`` for inhibition; ``w`` is a magnitude in both.
-    plastic
-        Whether the synapse learns.
+    """
+    return f"I_post {sign}= w"
+
+
+def learn(sign: str, *, relayed: bool) -> str:
+    """What a presynaptic spike does to each of its plastic synapses; with ``learning = 0`` the same as `transmit`.
+
+    Parameters
+    ----------
+    sign
+        As in `transmit`.
     relayed
         Whether the presynaptic spikes come through the one-step relay.
     """
-    if not plastic:
-        return f"I_post {sign}= w"
     g = "g_relay_before_pre" if relayed else "g_before_pre"
     # `w + ltp_post` is the weight after this step; its ltp is credited later, through C, as for any other spike.
     return f"""

@@ -15,8 +15,8 @@ class Session:
     ----------
     n_steps : int, shape (n_presentations,)
         Length of each presentation in time steps.
-    plastic : bool, shape (n_presentations,)
-        Whether the synapses learn in it.
+    learning : float, shape (n_presentations,)
+        Factor on both learning rates, A_plus and A_minus, in each presentation; 0 (or False): no synapse learns.
     electrode, step : int, shape (n_pulses,)
         Stimulated electrode and time step of every pulse, counted from the start of the session.
     snapshot : bool, shape (n_presentations,), optional
@@ -24,7 +24,7 @@ class Session:
     """
 
     n_steps: np.ndarray
-    plastic: np.ndarray
+    learning: np.ndarray
     electrode: np.ndarray
     step: np.ndarray
     snapshot: np.ndarray = None  # type: ignore[assignment]  # none
@@ -47,7 +47,7 @@ class Session:
         if np.any((np.diff(step) == 0) & (np.diff(electrode) == 0)):
             raise ValueError("an electrode has two pulses in one time step")
         checked = {"n_steps": n_steps, "electrode": electrode, "step": step}
-        checked["plastic"] = _flags("plastic", self.plastic, n)
+        checked["learning"] = _factors("learning", self.learning, n)
         checked["snapshot"] = np.zeros(n, bool) if self.snapshot is None else _flags("snapshot", self.snapshot, n)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -63,6 +63,13 @@ def _whole_numbers(name: str, values: object) -> np.ndarray:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"{name}: {array.ndim}-dimensional {array.dtype}; allowed: a 1-dimensional array of integers")
     return array.astype(np.int64)
+
+
+def _factors(name: str, values: object, n: int) -> np.ndarray:
+    array = np.asarray(values)
+    if array.shape != (n,) or array.dtype.kind not in "biuf" or not np.all(np.isfinite(array)) or np.any(array < 0):
+        raise ValueError(f"{name}: {array.dtype} of shape {array.shape}; allowed: factors >= 0 of shape {(n,)}")
+    return array.astype(np.float64)
 
 
 def _flags(name: str, values: object, n: int) -> np.ndarray:

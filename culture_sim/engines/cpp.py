@@ -91,7 +91,7 @@ def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
     write("stimulus.step", session.step, np.int32)
     write("segments.n_steps", segments.n_steps, np.int32)
     write("segments.last", segments.last, np.int32)
-    write("segments.learning", session.plastic[segments.presentation], np.int32)
+    write("segments.learning", session.learning[segments.presentation], np.float64)
     write("segments.snapshot", session.snapshot[segments.presentation], np.int32)
 
 

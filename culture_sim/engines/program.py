@@ -54,24 +54,40 @@ def compiler() -> str | None:
 
 
 def rows(
-    source: b2.Group, target: b2.NeuronGroup, model: str, code: str, event: str, name: str
+    source: b2.Group, target: b2.NeuronGroup, model: str, pathway: network.Pathway, name: str
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
-    """Walk the rows of the spiking neurons directly: the route of the C++ engine."""
+    """Walk the rows of the spiking neurons directly: the route of the C++ engine.
+
+    A presentation without learning only transmits: it reads the weights and writes nothing.
+    """
     synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
-    eventspace = f"_{event}space"
+    eventspace = f"_{pathway.event}space"
     synapses.variables.add_reference(eventspace, source)
-    deliver = CodeRunner(
-        synapses,
-        "synapse_rows",
-        code=code,
-        clock=target.clock,
-        when="synapses",
-        name=f"{name}_rows",
-        needed_variables=[eventspace],
-        template_kwds={"eventspace_variable": source.variables[eventspace], "n_sources": len(source)},
-        codeobj_class=RowCodeObject,
-    )
-    return synapses, [deliver]
+
+    def runner(what: str, code: str, only_if: str | None) -> CodeRunner:
+        return CodeRunner(
+            synapses,
+            "synapse_rows",
+            code=code,
+            clock=target.clock,
+            when="synapses",
+            name=f"{name}_{what}",
+            needed_variables=[eventspace, "learning_post"],
+            template_kwds={
+                "eventspace_variable": source.variables[eventspace],
+                "n_sources": len(source),
+                "learning_variable": target.variables["learning"],
+                "only_if": only_if,
+            },
+            codeobj_class=RowCodeObject,
+        )
+
+    if pathway.learn is None:
+        return synapses, [runner("transmit", pathway.transmit, None)]
+    return synapses, [
+        runner("transmit", pathway.transmit, "== 0"),
+        runner("learn", pathway.learn, "> 0"),
+    ]
 
 
 def generate(shape: Shape, directory: Path) -> None:
@@ -123,8 +139,8 @@ def _main(shape: Shape, net: network.CultureNetwork, device: object) -> str:
             snapshot.append(f'culture_io::append("{name}.data", {w});')
     stimulus, monitor = net.stimulus, net.monitor
     return f"""
-std::vector<double> parameters, strengths;
-std::vector<int32_t> n_steps, last, learning, snapshot;
+std::vector<double> parameters, strengths, learning;
+std::vector<int32_t> n_steps, last, snapshot;
 culture_io::read("parameters", parameters);
 culture_io::read("strengths", strengths);
 {chr(10).join(load)}
@@ -136,18 +152,28 @@ culture_io::read("segments.learning", learning);
 culture_io::read("segments.snapshot", snapshot);
 std::cout << "loaded" << std::endl;
 size_t presentations = 0;
+bool normalised = false;
 for (size_t k = 0; k < n_steps.size(); k++)
 {{
     {array(net.neurons, "learning")}[0] = learning[k];
     {net.network.name}.run(n_steps[k] * {shape.dt!r}, NULL, 10.0);
-    {calls(net.flush)}
+    if (learning[k] > 0)
+    {{
+        {calls(net.flush)}
+        normalised = false;
+    }}
+    {calls(net.move_origin)}
     culture_io::append("spikes.neuron", {array(monitor, "i")});
     culture_io::append("spikes.time", {array(monitor, "t")});
     {array(monitor, "i")}.clear();
     {array(monitor, "t")}.clear();
     {array(monitor, "N")}[0] = 0;
     if (!last[k]) continue;
-    {calls(net.normalise)}
+    if (!normalised)
+    {{
+        {calls(net.normalise)}
+        normalised = true;
+    }}
     {calls(net.reset)}
     if (snapshot[k])
     {{

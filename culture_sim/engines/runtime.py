@@ -82,7 +82,8 @@ class _Conductor:
         self.segment = 0
         self.step = 0
         self.snapshots: list[tuple[int, dict[str, csr_array]]] = []
-        for runner in [*net.flush, *net.normalise, *net.reset]:
+        self.normalised = False
+        for runner in [*net.flush, *net.move_origin, *net.normalise, *net.reset]:
             runner.before_run({})
         self._set_learning()
         self.operation = b2.NetworkOperation(
@@ -93,11 +94,15 @@ class _Conductor:
         self.step += 1
         if self.step < self.ends[self.segment]:
             return
+        presentation = int(self.segments.presentation[self.segment])
+        learns = self.session.learning[presentation] > 0
         _call(self.net.flush)
+        _call(self.net.move_origin)
         if self.segments.last[self.segment]:
-            _call(self.net.normalise)
+            if learns or not self.normalised:
+                _call(self.net.normalise)
+                self.normalised = True
             _call(self.net.reset)
-            presentation = int(self.segments.presentation[self.segment])
             if self.session.snapshot[presentation]:
                 self.snapshots.append((presentation, self.weights()))
             self.progress(presentation + 1, len(self.session.n_steps))
@@ -106,8 +111,8 @@ class _Conductor:
             self._set_learning()
 
     def _set_learning(self) -> None:
-        plastic = self.session.plastic[self.segments.presentation[self.segment]]
-        self.net.neurons.variables["learning"].set_value(float(plastic))
+        learning = self.session.learning[self.segments.presentation[self.segment]]
+        self.net.neurons.variables["learning"].set_value(learning)
 
     def weights(self) -> dict[str, csr_array]:
         grown = {}

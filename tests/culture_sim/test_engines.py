@@ -42,7 +42,7 @@ def reference_run(culture: Culture, session: Session) -> tuple[np.ndarray, np.nd
     pulses = np.zeros((session.n_steps.sum(), len(culture.electrodes)), bool)
     pulses[session.step, session.electrode] = True
     spikes, final = reference.simulate(
-        parameters, weights, connected, list(session.n_steps), list(session.plastic), pulses
+        parameters, weights, connected, list(session.n_steps), list(session.learning), pulses
     )
     step, neuron = np.nonzero(spikes)
     return neuron, step, final
@@ -79,14 +79,14 @@ def test_cython_equals_cpp() -> None:
 
 @needs_compiler
 def test_presentations_of_any_length_with_and_without_learning() -> None:
-    """Lengths that the flush interval does not divide, presentations longer than it, and pauses in learning."""
+    """Lengths that the flush interval does not divide, presentations longer than it, learning that varies and pauses."""
     culture = Culture.grow(spec(60), seed=5)
     rng = np.random.default_rng(0)
     n_steps = np.array([1, 7, 137, 100, 250, 401, 99])
     pulses = rng.random((n_steps.sum(), 60)) < 0.08
     step, electrode = np.nonzero(pulses)
-    plastic = np.array([True, True, True, False, True, True, False])
-    session = Session(n_steps, plastic, electrode, step)
+    learning = np.array([1, 0.3, 1, 0, 0.05, 2, 0])
+    session = Session(n_steps, learning, electrode, step)
     neuron, steps, final = reference_run(culture, session)
     for name in ("cpp", "numpy"):
         recording = run(name, culture, session)
@@ -157,7 +157,7 @@ def test_snapshots_are_the_weights_a_shorter_session_ends_with(name: str) -> Non
     culture = Culture.grow(spec(60), seed=2)
     whole = random_session(6, snapshot=np.array([0, 0, 1, 0, 0, 1], bool))
     start = whole.step < 300
-    part = Session(whole.n_steps[:3], whole.plastic[:3], whole.electrode[start], whole.step[start])
+    part = Session(whole.n_steps[:3], whole.learning[:3], whole.electrode[start], whole.step[start])
     recording, shorter = run(name, culture, whole), run(name, culture, part)
     assert [k for k, _ in recording.snapshots] == [2, 5]
     for projection in PROJECTIONS:

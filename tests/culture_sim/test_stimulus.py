@@ -125,10 +125,10 @@ def test_session_refuses_double_pulses() -> None:
         {"n_steps": [50.9]},
         {"n_steps": []},
         {"n_steps": [0]},
-        {"plastic": ["no"]},
-        {"plastic": None},
-        {"plastic": [True, False]},
+        {"learning": ["no"]},
+        {"learning": None},
+        {"learning": [True, False]},
         {"snapshot": [True, False]},
     ):
         with pytest.raises(ValueError, match="allowed"):
-            Session(**({"n_steps": [10], "plastic": [True], "electrode": [3], "step": [5]} | wrong))
+            Session(**({"n_steps": [10], "learning": [True], "electrode": [3], "step": [5]} | wrong))

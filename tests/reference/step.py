@@ -28,7 +28,7 @@ def simulate(
     weights: dict[str, np.ndarray],
     connected: dict[str, np.ndarray],
     n_steps: list[int],
-    plastic: list[bool],
+    learning: list[float],
     pulses: np.ndarray,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Simulate consecutive presentations.
@@ -37,8 +37,8 @@ def simulate(
     ----------
     weights, connected
         Magnitudes and existing synapses of electrode, excitatory and inhibitory, shape (n_sources, n_neurons).
-    n_steps, plastic
-        Of every presentation.
+    n_steps, learning
+        Of every presentation; `learning` is a factor on both learning rates.
     pulses : bool, shape (sum(n_steps), n_electrodes)
 
     Returns
@@ -51,7 +51,7 @@ def simulate(
     n_electrodes, n = w["electrode"].shape
     spikes = np.zeros((len(pulses), n), bool)
     now = 0
-    for length, learning in zip(n_steps, plastic, strict=True):
+    for length, factor in zip(n_steps, learning, strict=True):
         v = np.full(n, p.rest)
         ref = np.zeros(n)
         s_in, s, s_relay = np.zeros(n_electrodes), np.zeros(n), np.zeros(n)
@@ -72,14 +72,14 @@ def simulate(
             x_in = np.where(s_in == 1, 1, np.exp(-1 / p.trace) * x_in)
             x = np.where(s == 1, 1, np.exp(-1 / p.trace) * x)
             x_relay = np.where(s_relay == 1, 1, np.exp(-1 / p.trace) * x_relay)
-            if learning:
+            if factor > 0:
                 for name, s_pre, x_pre in (
                     ("electrode", s_in, x_in),
                     ("excitatory", s, x),
                     ("inhibitory", s_relay, x_relay),
                 ):
-                    w[name] -= p.a_minus * np.outer(s_pre, x)
-                    w[name] += p.a_plus * np.outer(x_pre, s)
+                    w[name] -= factor * p.a_minus * np.outer(s_pre, x)
+                    w[name] += factor * p.a_plus * np.outer(x_pre, s)
                     w[name] = np.where(connected[name], np.maximum(w[name], 0), 0)
             spikes[now] = s == 1
             now += 1

@@ -2,6 +2,7 @@
 
    This is Brian2's `synapses` template for delay-free pathways whose synapses are sorted by presynaptic neuron and
    then by target. A neuron's synapses are then one contiguous range: no spike queue, no list of spiking synapses.
+   With `only_if` the code runs only where the learning factor of the presentation meets this condition.
    Where targets are consecutive, as they are in a dense culture, the range falls into long runs in which the target
    index is known as well: memory is streamed and the compiler vectorises. #}
 {# USES_VARIABLES { N, _synaptic_pre, _synaptic_post } #}
@@ -15,7 +16,12 @@
     static std::vector<size_t> _row, _run_of_row;
     static std::vector<_Run> _runs;
     static bool _long_runs = false;
-    if (_row.empty())
+    {% if only_if %}
+    const bool _active = {{get_array_name(learning_variable)}}[0] {{only_if}};
+    {% else %}
+    const bool _active = true;
+    {% endif %}
+    if (_active && _row.empty())
     {
         const size_t _n = {{N}};
         _row.assign({{n_sources}} + 1, 0);
@@ -47,7 +53,7 @@
     {{scalar_code|autoindent}}
     {% if eventspace_variable is defined %}
     {% set _eventspace = get_array_name(eventspace_variable) %}
-    const int32_t _n_rows = {{_eventspace}}[{{n_sources}}];
+    const int32_t _n_rows = _active ? {{_eventspace}}[{{n_sources}}] : 0;
     {% else %}
     const int32_t _n_rows = {{n_sources}};
     {% endif %}
