@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.electrodes import electrode_positions
-from culture_sim.seeds import stream
+from protocols.seeds import stream
 from culture_sim.topology import place_neurons, wire
 from protocols.culture import Culture as CultureSpec
 

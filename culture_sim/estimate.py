@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import erfc
 
 from culture_sim.electrodes import electrode_positions
-from culture_sim.seeds import stream
+from culture_sim.experiment import n_steps
+from protocols.seeds import stream
 from culture_sim.topology import place_neurons
 from protocols.culture import Culture, DenseWiring, Projection
 from protocols.schema import Protocol
@@ -45,8 +46,8 @@ def estimate(protocol: Protocol, *, compiled: bool) -> Estimate:
     # its `seen`. Brian2's runtime holds indices as 64 bit integers, several times over.
     word = np.dtype(spec.simulation.precision).itemsize
     per_synapse = 1.1 * (4 * word + 16) if compiled else 4 * word + 120
-    n_steps = sum(spec.steps(phase.window) * len(phase.present) * phase.repetitions for phase in protocol.phases)
-    return Estimate(synapses, int(synapses * per_synapse + 300e6), n_steps, most_events(spec, synapses, n_steps))
+    steps = n_steps(protocol)
+    return Estimate(synapses, int(synapses * per_synapse + 300e6), steps, most_events(spec, synapses, steps))
 
 
 def most_events(spec: Culture, n_synapses: int, n_steps: int) -> float:

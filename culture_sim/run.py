@@ -8,17 +8,18 @@ import numpy as np
 from rich.console import Console
 
 from culture_sim import engines, table
-from culture_sim.analysis.summary import summarise
+from culture_sim.association import CHECKPOINT
 from culture_sim.estimate import Estimate, estimate, expected_synapses
+from culture_sim.experiment import outline, summarise
 from culture_sim.machine import available_memory_bytes, cores
 from culture_sim.progress import SeedProgress
 from culture_sim.seed_run import run_seeds
 from culture_sim.topology import MOST_SYNAPSES
-from protocols import cli, store
+from protocols import cli, datasets, store
 from protocols.faults import ProtocolFault
-from protocols.schema import Protocol
+from protocols.examples import load_splits
+from protocols.schema import AssociationProtocol, Protocol
 from protocols.targets import read_targets
-from protocols.timeline import expand
 
 
 class CultureLearner:
@@ -28,7 +29,9 @@ class CultureLearner:
     devices: tuple[str, ...] = engines.DEVICES
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
-        """Refuse a culture that does not fit into memory, or whose synapses Brian2 cannot count."""
+        """Refuse images that are not there, a culture that does not fit into memory, synapses Brian2 cannot count."""
+        if isinstance(protocol, AssociationProtocol):
+            load_splits(protocol.data)
         most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
         if most > MOST_SYNAPSES:
             raise ProtocolFault(
@@ -49,15 +52,10 @@ class CultureLearner:
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Timeline, work and memory, in words."""
-        timeline, work = expand(protocol), self._estimate(protocol, options)
-        lines = ["timeline (one seed):"]
-        for index, phase in enumerate(timeline.phases):
-            rows = timeline.presentations[timeline.presentations["phase"] == index]
-            learning = "learning" if rows["plastic"].any() else "no learning"
-            seconds = rows["n_steps"].sum() * protocol.culture.simulation.dt
-            lines.append(f"  {phase}: {len(rows)} presentations, {seconds:g} s, {learning}")
+        work = self._estimate(protocol, options)
         return [
-            *lines,
+            "timeline (one seed):",
+            *(f"  {line}" for line in outline(protocol)),
             f"work (one seed): {work.n_steps} steps, {work.n_synapses:.3g} synapses, "
             f"at most {work.most_events:.2g} synaptic events",
             f"memory (one seed): {work.memory_bytes / 1e9:.1f} GB; {self._jobs(protocol, options)} seeds at a time",
@@ -71,6 +69,9 @@ class CultureLearner:
         parts = {seed: part for seed in seeds if (part := run.load_part(f"seed_{seed}")) and "positions" in part}
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
+        begun = [seed for seed in seeds if seed not in parts and run.has_part(CHECKPOINT.format(seed))]
+        if begun:
+            console.print(f"Resuming at the last evaluation: seed {', '.join(map(str, begun))}.")
         missing = [seed for seed in seeds if seed not in parts]
         if missing:
             work = self._estimate(protocol, options)
@@ -83,16 +84,18 @@ class CultureLearner:
             console.print(f"{n} cultures of {count} neurons, engine {engine.name}, {min(jobs, n)} at a time.")
             with (
                 SeedProgress(console, missing) as progress,
-                contextlib.closing(run_seeds(protocol, engine, missing, jobs, progress.report)) as results,
+                contextlib.closing(run_seeds(protocol, engine, missing, jobs, run, progress.report)) as results,
             ):
                 for seed, part in results:
                     run.save_part(f"seed_{seed}", part)
                     parts[seed] = part
                     progress.report(seed, 1.0)
         targets = read_targets(options.targets) if options.targets else []
-        metrics = summarise(protocol, [_trials(parts[seed]) for seed in seeds], targets)
+        metrics = summarise(protocol, [parts[seed] for seed in seeds], targets)
         arrays = {f"seed_{seed}/{path}": array for seed in seeds for path, array in parts[seed].items()}
-        facts = {"seeds": seeds, "device": engine.name if missing else None}
+        facts: dict[str, Any] = {"seeds": seeds, "device": engine.name if missing else None}
+        if isinstance(protocol, AssociationProtocol):
+            facts["data"] = datasets.checksums(protocol.data.source)
         return metrics, facts, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
@@ -116,16 +119,6 @@ class CultureLearner:
         jobs = min(options.jobs or cores(), protocol.seeds)
         free = available_memory_bytes()
         return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))
-
-
-def _trials(part: dict[str, np.ndarray]) -> dict[tuple[str, str, str], np.ndarray]:
-    """The trial values among a seed's arrays, by (stimulus, phase, window)."""
-    found = {}
-    for path, values in part.items():
-        if path.startswith("trials/"):
-            _, stimulus, phase, window = path.split("/")
-            found[stimulus, phase, window] = values
-    return found
 
 
 app = cli.command(CultureLearner())

@@ -1,6 +1,7 @@
-"""One seed of an experiment: grow, stimulate, simulate, analyse. Seeds share nothing and run in parallel."""
+"""Seeds share nothing: they run side by side, each in a process of its own."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -12,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from culture_sim.analysis.responses import measure
-from culture_sim.culture import Culture
 from culture_sim.engines import Engine
-from culture_sim.stimulus import encode
+from culture_sim.experiment import run_seed
 from protocols.schema import Protocol
-from protocols.timeline import expand
+from protocols.store import Run
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 
@@ -25,29 +24,8 @@ INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 Report = Callable[[int, float], None]
 
 
-def run_seed(protocol: Protocol, engine: Engine, seed: int, report: Report) -> dict[str, np.ndarray]:
-    """Run one seed.
-
-    Returns
-    -------
-    dict
-        Arrays by path; ``trials/<stimulus>/<phase>/<window>`` holds the responses, one value a trial.
-    """
-    culture = Culture.grow(protocol.culture, seed)
-    timeline = expand(protocol, seed)
-    session = encode(protocol, timeline, seed)
-    # most of the work follows the pulses, so progress counts them
-    pulses = np.bincount(np.searchsorted(session.onset, session.step, "right") - 1, minlength=len(session.n_steps))
-    done = np.cumsum(pulses + session.n_steps / 10)
-    report(seed, 0.0)
-    recording = engine.run(culture, session, lambda k, _: report(seed, float(done[k - 1] / done[-1])))
-    responses = measure(protocol, timeline, culture, recording)
-    trials = {"trials/" + "/".join(key): values for key, values in responses.leaky.items()}
-    return trials | responses.arrays
-
-
 def run_seeds(
-    protocol: Protocol, engine: Engine, seeds: Sequence[int], jobs: int, report: Report
+    protocol: Protocol, engine: Engine, seeds: Sequence[int], jobs: int, run: Run, report: Report
 ) -> Generator[tuple[int, dict[str, np.ndarray]], None, None]:
     """Run seeds, up to `jobs` of them side by side in processes of their own, giving each result as it comes.
 
@@ -58,7 +36,7 @@ def run_seeds(
     """
     if jobs == 1 or len(seeds) == 1:
         for seed in seeds:
-            yield seed, run_seed(protocol, engine, seed, report)
+            yield seed, run_seed(protocol, engine, seed, run, functools.partial(report, seed))
         return
     context = multiprocessing.get_context("spawn")
     waiting, running = list(seeds), dict[Connection, tuple[int, Any]]()
@@ -70,7 +48,7 @@ def run_seeds(
             while waiting or running:
                 while waiting and len(running) < jobs:
                     seed, (ours, theirs) = waiting.pop(0), context.Pipe(duplex=False)
-                    process = context.Process(target=_work, args=(theirs, scratch, protocol, engine, seed))
+                    process = context.Process(target=_work, args=(theirs, scratch, protocol, engine, seed, run))
                     running[ours] = seed, process
                     process.start()
                     theirs.close()
@@ -114,13 +92,13 @@ def _end(process: Any) -> None:
     process.join()
 
 
-def _work(connection: Any, scratch: str, protocol: Protocol, engine: Engine, seed: int) -> None:
+def _work(connection: Any, scratch: str, protocol: Protocol, engine: Engine, seed: int, run: Run) -> None:
     """Run one seed in a process group of its own, which ends with the parent."""
     os.setsid()
     threading.Thread(target=_follow_parent, daemon=True).start()
     tempfile.tempdir = scratch
     try:
-        connection.send(run_seed(protocol, engine, seed, lambda _, fraction: connection.send(fraction)))
+        connection.send(run_seed(protocol, engine, seed, run, connection.send))
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         connection.send(str(error) or type(error).__name__)
 

@@ -106,7 +106,7 @@ def _run(learner: Learner, protocol: Experiment, options: Options, out: Path, as
                     run.finish(metrics, facts, arrays, inputs)
             learner.figures(run.path, messages)
     except KeyboardInterrupt:
-        messages.print("Finished seeds are kept: the same command goes on from there.")
+        messages.print("What is finished is kept: the same command goes on from there.")
         raise
     except OSError as error:
         raise RuntimeError(f"{error.filename or out}: {error.strerror or error}") from None

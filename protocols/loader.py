@@ -10,8 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from protocols.faults import ProtocolFault, faults_of, nearest
-from protocols.schema import Protocol
+from protocols.schema import EvokedProtocol, Protocol, kind_of
 from protocols.targets import read_targets
+
+
+MOST_BASES = 5
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,8 +70,8 @@ def find(name: str) -> Path:
     raise ProtocolFault([f"{name}: no such protocol; {nearest(bare, builtin())}"])
 
 
-def read(name: str) -> tuple[dict[str, Any], Path]:
-    """The raw content of a protocol file, a mapping."""
+def read(name: str, _above: tuple[str, ...] = ()) -> tuple[dict[str, Any], Path]:
+    """The raw content of a protocol file, a mapping; a file with a ``base:`` says only what differs from that one."""
     path = find(name)
     try:
         text = path.read_text(encoding="utf-8")
@@ -83,7 +86,23 @@ def read(name: str) -> tuple[dict[str, Any], Path]:
         raise ProtocolFault([f"{name}: is empty; allowed: a protocol"])
     if not isinstance(content, dict):
         raise ProtocolFault([f"{name}: holds a {type(content).__name__}; allowed: a mapping of keys"])
-    return content, path
+    base = content.pop("base", None)
+    if base is None:
+        return content, path
+    if len(_above) > MOST_BASES:
+        raise ProtocolFault([f"{name}: base: '{base}'; allowed: a chain of at most {MOST_BASES} files"])
+    if not isinstance(base, str) or not (path.parent / base).is_file():
+        raise ProtocolFault([f"{name}: base: no such file '{base}' beside {path.name}"])
+    return _merged(read(str(path.parent / base), (*_above, name))[0], content), path
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    """The base with changes laid over it, mapping by mapping; a section of another kind replaces the base's."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    if any(tag in changes and changes[tag] != base.get(tag) for tag in ("rule", "encoder")):
+        return changes
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
 
 
 def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Protocol:
@@ -135,7 +154,7 @@ def _check_targets(protocol: Protocol, path: Path) -> None:
         if not file.is_file():
             raise ProtocolFault([f"targets: no such file '{protocol.targets}' beside {path.name}"])
         quantities = {t.quantity for t in read_targets(file) if t.bin_ms is None and t.subject == "culture"}
-    scale = protocol.evoked.calibrate_on
+    scale = protocol.evoked.calibrate_on if isinstance(protocol, EvokedProtocol) else None
     if scale is not None and scale not in quantities:
         hint = nearest(scale, quantities) if quantities else "allowed: a quantity of the 'targets:' file, none is given"
         raise ProtocolFault([f"evoked.calibrate_on: no published value '{scale}'; {hint}"])
@@ -143,10 +162,11 @@ def _check_targets(protocol: Protocol, path: Path) -> None:
 
 def check(content: Mapping[str, Any], source: str) -> Protocol:
     """Validate the content of a file."""
+    kind = kind_of(content)
     try:
-        return Protocol.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        raise ProtocolFault(faults_of(error, Protocol)) from None
+        raise ProtocolFault(faults_of(error, kind)) from None
 
 
 def _assign(node: Any, path: list[str], value: Any, whole: str) -> None:

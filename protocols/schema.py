@@ -1,11 +1,18 @@
-"""A protocol: one experiment, as a frozen plan that can be expanded without any simulator."""
+"""A protocol: one experiment, as a frozen plan that can be expanded without any simulator.
 
+There are two kinds: stimuli presented in phases, whose evoked responses are measured (`EvokedProtocol`), and images
+associated with their labels (`AssociationProtocol`).
+"""
+
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protocols.consistency import check_consistency
+from protocols.association import Association
+from protocols.consistency import check_association, check_evoked
 from protocols.culture import Culture, PositiveTime
+from protocols.data import Data
 from protocols.section import Section
 from protocols.stimuli import Stimulus
 
@@ -54,17 +61,13 @@ class Record(Section):
 
 
 class Protocol(Section):
-    """An experiment file."""
+    """What every experiment file holds."""
 
     name: Name
     title: str
     citation: str
     culture: Culture
-    stimuli: dict[Name, Stimulus]
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
-    evoked: Evoked
     targets: Annotated[str, Field(pattern=r"^\w[^/\\]*(/\w[^/\\]*)*$")] | None = None  # below the folder of the file
-    record: Record = Record()
     seeds: Count = 1
     first_seed: Seed = 0
     stimulus_seed: Seed = 0
@@ -75,7 +78,33 @@ class Protocol(Section):
         """The seeds to run."""
         return range(self.first_seed, self.first_seed + self.seeds)
 
+
+class EvokedProtocol(Protocol):
+    """Stimuli presented in phases, with and without learning; their evoked responses are measured."""
+
+    stimuli: dict[Name, Stimulus]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    evoked: Evoked
+    record: Record = Record()
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        check_consistency(self)
+        check_evoked(self)
         return self
+
+
+class AssociationProtocol(Protocol):
+    """Images presented with their labels; later the image alone is to recall its label."""
+
+    data: Data
+    association: Association
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_association(self)
+        return self
+
+
+def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
+    """The kind of experiment a file describes."""
+    return AssociationProtocol if {"data", "association"} & content.keys() else EvokedProtocol

@@ -125,6 +125,10 @@ class Run:
         np.savez(unfinished, **arrays)  # type: ignore[arg-type]
         unfinished.rename(self.partial / f"{name}.npz")
 
+    def has_part(self, name: str) -> bool:
+        """Whether a part was kept."""
+        return (self.partial / f"{name}.npz").is_file()
+
     def load_part(self, name: str) -> dict[str, np.ndarray] | None:
         """A part finished earlier; None where there is none or it is damaged."""
         try:

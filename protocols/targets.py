@@ -23,11 +23,11 @@ class Target:
     bin_ms
         Start of the time bin after the stimulus' onset, for a time course; None for a single value.
     value, sd
-        In `unit`; the sd as published.
+        In `unit`; the sd as published, None where it is not.
     n
-        Number of cultures or simulations.
+        Number of cultures or simulations; None where it is not published.
     window_ms
-        Averaging window from the stimulus' onset.
+        Averaging window from the stimulus' onset, for an evoked response.
     subject
         ``culture`` for the real one, else whose simulation.
     source, figure
@@ -37,10 +37,10 @@ class Target:
     quantity: str
     bin_ms: float | None
     value: float
-    sd: float
-    n: int
+    sd: float | None
+    n: int | None
     unit: str
-    window_ms: float
+    window_ms: float | None
     subject: str
     source: str
     figure: str
@@ -70,10 +70,10 @@ def _target(row: Mapping[str, str], path: Path) -> Target:
             quantity=row["quantity"],
             bin_ms=float(row["bin_ms"]) if row["bin_ms"] else None,
             value=_finite(row["value"]),
-            sd=_finite(row["sd"]),
-            n=int(row["n"]),
+            sd=_finite(row["sd"]) if row["sd"] else None,
+            n=int(row["n"]) if row["n"] else None,
             unit=row["unit"],
-            window_ms=float(row["window_ms"]),
+            window_ms=_finite(row["window_ms"]) if row["window_ms"] else None,
             subject=row["subject"],
             source=row["source"],
             figure=row["figure"],
@@ -91,14 +91,15 @@ def _finite(text: str) -> float:
 
 def _comparable(target: Target, measured: Mapping[str, Any]) -> bool:
     """Whether both are averages over the same window, in the same unit."""
-    return measured.get("unit") == target.unit and measured.get("window_ms") == [0, target.window_ms]
+    window = None if target.window_ms is None else [0, target.window_ms]
+    return measured.get("unit") == target.unit and measured.get("window_ms") == window
 
 
 def compare(metrics: Mapping[str, Any], targets: list[Target], calibrated_on: str | None) -> list[dict[str, Any]]:
     """Hold measured means against published ones of the same window and unit.
 
     A measured mean agrees with a culture's if it lies within the published sd. The quantity that the scale was
-    calibrated on agrees by construction and is marked so.
+    calibrated on agrees by construction and is marked so. Where no sd is published nothing is said.
 
     Returns
     -------
@@ -110,7 +111,8 @@ def compare(metrics: Mapping[str, Any], targets: list[Target], calibrated_on: st
         measured = metrics.get(target.quantity)
         if target.bin_ms is not None or not isinstance(measured, Mapping) or not _comparable(target, measured):
             continue
-        within = abs(measured["mean"] - target.value) <= target.sd
+        within = target.sd is not None and abs(measured["mean"] - target.value) <= target.sd
+        verdict = "no sd published" if target.sd is None else "agrees" if within else "differs"
         calibrated = target.quantity == calibrated_on and target.subject == "culture"
         rows.append(
             {
@@ -119,7 +121,7 @@ def compare(metrics: Mapping[str, Any], targets: list[Target], calibrated_on: st
                 "measured": {key: measured[key] for key in ("mean", "sd", "n")},
                 "published": {"mean": target.value, "sd": target.sd, "n": target.n},
                 "unit": measured["unit"],
-                "verdict": "calibrated" if calibrated else "agrees" if within else "differs",
+                "verdict": "calibrated" if calibrated else verdict,
             }
         )
     return rows

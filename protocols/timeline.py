@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.schema import Phase, Protocol
+from protocols.schema import EvokedProtocol, Phase
 from protocols.stimuli import Stimulus
 
 PRESENTATION = np.dtype(
@@ -48,7 +48,7 @@ class Timeline:
     drives: np.ndarray
 
 
-def expand(protocol: Protocol, seed: int = 0) -> Timeline:
+def expand(protocol: EvokedProtocol, seed: int = 0) -> Timeline:
     """Expand a protocol.
 
     Parameters
@@ -84,7 +84,7 @@ def _order(phase: Phase, rng: np.random.Generator) -> list[tuple[str, int]]:
     return order
 
 
-def _driven(protocol: Protocol, presentations: np.ndarray) -> list[tuple[int, int, Stimulus]]:
+def _driven(protocol: EvokedProtocol, presentations: np.ndarray) -> list[tuple[int, int, Stimulus]]:
     """For each presentation the first step of its drive, its length and its stimulus."""
     stimuli, steps = tuple(protocol.stimuli.values()), protocol.culture.steps
     return [

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from culture_sim.analysis import evoked
-from culture_sim.analysis.weights import cell_sums
+from culture_sim.analysis.weights import weight_maps
 from culture_sim.culture import Culture
 from culture_sim.electrodes import nearest_units
 from culture_sim.recording import Recording
-from protocols.schema import Protocol
+from protocols.schema import EvokedProtocol
 from protocols.timeline import Timeline
 
 
@@ -29,7 +29,7 @@ class Responses:
     arrays: dict[str, np.ndarray]
 
 
-def measure(protocol: Protocol, timeline: Timeline, culture: Culture, recording: Recording) -> Responses:
+def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, recording: Recording) -> Responses:
     """Analyse one recording.
 
     Parameters
@@ -59,7 +59,9 @@ def measure(protocol: Protocol, timeline: Timeline, culture: Culture, recording:
             from_edge = counts[..., onset % bin_steps :]  # a bin starts at the onset
             arrays[f"psth/{key}"] = evoked.psth(from_edge, bin_steps).mean(axis=0)
             arrays[f"leaky/{key}"] = level.mean(axis=0)
-    arrays |= _weight_maps(culture, recording) | _spikes(protocol, culture, recording, units)
+    arrays |= weight_maps(
+        culture, recording.weights, nearest_units(culture.positions, culture.electrodes, 1)[:, 0]
+    ) | _spikes(protocol, culture, recording, units)
     return Responses(leaky, arrays)
 
 
@@ -74,19 +76,9 @@ def _trials(timeline: Timeline, recording: Recording, units: np.ndarray, phase: 
     return np.stack([evoked.electrode_counts(*recording.presentation(k), units, n_steps) for k in chosen])
 
 
-def _weight_maps(culture: Culture, recording: Recording) -> dict[str, np.ndarray]:
-    cell = nearest_units(culture.positions, culture.electrodes, 1)[:, 0]
-    n_cells = len(culture.electrodes)
-    maps = {}
-    for name, projection in culture.spec.projections.items():
-        if projection.plastic:
-            source = np.arange(n_cells) if name == "electrode" else cell
-            maps[f"weights/{name}/before"] = cell_sums(culture.weights[name], source, cell, n_cells)
-            maps[f"weights/{name}/after"] = cell_sums(recording.weights[name], source, cell, n_cells)
-    return maps
-
-
-def _spikes(protocol: Protocol, culture: Culture, recording: Recording, units: np.ndarray) -> dict[str, np.ndarray]:
+def _spikes(
+    protocol: EvokedProtocol, culture: Culture, recording: Recording, units: np.ndarray
+) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     if protocol.record.spikes != "none":
         kept = slice(None) if protocol.record.spikes == "all" else np.isin(recording.neuron, units)

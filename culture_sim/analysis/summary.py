@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from culture_sim.analysis.evoked import grows
-from protocols.schema import Protocol
+from protocols.schema import EvokedProtocol
 from protocols.targets import Target, compare
 
 LEAKY_UNIT = "leaky spikes per electrode"
@@ -15,7 +15,7 @@ LEAKY_UNIT = "leaky spikes per electrode"
 Leaky = Mapping[tuple[str, str, str], np.ndarray]
 
 
-def summarise(protocol: Protocol, leaky: Sequence[Leaky], targets: list[Target]) -> dict[str, Any]:
+def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Target]) -> dict[str, Any]:
     """All metrics of a run.
 
     Parameters
@@ -69,7 +69,7 @@ def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
     return value | {"mean": value["mean"] * gain, "sd": sd, "per_seed": per_seed, "unit": unit}
 
 
-def _gain(protocol: Protocol, raw: dict[str, Any], targets: list[Target]) -> tuple[float, str]:
+def _gain(protocol: EvokedProtocol, raw: dict[str, Any], targets: list[Target]) -> tuple[float, str]:
     """Factor from leaky spikes to the published scale, fixed by one published value of the real culture."""
     path = protocol.evoked.calibrate_on
     if path is None:
@@ -81,7 +81,7 @@ def _gain(protocol: Protocol, raw: dict[str, Any], targets: list[Target]) -> tup
     return target.value / measured, target.unit
 
 
-def _growth(protocol: Protocol, leaky: Sequence[Leaky]) -> dict[str, Any]:
+def _growth(protocol: EvokedProtocol, leaky: Sequence[Leaky]) -> dict[str, Any]:
     """Change from the first to the last probing phase, in each window, seed by seed."""
     probing = [phase.name for phase in protocol.phases if phase.name in protocol.evoked.windows]
     if not probing:
@@ -108,5 +108,5 @@ def _paired(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return before[:n], after[:n]
 
 
-def _ms(protocol: Protocol, window: str) -> str:
+def _ms(protocol: EvokedProtocol, window: str) -> str:
     return f"{protocol.evoked.windows[window] * 1e3:g}ms"

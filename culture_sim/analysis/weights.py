@@ -1,7 +1,33 @@
 """Weights seen from the array."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.sparse import csr_array
+
+from culture_sim.culture import Culture
+
+
+def weight_maps(culture: Culture, after: Mapping[str, csr_array], cell: np.ndarray) -> dict[str, np.ndarray]:
+    """How the plastic projections changed, as `cell_sums` under ``weights/<projection>/before`` and ``/after``.
+
+    Parameters
+    ----------
+    culture
+        As it was.
+    after
+        The weights it ended with.
+    cell : int, shape (n_neurons,)
+        Nearest electrode of every neuron.
+    """
+    n_cells = len(culture.electrodes)
+    maps = {}
+    for name, projection in culture.spec.projections.items():
+        if projection.plastic:
+            source = np.arange(n_cells) if name == "electrode" else cell
+            maps[f"weights/{name}/before"] = cell_sums(culture.weights[name], source, cell, n_cells)
+            maps[f"weights/{name}/after"] = cell_sums(after[name], source, cell, n_cells)
+    return maps
 
 
 def cell_sums(weights: csr_array, source_cell: np.ndarray, target_cell: np.ndarray, n_cells: int) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""From the scores of single cultures to the numbers of an association experiment."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from culture_sim.analysis import readout
+from protocols.schema import AssociationProtocol
+from protocols.targets import Target, compare
+
+UNIT = "fraction correct"
+
+#: Arrays of one seed by path, from `culture_sim.association.run_seed`.
+Part = Mapping[str, np.ndarray]
+
+
+def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: list[Target]) -> dict[str, Any]:
+    """All metrics of a run.
+
+    Returns
+    -------
+    dict
+        ``accuracy/test`` and ``accuracy/validation``: mean over the last evaluations; ``accuracy/untrained``: before
+        any training; ``accuracy/curve``; ``accuracy/best_snapshot``: test accuracy at the evaluation that was best on
+        validation images; ``accuracy/lowest_after_first_third``; ``ceiling/...``: a logistic regression on all
+        neurons' spike counts or on the pixels; ``confusion``; ``separation/<class>``; ``targets``.
+    """
+    test, validation = _curves(parts, "test"), _curves(parts, "validation")
+    after = parts[0]["evaluate_after"]
+    averaged = min(protocol.association.evaluation.averaged, len(after) - 1)
+    n_images = len(parts[0]["labels/test"])
+    best = validation.argmax(axis=1)
+    late = after > protocol.association.training.presentations / 3
+    metrics: dict[str, Any] = {
+        "accuracy/test": over_seeds(test[:, -averaged:].mean(axis=1)) | {"evaluations": averaged, "images": n_images},
+        "accuracy/validation": over_seeds(validation[:, -averaged:].mean(axis=1))
+        | {"evaluations": averaged, "images": len(parts[0]["labels/validation"])},
+        "accuracy/untrained": over_seeds(test[:, 0]),
+        "accuracy/curve": {
+            "presentations": after.tolist(),
+            "mean": test.mean(axis=0).tolist(),
+            "ci95": [interval(column) for column in test.T],
+            "per_seed": test.tolist(),
+            "validation_per_seed": validation.tolist(),
+            "unit": UNIT,
+        },
+        "accuracy/best_snapshot": over_seeds(test[np.arange(len(parts)), best])
+        | {"presentations": after[best].tolist(), "chosen_on": "validation"},
+        "accuracy/lowest_after_first_third": over_seeds(test[:, late].min(axis=1))
+        | {"lowest": float(test[:, late].min())},
+    }
+    for ceiling in ("ceiling/pixels", "ceiling/activity"):
+        metrics[ceiling] = over_seeds(np.array([float(part[ceiling]) for part in parts]))
+    metrics |= _last_evaluation(protocol, parts)
+    metrics["targets"] = compare(metrics, targets, None)
+    return metrics
+
+
+def _curves(parts: Sequence[Part], images: str) -> np.ndarray:
+    """Accuracy at each evaluation, shape (n_seeds, n_evaluations)."""
+    return np.stack([readout.accuracy(part[f"scores/{images}"], part[f"labels/{images}"]) for part in parts])
+
+
+def _last_evaluation(protocol: AssociationProtocol, parts: Sequence[Part]) -> dict[str, Any]:
+    """Confusion and separation on the test images, all seeds together, after the last presentation."""
+    classes = protocol.data.classes
+    pairs = [(part["scores/test"][-1], part["labels/test"]) for part in parts]
+    table = np.sum([readout.confusion(score, truth) for score, truth in pairs], axis=0)
+    metrics: dict[str, Any] = {"confusion": {"classes": list(classes), "counts": table.tolist()}}
+    for index, label in enumerate(classes):
+        found = [readout.separation(score, truth, index) for score, truth in pairs]
+        metrics[f"separation/{label}"] = {
+            key: over_seeds(np.array([value[key] for value in found]), unit="") for key in ("auc", "overlap")
+        }
+    return metrics
+
+
+def over_seeds(values: np.ndarray, unit: str = UNIT) -> dict[str, Any]:
+    """Mean over seeds with sd and interval; `values` has one entry a seed."""
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
+        "ci95": interval(values),
+        "n": len(values),
+        "unit": unit,
+        "per_seed": values.tolist(),
+    }
+
+
+def interval(values: np.ndarray) -> list[float] | None:
+    """95 % percentile bootstrap interval of the mean over seeds; None for a single seed."""
+    if len(values) < 2:
+        return None
+    if np.ptp(values) == 0:
+        return [float(values[0])] * 2
+    found = bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(0))
+    return [float(found.confidence_interval.low), float(found.confidence_interval.high)]

@@ -1,0 +1,102 @@
+"""What a culture answers: class regions, their scores, and how well the scores tell the classes apart."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import mannwhitneyu
+
+
+def region_of(cell: np.ndarray, regions: Sequence[Sequence[int]]) -> np.ndarray:
+    """The class region each neuron belongs to.
+
+    Parameters
+    ----------
+    cell : int, shape (n_neurons,)
+        Nearest electrode of every neuron.
+    regions
+        Electrodes of each class.
+
+    Returns
+    -------
+    ndarray of int, shape (n_neurons,)
+        Index of the class; -1 outside of all regions.
+
+    Raises
+    ------
+    RuntimeError
+        If a region has no neuron: nothing could be read from it.
+    """
+    region = np.full(len(cell), -1)
+    for index, electrodes in enumerate(regions):
+        members = np.isin(cell, electrodes)
+        if not members.any():
+            raise RuntimeError(f"label region {index} has no neuron nearby; allowed: more neurons or a larger region")
+        region[members] = index
+    return region
+
+
+def scores(counts: np.ndarray, region: np.ndarray, n_classes: int) -> np.ndarray:
+    """Mean spike count per neuron of every class region.
+
+    Parameters
+    ----------
+    counts : int, shape (n_presentations, n_neurons)
+    region : int, shape (n_neurons,)
+    n_classes
+
+    Returns
+    -------
+    ndarray, shape (n_presentations, n_classes)
+    """
+    return np.stack([counts[:, region == index].mean(axis=1) for index in range(n_classes)], axis=1)
+
+
+def answers(score: np.ndarray) -> np.ndarray:
+    """The class whose region fires most; the first of equals. Shape (..., n_classes) to (...)."""
+    return score.argmax(axis=-1)
+
+
+def accuracy(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Fraction answered rightly, shape (..., n, n_classes) and (n,) to (...)."""
+    return (answers(score) == truth).mean(axis=-1)
+
+
+def confusion(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How often each class (row) was answered as each (column), shape (n_classes, n_classes)."""
+    n = score.shape[-1]
+    return np.bincount(truth * n + answers(score), minlength=n * n).reshape(n, n)
+
+
+def separation(score: np.ndarray, truth: np.ndarray, index: int) -> dict[str, float]:
+    """How far apart a region's responses to its own class and to the others are.
+
+    Returns
+    -------
+    dict
+        ``auc``: chance that an image of the class excites the region more than another one does (ties count half);
+        ``overlap``: shared area of the two distributions, 0 apart to 1 the same, in 20 bins over their range.
+    """
+    own, other = score[truth == index, index], score[truth != index, index]
+    auc = mannwhitneyu(own, other).statistic / (len(own) * len(other))
+    low, high = score[:, index].min(), score[:, index].max()
+    edges = np.linspace(low, high if high > low else low + 1, 21)
+    shares = [np.histogram(values, edges)[0] / len(values) for values in (own, other)]
+    return {"auc": float(auc), "overlap": float(np.minimum(*shares).sum())}
+
+
+def logistic_accuracy(
+    training: np.ndarray, training_truth: np.ndarray, test: np.ndarray, test_truth: np.ndarray
+) -> float:
+    """Test accuracy of a logistic regression on standardised features: what a linear readout of them can reach.
+
+    Parameters
+    ----------
+    training, test : shapes (n_training, n_features) and (n_test, n_features)
+    training_truth, test_truth : int, shapes (n_training,) and (n_test,)
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return float(classifier.fit(training, training_truth).score(test, test_truth))
