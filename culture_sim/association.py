@@ -17,12 +17,12 @@ from culture_sim.culture import Culture
 from culture_sim.electrodes import nearest_units
 from culture_sim.engines import Engine
 from culture_sim.recording import Recording
-from protocols.seeds import stream
 from culture_sim.session import Session
 from culture_sim.stimulus import encode_rates
 from protocols.curriculum import expand_association
 from protocols.examples import Examples
 from protocols.schema import AssociationProtocol
+from protocols.seeds import stream
 from protocols.store import Run
 
 CHECKPOINT = "seed_{}_evaluated"  # the part of a run that a seed keeps after every evaluation
@@ -170,7 +170,7 @@ class _Training:
         rates[:, at.row : at.row + height, at.column : at.column + width] = examples.images * at.rate
         return rates.reshape(len(examples), -1)
 
-    def _present(self, parts: Sequence[Pulses], learning: np.ndarray = np.empty(0)) -> Recording:
+    def _present(self, parts: Sequence[Pulses], learning: Sequence[float] | np.ndarray = ()) -> Recording:
         """Present parts one after the other; the first presentations learn with the given factors."""
         n = sum(part.n for part in parts)
         starts = np.cumsum([0, *(part.n for part in parts)]) * self.n_steps
@@ -209,7 +209,7 @@ def outline(protocol: AssociationProtocol) -> list[str]:
     """What is presented, a line each."""
     plan, data = protocol.association, expand_association(protocol)
     return [
-        f"training: {len(data.example)} presentations of {plan.presentation * 1e3:g} ms, {len(data.seen)} different images",
+        f"training: {len(data.example)} presentations of {plan.presentation * 1e3:g} ms, {len(data.seen)} images",
         f"evaluation: {len(data.evaluate_after)} times {len(data.splits.validation)} validation and "
         f"{len(data.splits.test)} test images, no learning",
         f"probe: {len(data.probes)} images and patterns before and after, no learning",

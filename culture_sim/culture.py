@@ -8,9 +8,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.electrodes import electrode_positions
-from protocols.seeds import stream
 from culture_sim.topology import place_neurons, wire
 from protocols.culture import Culture as CultureSpec
+from protocols.seeds import stream
 
 PROJECTIONS = ("electrode", "excitatory", "inhibitory")
 

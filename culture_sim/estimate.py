@@ -8,10 +8,10 @@ from scipy.special import erfc
 
 from culture_sim.electrodes import electrode_positions
 from culture_sim.experiment import n_steps
-from protocols.seeds import stream
 from culture_sim.topology import place_neurons
 from protocols.culture import Culture, DenseWiring, Projection
 from protocols.schema import Protocol
+from protocols.seeds import stream
 
 SAMPLE = 1000  # neurons drawn to estimate the number of synapses
 

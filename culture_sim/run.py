@@ -16,8 +16,8 @@ from culture_sim.progress import SeedProgress
 from culture_sim.seed_run import run_seeds
 from culture_sim.topology import MOST_SYNAPSES
 from protocols import cli, datasets, store
-from protocols.faults import ProtocolFault
 from protocols.examples import load_splits
+from protocols.faults import ProtocolFault
 from protocols.schema import AssociationProtocol, Protocol
 from protocols.targets import read_targets
 

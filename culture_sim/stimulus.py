@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.seeds import stream
 from culture_sim.session import Session
 from protocols.schema import EvokedProtocol
+from protocols.seeds import stream
 from protocols.stimuli import IntervalTrain, PoissonTrain, RegularTrain, SpikeList, Stimulus, Train
 from protocols.timeline import Timeline
 

@@ -48,7 +48,7 @@ class Curriculum:
 
     @property
     def n_alone(self) -> int:
-        """Presentations of images alone: evaluations, probes before and after, and those a linear readout learns from."""
+        """Presentations of images alone: evaluations, probes before and after, and the linear readout's own."""
         evaluations = len(self.evaluate_after) * self.n_evaluated
         return evaluations + 2 * len(self.probes) + len(self.seen) + len(self.splits.test)
 
@@ -95,13 +95,7 @@ def training_order(order: str, labels: np.ndarray, n: int, rng: np.random.Genera
 
 
 def probe_examples(probe: Probe, splits: Splits, rng: np.random.Generator) -> Examples:
-    """What is presented before and after the training.
-
-    Returns
-    -------
-    Examples
-        Test images of every label, then patterns without structure under the label -1.
-    """
+    """What is presented before and after: test images of every label, then patterns without structure (label -1)."""
     known = [
         part.take(np.flatnonzero(part.labels == label)[: probe.per_label])
         for part in (splits.test, splits.unseen)

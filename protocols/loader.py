@@ -13,7 +13,6 @@ from protocols.faults import ProtocolFault, faults_of, nearest
 from protocols.schema import EvokedProtocol, Protocol, kind_of
 from protocols.targets import read_targets
 
-
 MOST_BASES = 5
 
 

@@ -152,11 +152,14 @@ culture_io::read("segments.learning", learning);
 culture_io::read("segments.snapshot", snapshot);
 std::cout << "loaded" << std::endl;
 size_t presentations = 0;
+int64_t steps = 0;
 bool normalised = false;
 for (size_t k = 0; k < n_steps.size(); k++)
 {{
     {array(net.neurons, "learning")}[0] = learning[k];
+    {net.network.name}.t = steps * {shape.dt!r};  // a running sum would drift, and lose or gain a step in the end
     {net.network.name}.run(n_steps[k] * {shape.dt!r}, NULL, 10.0);
+    steps += n_steps[k];
     if (learning[k] > 0)
     {{
         {calls(net.flush)}

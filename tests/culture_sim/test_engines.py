@@ -79,7 +79,7 @@ def test_cython_equals_cpp() -> None:
 
 @needs_compiler
 def test_presentations_of_any_length_with_and_without_learning() -> None:
-    """Lengths that the flush interval does not divide, presentations longer than it, learning that varies and pauses."""
+    """Lengths that the flush interval does not divide, longer presentations, learning that varies and pauses."""
     culture = Culture.grow(spec(60), seed=5)
     rng = np.random.default_rng(0)
     n_steps = np.array([1, 7, 137, 100, 250, 401, 99])
@@ -203,6 +203,16 @@ def test_membrane_decay_and_refractory_period_are_exact(name: str) -> None:
     strong = tiny(electrode={(0, 0): 40e-3})
     spikes = answer(name, strong, 61, *((t, 0) for t in range(60)))
     assert spikes == [(t, 0) for t in range(1, 61, 6)]  # the shortest interval is 6 ms
+
+
+@needs_compiler
+def test_no_step_is_lost_or_gained_in_a_long_session() -> None:
+    """One pulse at the start of each of 30,000 presentations: one spike, at their second step, in each."""
+    n, length = 30_000, 7
+    pulses = np.arange(n) * length
+    session = Session(np.full(n, length), np.zeros(n), np.zeros(n, int), pulses)
+    recording = run("cpp", tiny(electrode={(0, 0): 40e-3}), session)
+    np.testing.assert_array_equal(recording.step, pulses + 1)
 
 
 @pytest.mark.parametrize("name", [pytest.param("cpp", marks=needs_compiler), "numpy"])

@@ -10,9 +10,9 @@ from scipy.sparse import csr_array
 from culture_sim.culture import Culture
 from culture_sim.electrodes import electrode_positions, nearest_units
 from culture_sim.estimate import expected_synapses
-from protocols.seeds import stream
 from culture_sim.topology import place_neurons, wire
 from protocols.culture import Array, Projection
+from protocols.seeds import stream
 from tests.conftest import spec
 
 
