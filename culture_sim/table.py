@@ -12,6 +12,7 @@ VERDICTS = {"agrees": "yes", "differs": "no", "calibrated": "sets scale"}
 
 ACCURACIES = {  # metric -> what a reader calls it
     "accuracy/test": "test images, last {evaluations} evaluations",
+    "accuracy/validation": "validation images, the same evaluations",
     "accuracy/best_snapshot": "test images, snapshot best on validation",
     "accuracy/lowest_after_first_third": "lowest evaluation after the first third",
     "accuracy/untrained": "before training",

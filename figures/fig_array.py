@@ -5,11 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from figures.run_data import RunData
+from figures.run_data import EvokedRun
 from figures.style import bare, canvas
 
 
-def figure(run: RunData) -> Figure:
+def figure(run: EvokedRun) -> Figure:
     """Rows: probes. Columns: every probing phase, then the change from the first to the last."""
     probes, phases = run.probes, run.probing
     fig, axes = canvas(len(probes), len(phases) + 1, 1.45 * len(probes) + 0.5)
@@ -31,7 +31,7 @@ def figure(run: RunData) -> Figure:
     return fig
 
 
-def _response(run: RunData, probe: str, phase: str) -> np.ndarray:
+def _response(run: EvokedRun, probe: str, phase: str) -> np.ndarray:
     """Spikes per unit in a presentation, shape (rows, columns)."""
     array = run.protocol.culture.array
     if not run.presented(probe, phase):
@@ -40,7 +40,7 @@ def _response(run: RunData, probe: str, phase: str) -> np.ndarray:
     return (spikes / run.stack("units").shape[-1]).reshape(array.rows, array.columns)
 
 
-def _decorate(ax: Axes, run: RunData, probe: str, title: str) -> None:
+def _decorate(ax: Axes, run: EvokedRun, probe: str, title: str) -> None:
     ax.set_title(title)
     bare(ax)
     for row, column in np.argwhere(run.drawn(probe)):

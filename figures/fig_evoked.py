@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.run_data import RunData
+from figures.run_data import EvokedRun
 from figures.style import AFTER, BEFORE, PUBLISHED, canvas
 
 
-def figure(run: RunData) -> Figure:
+def figure(run: EvokedRun) -> Figure:
     """One column a probe, one row a probing phase; twin: mean +- sd over cultures."""
     probes, phases = run.probes, run.probing
     fig, axes = canvas(len(phases), len(probes), 1.9 * len(phases) + 0.5, sharex=True, sharey=True)
@@ -31,7 +31,7 @@ def figure(run: RunData) -> Figure:
     return fig
 
 
-def _twin(ax: Axes, run: RunData, probe: str, phase: str, color: str) -> None:
+def _twin(ax: Axes, run: EvokedRun, probe: str, phase: str, color: str) -> None:
     spec = run.protocol.culture
     psth = run.stack(f"psth/{probe}/{phase}").mean(axis=1) / run.stack("units").shape[-1]
     bin_ms = spec.readout.bin * 1e3
@@ -43,18 +43,23 @@ def _twin(ax: Axes, run: RunData, probe: str, phase: str, color: str) -> None:
     ax.errorbar(time, mean, sd, fmt="none", ecolor="black", elinewidth=0.7, capsize=1.5)
 
 
-def _published(ax: Axes, run: RunData, probe: str, phase: str) -> None:
-    course = [t for t in run.targets if t.quantity == f"course/{probe}/{phase}" and t.bin_ms is not None]
+def _published(ax: Axes, run: EvokedRun, probe: str, phase: str) -> None:
+    course = [
+        (t.bin_ms + t.window_ms / 2, t)
+        for t in run.targets
+        if t.quantity == f"course/{probe}/{phase}" and t.bin_ms is not None and t.window_ms is not None
+    ]
     if course:
-        time = [t.bin_ms + t.window_ms / 2 for t in course if t.bin_ms is not None]
+        first = course[0][1]
+        n = "" if first.n is None else f" (n={first.n})"
         ax.errorbar(
-            time,
-            [t.value for t in course],
-            [t.sd for t in course],
+            [time for time, _ in course],
+            [t.value for _, t in course],
+            [np.nan if t.sd is None else t.sd for _, t in course],
             fmt="o-",
             ms=3,
             lw=1,
             capsize=2,
             color=PUBLISHED,
-            label=f"{course[0].source.split(' IEEE')[0]}, per electrode (n={course[0].n})",
+            label=f"{first.source.split(' IEEE')[0]}, per electrode{n}",
         )

@@ -3,12 +3,12 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.run_data import RunData
+from figures.run_data import EvokedRun
 from figures.style import AFTER, BEFORE, canvas
 from protocols.timeline import expand
 
 
-def figure(run: RunData) -> Figure | None:
+def figure(run: EvokedRun) -> Figure | None:
     """One column an example presentation of the first culture; None if no spikes were kept."""
     seed = run.seeds[0]
     neuron = run.arrays.get(f"seed_{seed}/spikes/neuron")

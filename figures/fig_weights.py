@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.run_data import RunData
+from figures.run_data import EvokedRun
 from figures.style import bare, canvas
 
 
-def figure(run: RunData) -> Figure | None:
+def figure(run: EvokedRun) -> Figure | None:
     """For each plastic projection the outgoing weight of every electrode's surroundings, before and after.
 
     None if nothing is plastic.
@@ -36,6 +36,6 @@ def figure(run: RunData) -> Figure | None:
     return fig
 
 
-def _outgoing(run: RunData, name: str, when: str) -> np.ndarray:
+def _outgoing(run: EvokedRun, name: str, when: str) -> np.ndarray:
     """Mean over target cells of the weight from each source cell, in mV, mean over seeds; shape (n_cells,)."""
     return np.nanmean(run.stack(f"weights/{name}/{when}"), axis=(0, 2)) * 1e3

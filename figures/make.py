@@ -1,21 +1,27 @@
 """Draw the figures of a run: ``python -m figures.make RUN_DIR``."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures import fig_array, fig_evoked, fig_raster, fig_weights
-from figures.run_data import RunData
+from figures import fig_array, fig_evoked, fig_kernels, fig_learning, fig_probes, fig_raster, fig_responses, fig_weights
+from figures.run_data import AssociationRun, EvokedRun, read_run
 from figures.style import save
 from protocols.faults import ProtocolFault
 
-FIGURES: dict[str, Callable[[RunData], Figure | None]] = {
+EVOKED: dict[str, Callable[[EvokedRun], Figure | None]] = {
     "evoked": fig_evoked.figure,
     "array": fig_array.figure,
     "raster": fig_raster.figure,
     "weights": fig_weights.figure,
+}
+ASSOCIATION: dict[str, Callable[[AssociationRun], Figure | None]] = {
+    "learning": fig_learning.figure,
+    "responses": fig_responses.figure,
+    "kernels": fig_kernels.figure,
+    "probes": fig_probes.figure,
 }
 
 
@@ -27,16 +33,24 @@ def make(run_dir: Path) -> list[Path]:
     list of Path
         The files written.
     """
-    run = RunData.read(run_dir)
+    run = read_run(run_dir)
     folder = run_dir / "figures"
     folder.mkdir(exist_ok=True)
     written = []
-    for name, draw in FIGURES.items():
-        figure = draw(run)
+    for name, figure in _drawn(run):
         if figure is not None:
             save(figure, folder / f"{name}.png")
             written.append(folder / f"{name}.png")
     return written
+
+
+def _drawn(run: EvokedRun | AssociationRun) -> Iterator[tuple[str, Figure | None]]:
+    """The figures of the run's kind by name, one at a time."""
+    match run:
+        case EvokedRun():
+            yield from ((name, draw(run)) for name, draw in EVOKED.items())
+        case AssociationRun():
+            yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
 
 
 def main(arguments: list[str]) -> int:

@@ -1,63 +1,68 @@
 """A finished run, read from its directory."""
 
+import json
 import zipfile
+import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import numpy as np
 
 from protocols.faults import ProtocolFault
 from protocols.loader import check, parse_yaml
-from protocols.schema import Protocol
+from protocols.schema import AssociationProtocol, EvokedProtocol, Protocol
 from protocols.store import FILES
 from protocols.targets import Target, read_targets
 
 
 @dataclass(frozen=True)
 class RunData:
-    """Protocol, arrays and published values of one run."""
+    """What every run leaves: protocol, arrays, metrics, where they come from, published values."""
 
     path: Path
     protocol: Protocol
     arrays: dict[str, np.ndarray]
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a run directory.
-
-        Raises
-        ------
-        ProtocolFault
-            If it is not a complete run.
-        """
-        if not path.is_dir():
-            raise ProtocolFault([f"{path}: no such run directory"])
-        for name in FILES:
-            if not (path / name).is_file():
-                raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
-        try:
-            protocol = check(parse_yaml((path / "protocol.yaml").read_text(), str(path)), str(path))
-            with open(path / "arrays.npz", "rb") as file:
-                return cls(path, protocol, dict(np.load(file)))
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
 
     @property
     def seeds(self) -> list[int]:
         """The seeds that were run."""
         return list(self.protocol.seed_list)
 
+    def array(self, seed: int, key: str) -> np.ndarray:
+        """An array of one seed."""
+        try:
+            return self.arrays[f"seed_{seed}/{key}"]
+        except KeyError:
+            raise ProtocolFault([f"{self.path}: damaged run: arrays.npz has no seed_{seed}/{key}"]) from None
+
+    def per_seed(self, key: str) -> list[np.ndarray]:
+        """An array of every seed."""
+        return [self.array(seed, key) for seed in self.seeds]
+
     def stack(self, key: str) -> np.ndarray:
         """An array of every seed, shape (n_seeds, ...)."""
-        return np.stack([self.arrays[f"seed_{seed}/{key}"] for seed in self.seeds])
+        return np.stack(self.per_seed(key))
 
-    @property
+    @cached_property
     def targets(self) -> list[Target]:
         """Published values, if the protocol names any."""
         if self.protocol.targets is None:
             return []
-        return read_targets(self.path / self.protocol.targets)
+        try:
+            return read_targets(self.path / self.protocol.targets)
+        except ProtocolFault as fault:
+            raise ProtocolFault([f"{self.path}: damaged run: {line}" for line in fault.lines]) from None
+
+
+@dataclass(frozen=True)
+class EvokedRun(RunData):
+    """A run of stimuli presented in phases."""
+
+    protocol: EvokedProtocol
 
     @property
     def probes(self) -> list[str]:
@@ -75,7 +80,96 @@ class RunData:
 
     def drawn(self, stimulus: str) -> np.ndarray:
         """The electrodes of a stimulus as a boolean image of the array."""
-        array = self.protocol.culture.array
-        image = np.zeros((array.rows, array.columns), bool)
-        image[tuple(np.transpose(self.protocol.stimuli[stimulus].electrodes))] = True
-        return image
+        return _image(self.protocol, self.protocol.stimuli[stimulus].electrodes)
+
+
+@dataclass(frozen=True)
+class AssociationRun(RunData):
+    """A run of images associated with their labels."""
+
+    protocol: AssociationProtocol
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The published labels that were learned, in the order of the arrays' class axis."""
+        return self.protocol.data.classes
+
+    @property
+    def response_unit(self) -> str:
+        """Unit of a region's response."""
+        return f"spikes per neuron in {self.protocol.association.presentation * 1e3:g} ms"
+
+    def label_region(self, label: int) -> np.ndarray:
+        """The electrodes of a class as a boolean image of the array."""
+        return _image(self.protocol, self.protocol.association.label.regions[label])
+
+
+def _image(protocol: Protocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:
+    array = protocol.culture.array
+    image = np.zeros((array.rows, array.columns), bool)
+    image[tuple(np.transpose(electrodes))] = True
+    return image
+
+
+#: what the figures and the report take from the metrics of an association run
+ASSOCIATION_METRICS = {
+    "accuracy/curve": ("presentations", "mean", "ci95", "per_seed"),
+    "accuracy/test": ("mean", "ci95", "n", "evaluations"),
+    "accuracy/best_snapshot": ("mean", "ci95", "n"),
+    "accuracy/lowest_after_first_third": ("mean", "ci95", "n", "lowest"),
+    "ceiling/activity": ("mean", "ci95", "n"),
+    "ceiling/pixels": ("mean", "ci95", "n"),
+    "confusion": ("counts",),
+}
+
+
+def read_run(path: Path) -> EvokedRun | AssociationRun:
+    """Read a run directory; the kind of its protocol decides what it is.
+
+    Raises
+    ------
+    ProtocolFault
+        If it is not a complete run.
+    """
+    if not path.is_dir():
+        raise ProtocolFault([f"{path}: no such run directory"])
+    for name in FILES:
+        if not (path / name).is_file():
+            raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
+    try:
+        content = parse_yaml((path / "protocol.yaml").read_text(encoding="utf-8"), str(path))
+        with open(path / "arrays.npz", "rb") as file:
+            arrays = dict(np.load(file))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
+    metrics, provenance = (_read_json(path / name) for name in ("metrics.json", "provenance.json"))
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml holds no protocol"])
+    try:
+        protocol = check(content, str(path))
+    except ProtocolFault as fault:
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None
+    match protocol:
+        case AssociationProtocol():
+            _check_metrics(path, metrics)
+            return AssociationRun(path, protocol, arrays, metrics, provenance)
+        case EvokedProtocol():
+            return EvokedRun(path, protocol, arrays, metrics, provenance)
+    raise TypeError(f"a run of an unknown kind: {type(protocol).__name__}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name}: {error}"]) from None
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name} holds no mapping"])
+    return content
+
+
+def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    for name, keys in ASSOCIATION_METRICS.items():
+        value = metrics.get(name)
+        if not isinstance(value, dict) or not set(keys) <= value.keys():
+            raise ProtocolFault([f"{path}: damaged run: metrics.json: no {name} with {', '.join(keys)}"])

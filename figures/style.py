@@ -12,6 +12,11 @@ from matplotlib.figure import Figure
 mpl.use("Agg")
 
 BEFORE, AFTER, PUBLISHED = "#8a8f98", "#0b6fa4", "#c2571a"
+GREY = "#4d4d4d"
+#: ten colours that differ for colour-blind readers too (Paul Tol's "muted" and a grey), one a class
+CLASS_COLORS = (
+    "#332288", "#cc6677", "#117733", "#ddcc77", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#666666",
+)  # fmt: skip
 WIDTH = 7.2  # inches, a double column
 
 RC: dict[Any, Any] = {

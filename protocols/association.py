@@ -115,8 +115,14 @@ class Probe(Section):
 class Association(Section):
     """An image drives its electrodes, its label those of the class; the image alone is to recall the label.
 
-    The class whose region fires most, in spikes per neuron, is the answer. A region's neurons are those whose nearest
-    electrode belongs to it.
+    A region's response is the spike count per neuron, over the neurons whose nearest electrode belongs to it.
+
+    Parameters
+    ----------
+    decision
+        ``largest_response``: the answer is the class whose region fires most (Lagani 2021). ``calibrated``: a logistic
+        regression on the regions' responses, fitted at every evaluation on the validation images; it corrects for
+        regions that are not equally excitable and sees nothing but these few numbers.
     """
 
     image: ImagePlacement
@@ -125,4 +131,5 @@ class Association(Section):
     presentation: PositiveTime
     training: Training
     evaluation: Evaluation
+    decision: Literal["largest_response", "calibrated"] = "largest_response"
     probe: Probe = Probe()

@@ -27,7 +27,11 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
         validation images; ``accuracy/lowest_after_first_third``; ``ceiling/...``: a logistic regression on all
         neurons' spike counts or on the pixels; ``confusion``; ``separation/<class>``; ``targets``.
     """
-    test, validation = _curves(parts, "test"), _curves(parts, "validation")
+    decided = [_decided(protocol, part) for part in parts]
+    test = np.stack([readout.accuracy(d, part["labels/test"]) for (_, d), part in zip(decided, parts, strict=True)])
+    validation = np.stack(
+        [readout.accuracy(d, part["labels/validation"]) for (d, _), part in zip(decided, parts, strict=True)]
+    )
     after = parts[0]["evaluate_after"]
     averaged = min(protocol.association.evaluation.averaged, len(after) - 1)
     n_images = len(parts[0]["labels/test"])
@@ -53,21 +57,30 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
     }
     for ceiling in ("ceiling/pixels", "ceiling/activity"):
         metrics[ceiling] = over_seeds(np.array([float(part[ceiling]) for part in parts]))
-    metrics |= _last_evaluation(protocol, parts)
+    metrics |= _last_evaluation(protocol, parts, [scores[-1] for _, scores in decided])
     metrics["targets"] = compare(metrics, targets, None)
     return metrics
 
 
-def _curves(parts: Sequence[Part], images: str) -> np.ndarray:
-    """Accuracy at each evaluation, shape (n_seeds, n_evaluations)."""
-    return np.stack([readout.accuracy(part[f"scores/{images}"], part[f"labels/{images}"]) for part in parts])
+def _decided(protocol: AssociationProtocol, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """What the decision is made on, for validation and test images, shapes (n_evaluations, n_images, n_classes)."""
+    validation, test = part["scores/validation"], part["scores/test"]
+    if protocol.association.decision == "largest_response":
+        return validation, test
+    truth = part["labels/validation"]
+    return tuple(  # type: ignore[return-value]
+        np.stack([readout.calibrated(score, known, truth) for score, known in zip(scores, validation, strict=True)])
+        for scores in (validation, test)
+    )
 
 
-def _last_evaluation(protocol: AssociationProtocol, parts: Sequence[Part]) -> dict[str, Any]:
+def _last_evaluation(
+    protocol: AssociationProtocol, parts: Sequence[Part], decided: Sequence[np.ndarray]
+) -> dict[str, Any]:
     """Confusion and separation on the test images, all seeds together, after the last presentation."""
     classes = protocol.data.classes
     pairs = [(part["scores/test"][-1], part["labels/test"]) for part in parts]
-    table = np.sum([readout.confusion(score, truth) for score, truth in pairs], axis=0)
+    table = np.sum([readout.confusion(d, truth) for d, (_, truth) in zip(decided, pairs, strict=True)], axis=0)
     metrics: dict[str, Any] = {"confusion": {"classes": list(classes), "counts": table.tolist()}}
     for index, label in enumerate(classes):
         found = [readout.separation(score, truth, index) for score, truth in pairs]

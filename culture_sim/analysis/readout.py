@@ -1,6 +1,7 @@
 """What a culture answers: class regions, their scores, and how well the scores tell the classes apart."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.stats import mannwhitneyu
@@ -61,6 +62,24 @@ def accuracy(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return (answers(score) == truth).mean(axis=-1)
 
 
+def calibrated(score: np.ndarray, known: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Evidence for each class by a logistic regression on the regions' responses.
+
+    Parameters
+    ----------
+    score : shape (n, n_classes)
+        Responses to be decided on.
+    known, truth : shapes (n_known, n_classes) and (n_known,)
+        Responses to images whose class is given.
+
+    Returns
+    -------
+    ndarray, shape (n, n_classes)
+        Probabilities, in place of the responses.
+    """
+    return _logistic(known, truth).predict_proba(score)
+
+
 def confusion(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """How often each class (row) was answered as each (column), shape (n_classes, n_classes)."""
     n = score.shape[-1]
@@ -94,9 +113,12 @@ def logistic_accuracy(
     training, test : shapes (n_training, n_features) and (n_test, n_features)
     training_truth, test_truth : int, shapes (n_training,) and (n_test,)
     """
+    return float(_logistic(training, training_truth).score(test, test_truth))
+
+
+def _logistic(features: np.ndarray, truth: np.ndarray) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return float(classifier.fit(training, training_truth).score(test, test_truth))
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(features, truth)

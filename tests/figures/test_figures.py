@@ -2,33 +2,28 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from culture_sim.run import app
 from figures import fig_array, fig_evoked, fig_raster, fig_weights, make
-from figures.run_data import RunData
+from figures.run_data import EvokedRun, read_run
 from protocols import cli
 from tests.culture_sim.test_run import SMALL, only_run
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunData:
+def run(tmp_path_factory: pytest.TempPathFactory) -> EvokedRun:
     out = tmp_path_factory.mktemp("runs")
     with pytest.raises(SystemExit) as exit_:
         cli.main(app, ["ruaro2005", "--quick", *SMALL, "--out", str(out), "--jobs", "1"])
     assert not exit_.value.code
-    return RunData.read(only_run(out))
+    found = read_run(only_run(out))
+    assert isinstance(found, EvokedRun)
+    return found
 
 
-@pytest.fixture(autouse=True)
-def _close() -> object:
-    yield
-    plt.close("all")
-
-
-def test_evoked_bars_are_the_mean_counts_and_points_the_published_values(run: RunData) -> None:
+def test_evoked_bars_are_the_mean_counts_and_points_the_published_values(run: EvokedRun) -> None:
     ax = fig_evoked.figure(run).axes[2]  # L, after
     assert ax.get_title(loc="left") == "L, after"
     heights = {round(p.get_x() + p.get_width() / 2): p.get_height() for p in ax.patches}
@@ -42,7 +37,7 @@ def test_evoked_bars_are_the_mean_counts_and_points_the_published_values(run: Ru
     np.testing.assert_allclose(time, np.arange(5, 100, 10))
 
 
-def test_array_maps_outline_the_stimulated_electrodes(run: RunData) -> None:
+def test_array_maps_outline_the_stimulated_electrodes(run: EvokedRun) -> None:
     fig = fig_array.figure(run)
     ax = next(a for a in fig.axes if a.get_title() == "L, before")
     outlined = {(round(p.get_y() + 0.5), round(p.get_x() + 0.5)) for p in ax.patches}
@@ -53,7 +48,7 @@ def test_array_maps_outline_the_stimulated_electrodes(run: RunData) -> None:
     assert image[stimulated].mean() > image[~stimulated].mean()
 
 
-def test_raster_has_a_dot_for_every_kept_spike_of_the_presentation(run: RunData) -> None:
+def test_raster_has_a_dot_for_every_kept_spike_of_the_presentation(run: EvokedRun) -> None:
     ax = fig_raster.figure(run).axes[1]  # type: ignore[union-attr] # first tetanus
     dots = sum(len(c.get_positions()) for c in ax.collections)
     step, neuron, units = (run.arrays[f"seed_0/{k}"] for k in ("spikes/step", "spikes/neuron", "units"))
@@ -63,7 +58,7 @@ def test_raster_has_a_dot_for_every_kept_spike_of_the_presentation(run: RunData)
     assert dots > 1000
 
 
-def test_weights_change_towards_the_tetanised_electrodes(run: RunData) -> None:
+def test_weights_change_towards_the_tetanised_electrodes(run: EvokedRun) -> None:
     fig = fig_weights.figure(run)
     assert fig is not None
     ax = next(a for a in fig.axes if a.get_title() == "electrode, change")
@@ -72,10 +67,10 @@ def test_weights_change_towards_the_tetanised_electrodes(run: RunData) -> None:
 
 
 def test_make_writes_every_figure_and_refuses_what_is_no_run(
-    run: RunData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: EvokedRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert make.main([str(run.path)]) == 0
-    for name in make.FIGURES:
+    for name in make.EVOKED:
         assert (run.path / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert make.main([str(tmp_path)]) == 2
     assert make.main([str(tmp_path / "absent")]) == 2
