@@ -15,6 +15,7 @@ ACCURACIES = {  # metric -> what a reader calls it
     "accuracy/validation": "validation images, the same evaluations",
     "accuracy/best_snapshot": "test images, snapshot best on validation",
     "accuracy/lowest_after_first_third": "lowest evaluation after the first third",
+    "accuracy/undecided": "regions respond equally",
     "accuracy/untrained": "before training",
     "ceiling/activity": "logistic readout of all neurons",
     "ceiling/pixels": "logistic readout of the pixels",

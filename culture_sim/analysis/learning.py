@@ -23,9 +23,10 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
     -------
     dict
         ``accuracy/test`` and ``accuracy/validation``: mean over the last evaluations; ``accuracy/untrained``: before
-        any training; ``accuracy/curve``; ``accuracy/best_snapshot``: test accuracy at the evaluation that was best on
-        validation images; ``accuracy/lowest_after_first_third``; ``ceiling/...``: a logistic regression on all
-        neurons' spike counts or on the pixels; ``confusion``; ``separation/<class>``; ``targets``.
+        any training; ``accuracy/undecided``: test images whose regions respond equally; ``accuracy/curve``;
+        ``accuracy/best_snapshot``: test accuracy at the evaluation that was best on validation images;
+        ``accuracy/lowest_after_first_third``; ``ceiling/...``: a logistic regression on all neurons' spike counts or
+        on the pixels; ``confusion``; ``separation/<class>``; ``targets``.
     """
     decided = [_decided(protocol, part) for part in parts]
     test = np.stack([readout.accuracy(d, part["labels/test"]) for (_, d), part in zip(decided, parts, strict=True)])
@@ -52,6 +53,9 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
         },
         "accuracy/best_snapshot": over_seeds(test[np.arange(len(parts)), best])
         | {"presentations": after[best].tolist(), "chosen_on": "validation"},
+        "accuracy/undecided": over_seeds(
+            np.array([readout.undecided(scores[-averaged:]).mean() for _, scores in decided])
+        ),
         "accuracy/lowest_after_first_third": over_seeds(test[:, late].min(axis=1))
         | {"lowest": float(test[:, late].min())},
     }

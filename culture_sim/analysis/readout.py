@@ -53,13 +53,26 @@ def scores(counts: np.ndarray, region: np.ndarray, n_classes: int) -> np.ndarray
 
 
 def answers(score: np.ndarray) -> np.ndarray:
-    """The class whose region fires most; the first of equals. Shape (..., n_classes) to (...)."""
-    return score.argmax(axis=-1)
+    """Chance of each class to be the answer: the one of the largest score, or drawn among equals.
+
+    Two silent regions, or two that fire in step, say nothing; taking the first would favour its class.
+
+    Returns
+    -------
+    ndarray, shape of `score`, (..., n_classes)
+    """
+    largest = score == score.max(axis=-1, keepdims=True)
+    return largest / largest.sum(axis=-1, keepdims=True)
 
 
 def accuracy(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Fraction answered rightly, shape (..., n, n_classes) and (n,) to (...)."""
-    return (answers(score) == truth).mean(axis=-1)
+    return answers(score)[..., np.arange(len(truth)), truth].mean(axis=-1)
+
+
+def undecided(score: np.ndarray) -> np.ndarray:
+    """Fraction of images whose largest score is shared, shape (..., n, n_classes) to (...)."""
+    return (answers(score).max(axis=-1) < 1).mean(axis=-1)
 
 
 def calibrated(score: np.ndarray, known: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -82,8 +95,9 @@ def calibrated(score: np.ndarray, known: np.ndarray, truth: np.ndarray) -> np.nd
 
 def confusion(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """How often each class (row) was answered as each (column), shape (n_classes, n_classes)."""
-    n = score.shape[-1]
-    return np.bincount(truth * n + answers(score), minlength=n * n).reshape(n, n)
+    table = np.zeros((score.shape[-1],) * 2)
+    np.add.at(table, truth, answers(score))
+    return table
 
 
 def separation(score: np.ndarray, truth: np.ndarray, index: int) -> dict[str, float]:
