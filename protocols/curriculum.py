@@ -102,7 +102,7 @@ def probe_examples(probe: Probe, splits: Splits, rng: np.random.Generator) -> Ex
         for label in np.unique(part.labels)
     ]
     source = splits.test.images[rng.integers(len(splits.test), size=probe.random)]
-    patterns = rng.permuted(source.reshape(probe.random, -1), axis=1).reshape(source.shape)
+    patterns = rng.permuted(source.reshape(probe.random, splits.test.images[0].size), axis=1).reshape(source.shape)
     return Examples(
         np.concatenate([*(part.images for part in known), patterns]),
         np.concatenate([*(part.labels for part in known), np.full(probe.random, -1)]),

@@ -22,7 +22,8 @@ class Data(Section):
     pool
         Training images are those of `classes` among the first so many of the published training set.
     validation
-        Images held back from the end of the published training set. All choices are made on them.
+        Images of `classes` held back for all choices: evenly spread over the published training set beyond the pool,
+        or over all of it where the pool is ``all``. (Their order is not random: they lie writer by writer.)
     test
         The first so many images of `classes` in the published test set. Nothing is chosen on them.
     size

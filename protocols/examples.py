@@ -53,14 +53,12 @@ def load_splits(data: Data) -> Splits:
     """
     training, test = datasets.load(data.source)
     chosen = datasets.select(training, data.classes)
-    if data.validation >= len(chosen):
-        raise ProtocolFault(
-            [f"data.validation: {data.validation}; allowed: fewer than the {len(chosen)} images there are"]
-        )
-    held_back = chosen[len(chosen) - data.validation :]
-    learned = chosen[: len(chosen) - data.validation]
-    if data.pool != "all":
-        learned = learned[learned < data.pool]
+    free = chosen if data.pool == "all" else chosen[chosen >= data.pool]
+    if data.validation > len(free):
+        where = "" if data.pool == "all" else f" beyond the pool of {data.pool}"
+        raise ProtocolFault([f"data.validation: {data.validation}; allowed: at most the {len(free)} images{where}"])
+    held_back = free[np.arange(data.validation) * len(free) // data.validation]
+    learned = np.setdiff1d(chosen if data.pool == "all" else chosen[chosen < data.pool], held_back)
     missing = sorted(set(data.classes) - set(training.labels[learned].tolist()))
     if missing:
         raise ProtocolFault([f"data.pool: {data.pool}; it holds no training image of class {missing[0]}"])
