@@ -16,7 +16,7 @@ from culture_sim.progress import SeedProgress
 from culture_sim.seed_run import run_seeds
 from culture_sim.topology import MOST_SYNAPSES
 from protocols import cli, datasets, store
-from protocols.examples import load_splits
+from protocols.curriculum import expand_association
 from protocols.faults import ProtocolFault
 from protocols.schema import AssociationProtocol, Protocol
 from protocols.targets import read_targets
@@ -31,7 +31,7 @@ class CultureLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse images that are not there, a culture that does not fit into memory, synapses Brian2 cannot count."""
         if isinstance(protocol, AssociationProtocol):
-            load_splits(protocol.data)
+            expand_association(protocol)
         most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
         if most > MOST_SYNAPSES:
             raise ProtocolFault(

@@ -127,7 +127,7 @@ class Association(Section):
 
     image: ImagePlacement
     label: LabelPlacement
-    encoder: Literal["interval", "poisson", "regular"] = "interval"
+    encoding: Literal["interval", "poisson", "regular"] = "interval"
     presentation: PositiveTime
     training: Training
     evaluation: Evaluation

@@ -30,6 +30,8 @@ def check_association(protocol: "AssociationProtocol") -> None:
     array, plan, data = protocol.culture.array, protocol.association, protocol.data
     if len(set(data.classes)) < len(data.classes):
         raise ValueError(f"data.classes: a class is listed twice in {', '.join(map(str, data.classes))}")
+    if len(data.classes) < 2:
+        raise ValueError(f"data.classes: {len(data.classes)} given; allowed: at least 2")
     (height, width), image = data.size, plan.image
     if image.row + height > array.rows or image.column + width > array.columns:
         raise ValueError(

@@ -6,6 +6,7 @@ import numpy as np
 
 from protocols.association import LearningRate, Probe
 from protocols.examples import Examples, Splits, load_splits
+from protocols.faults import ProtocolFault
 from protocols.schema import AssociationProtocol
 from protocols.seeds import stream
 
@@ -57,10 +58,14 @@ def expand_association(protocol: AssociationProtocol, seed: int = 0) -> Curricul
     """Expand a protocol for one seed, which orders the training and draws the random probes."""
     plan, splits = protocol.association, load_splits(protocol.data)
     n, rng = plan.training.presentations, np.random.default_rng(stream("curriculum", seed, protocol.stimulus_seed))
+    example = training_order(plan.training.order, splits.training.labels, n, rng)
+    if missing := sorted(set(protocol.data.classes) - set(splits.training.labels[example].tolist())):
+        path = "association.training.presentations"
+        raise ProtocolFault([f"{path}: {n}; class {missing[0]} is never presented; allowed: more, or another order"])
     return Curriculum(
         splits,
         probe_examples(plan.probe, splits, np.random.default_rng(stream("probes", seed, protocol.stimulus_seed))),
-        training_order(plan.training.order, splits.training.labels, n, rng),
+        example,
         learning_factors(plan.training.learning_rate, n),
         np.unique(np.append(np.arange(0, n, plan.evaluation.every), n)),
     )

@@ -53,18 +53,17 @@ def load_splits(data: Data) -> Splits:
     """
     training, test = datasets.load(data.source)
     chosen = datasets.select(training, data.classes)
-    free = chosen if data.pool == "all" else chosen[chosen >= data.pool]
-    if data.validation > len(free):
-        where = "" if data.pool == "all" else f" beyond the pool of {data.pool}"
-        raise ProtocolFault([f"data.validation: {data.validation}; allowed: at most the {len(free)} images{where}"])
-    held_back = free[np.arange(data.validation) * len(free) // data.validation]
-    learned = np.setdiff1d(chosen if data.pool == "all" else chosen[chosen < data.pool], held_back)
-    missing = sorted(set(data.classes) - set(training.labels[learned].tolist()))
-    if missing:
-        raise ProtocolFault([f"data.pool: {data.pool}; it holds no training image of class {missing[0]}"])
-    tested = datasets.select(test, data.classes)
-    if data.test != "all":
-        tested = tested[: data.test]
+    held_back = _held_back(data, training.labels, chosen if data.pool is None else chosen[chosen >= data.pool])
+    learned = np.setdiff1d(chosen if data.pool is None else chosen[chosen < data.pool], held_back)
+    tested = datasets.select(test, data.classes)[: data.test]
+    for path, labels in (
+        ("data.pool", training.labels[learned]),
+        ("data.validation", training.labels[held_back]),
+        ("data.test", test.labels[tested]),
+    ):
+        if missing := sorted(set(data.classes) - set(labels.tolist())):
+            given = getattr(data, path.removeprefix("data.")) or "all"
+            raise ProtocolFault([f"{path}: {given}; no image of class {missing[0]} is among them; allowed: more"])
 
     def examples(images: datasets.LabelledImages, index: np.ndarray) -> Examples:
         return Examples(datasets.resize(images.images[index], *data.size), images.labels[index])
@@ -73,3 +72,18 @@ def load_splits(data: Data) -> Splits:
     return Splits(
         examples(training, learned), examples(training, held_back), examples(test, tested), examples(test, others)
     )
+
+
+def _held_back(data: Data, labels: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The validation images: equally many of each class, spread evenly over those that are free."""
+    found = []
+    for index, label in enumerate(data.classes):
+        members = free[labels[free] == label]
+        count = (data.validation + index) // len(data.classes)
+        if count > len(members):
+            where = "" if data.pool is None else f" beyond the pool of {data.pool}"
+            raise ProtocolFault(
+                [f"data.validation: {data.validation}; class {label} has {len(members)} images{where}; allowed: fewer"]
+            )
+        found.append(members[np.arange(count) * len(members) // max(1, count)])
+    return np.sort(np.concatenate(found))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from culture_sim.stimulus import encode, train_steps
+from culture_sim.stimulus import encode, encode_rates, train_steps
 from protocols.loader import load
 from protocols.stimuli import IntervalTrain, PoissonTrain, RegularTrain, SpikeList
 from protocols.timeline import expand
@@ -132,3 +132,106 @@ def test_session_refuses_double_pulses() -> None:
     ):
         with pytest.raises(ValueError, match="allowed"):
             Session(**({"n_steps": [10], "learning": [True], "electrode": [3], "step": [5]} | wrong))
+
+
+# rates: every electrode with one of its own
+
+
+def seeds(n: int, first: int = 0) -> list[np.random.SeedSequence]:
+    return [np.random.SeedSequence(k) for k in range(first, first + n)]
+
+
+def counted(rate_hz: float, encoder: str, n: int = 80, n_electrodes: int = 50, n_steps: int = 100) -> np.ndarray:
+    """Pulses of every electrode in every presentation, all at one rate."""
+    rates = np.full((n, n_electrodes), rate_hz)
+    electrode, step = encode_rates(rates, n_steps, encoder, 1e-3, seeds(n))
+    return np.bincount(step // n_steps * n_electrodes + electrode, minlength=n * n_electrodes)
+
+
+def test_interval_rates_fire_as_published() -> None:
+    """Lagani 2021: a 200 Hz pixel fires 19.7 +- 2 times in 100 ms; under about 8 Hz it never does."""
+    counts = counted(200, "interval")
+    assert abs(counts.mean() - 19.7) < 0.2
+    assert abs(counts.std() - 2) < 0.2
+    assert counted(7, "interval").sum() < 20
+    assert counted(5, "interval").sum() == 0
+
+
+def test_poisson_rates_are_binomial_in_every_step() -> None:
+    for rate in (3, 40, 200, 900):
+        counts, p = counted(rate, "poisson"), rate / 1000
+        n = 100 * len(counts)
+        assert abs(counts.sum() - n * p) < 4 * (n * p * (1 - p)) ** 0.5
+        assert counts.var() == pytest.approx(100 * p * (1 - p), rel=0.1)
+
+
+@given(
+    rates=st.lists(st.one_of(st.just(0.0), st.floats(0.5, 1000)), min_size=1, max_size=8),
+    n_steps=st.integers(1, 200),
+    seed=st.integers(0, 99),
+)
+def test_rates_are_the_trains_of_a_stimulus_one_electrode_after_the_other(
+    rates: list[float], n_steps: int, seed: int
+) -> None:
+    """From one source of randomness a presentation, taken electrode by electrode."""
+    kinds = {"interval": IntervalTrain, "poisson": PoissonTrain, "regular": RegularTrain}
+    for encoder, kind in kinds.items():
+        electrode, step = encode_rates(np.array([rates]), n_steps, encoder, 1e-3, seeds(1, seed))
+        rng = np.random.default_rng(np.random.SeedSequence(seed))
+        for index, rate in enumerate(rates):
+            expected = []
+            if rate > 0:
+                expected = train_steps(kind(encoder=encoder, rate=f"{rate!r} Hz"), n_steps, 1e-3, rng).tolist()
+            assert step[electrode == index].tolist() == expected
+
+
+@pytest.mark.parametrize("encoder", ["interval", "poisson", "regular"])
+def test_a_presentation_has_its_own_pulses_whatever_is_presented_beside_it(encoder: str) -> None:
+    """Of its seed and its rates alone, inside its own steps; silent electrodes are silent."""
+    rng = np.random.default_rng(0)
+    n, n_steps = 12, 70
+    rates = rng.uniform(20, 600, (n, 20)) * (rng.random((n, 20)) < 0.6)
+    rates[3] = 0
+    sources = seeds(n)
+
+    def within(order: list[int]) -> list[list[tuple[int, int]]]:
+        """(electrode, step from its start) of every presentation."""
+        electrode, step = encode_rates(rates[order], n_steps, encoder, 1e-3, [sources[k] for k in order])
+        assert step.min() >= 0
+        assert step.max() < n_steps * len(order)
+        pulses: list[list[tuple[int, int]]] = [[] for _ in order]
+        for e, t in zip(electrode.tolist(), step.tolist(), strict=True):
+            pulses[t // n_steps].append((e, t % n_steps))
+        for mine in pulses:
+            assert len(set(mine)) == len(mine)
+        return [sorted(mine) for mine in pulses]
+
+    together = within(list(range(n)))
+    assert together[3] == []
+    for k, mine in enumerate(together):
+        assert {e for e, _ in mine} <= set(np.flatnonzero(rates[k] > 0).tolist())
+        assert k == 3 or len(mine) > 30
+    shuffled = rng.permutation(n).tolist()
+    assert within(shuffled) == [together[k] for k in shuffled]
+    assert within([5]) == [together[5]]
+    if encoder != "regular":
+        sources[5] = np.random.SeedSequence(99)
+        assert within([5]) != [together[5]]
+
+
+@pytest.mark.parametrize("encoder", ["interval", "poisson"])
+def test_the_faintest_pixel_is_no_trouble(encoder: str) -> None:
+    electrode, step = encode_rates(np.array([[1e-3 / 255, 0.0, 1e-300]]), 100, encoder, 1e-3, seeds(1))
+    assert len(electrode) == len(step) == 0
+
+
+def test_nothing_to_present_is_no_pulse() -> None:
+    for rates in (np.zeros((3, 5)), np.zeros((0, 5))):
+        electrode, step = encode_rates(rates, 10, "interval", 1e-3, seeds(len(rates)))
+        assert (electrode.dtype, step.dtype) == (np.int64, np.int64)
+        assert len(electrode) == len(step) == 0
+
+
+def test_an_unknown_encoder_of_rates_is_refused() -> None:
+    with pytest.raises(ValueError, match="encoder 'spikes'; allowed: interval, poisson, regular"):
+        encode_rates(np.ones((1, 1)), 10, "spikes", 1e-3, seeds(1))

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocols import datasets
-from protocols.datasets import TEST, TRAINING, LabelledImages, Published, load, resize, select
+from protocols import datasets, download
+from protocols.datasets import TEST, TRAINING, LabelledImages, load, resize, select
+from protocols.download import Published
 from protocols.faults import ProtocolFault
 
 NAMES = TRAINING + TEST
@@ -74,7 +75,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data directory of this test's own, and no waiting."""
     monkeypatch.setenv("CULTURE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(datasets, "PAUSE", 0.0)
+    monkeypatch.setattr(download, "PAUSE", 0.0)
     return tmp_path / "data"
 
 
@@ -355,12 +356,12 @@ def test_a_connection_that_always_breaks_leaves_only_a_part(
     content.publish(monkeypatch, mirror.url)
     assert f"{mirror.url[7:-1]}: " in fault()
     assert nothing_looks_complete(root)
-    assert len(mirror.requests) == datasets.TRIES
+    assert len(mirror.requests) == download.TRIES
     mirror.cuts = []
     assert content.is_loaded()
 
 
-@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, datasets.TRIES)])
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, download.TRIES)])
 def test_the_next_mirror_is_tried(
     status: int, tries: int, content: Content, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
