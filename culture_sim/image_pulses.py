@@ -73,7 +73,7 @@ class ImageEncoder:
         array, (height, width), at = self.protocol.culture.array, self.protocol.data.size, self.plan.image
         rates = np.zeros((len(examples), array.rows, array.columns))
         rates[:, at.row : at.row + height, at.column : at.column + width] = examples.images * at.rate
-        return rates.reshape(len(examples), -1)
+        return rates.reshape(len(examples), array.n_electrodes)
 
     def _encode(self, rates: np.ndarray, name: str, first: int) -> Pulses:
         salt, dt = self.protocol.stimulus_seed, self.protocol.culture.simulation.dt
