@@ -88,7 +88,7 @@ def read(name: str, _above: tuple[str, ...] = ()) -> tuple[dict[str, Any], Path]
     base = content.pop("base", None)
     if base is None:
         return content, path
-    if len(_above) > MOST_BASES:
+    if len(_above) >= MOST_BASES:
         raise ProtocolFault([f"{name}: base: '{base}'; allowed: a chain of at most {MOST_BASES} files"])
     if not isinstance(base, str) or not (path.parent / base).is_file():
         raise ProtocolFault([f"{name}: base: no such file '{base}' beside {path.name}"])

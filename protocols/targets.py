@@ -92,7 +92,8 @@ def _finite(text: str) -> float:
 def _comparable(target: Target, measured: Mapping[str, Any]) -> bool:
     """Whether both are averages over the same window, in the same unit."""
     window = None if target.window_ms is None else [0, target.window_ms]
-    return measured.get("unit") == target.unit and measured.get("window_ms") == window
+    same = measured.get("unit") == target.unit and measured.get("window_ms") == window
+    return same and isinstance(measured.get("mean"), float)
 
 
 def compare(metrics: Mapping[str, Any], targets: list[Target], calibrated_on: str | None) -> list[dict[str, Any]]:

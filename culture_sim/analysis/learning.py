@@ -71,11 +71,10 @@ def _decided(protocol: AssociationProtocol, part: Part) -> tuple[np.ndarray, np.
     validation, test = part["scores/validation"], part["scores/test"]
     if protocol.association.decision == "largest_response":
         return validation, test
+    both = np.concatenate([validation, test], axis=1)
     truth = part["labels/validation"]
-    return tuple(  # type: ignore[return-value]
-        np.stack([readout.calibrated(score, known, truth) for score, known in zip(scores, validation, strict=True)])
-        for scores in (validation, test)
-    )
+    decided = [readout.calibrated(score, known, truth) for score, known in zip(both, validation, strict=True)]
+    return tuple(np.split(np.stack(decided), [len(truth)], axis=1))  # type: ignore[return-value]
 
 
 def _last_evaluation(
