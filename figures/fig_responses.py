@@ -73,7 +73,7 @@ def _confusion(ax: Axes, counts: np.ndarray, classes: tuple[int, ...]) -> None:
     size = 8 if len(classes) <= MOST_STACKED else 6
     for (row, column), n in np.ndenumerate(counts):
         color = "white" if share[row, column] > 0.55 else "black"
-        text = f"{100 * share[row, column]:.1f} %\n{n}"
+        text = f"{100 * share[row, column]:.1f} %\n{n:g}"
         ax.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
     ax.set_xticks(range(len(classes)), list(map(str, classes)))
     ax.set_yticks(range(len(classes)), list(map(str, classes)))
