@@ -7,7 +7,7 @@ least read and write one weight.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -30,7 +30,10 @@ STEPS = 100
 
 @dataclass(frozen=True)
 class Measurement:
-    """One engine at one size; times in seconds, per presentation where nothing else is said."""
+    """One engine at one size; times in seconds, per presentation where nothing else is said.
+
+    `alone_s` is a presentation without learning, of the same pulses.
+    """
 
     neurons: int
     engine: str
@@ -39,6 +42,7 @@ class Measurement:
     prepare_s: float
     load_s: float
     presentation_s: float
+    alone_s: float
     spikes: float
     events: float
     bytes_per_synapse: float
@@ -91,6 +95,9 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
     session = training(presentations + 1, len(culture.electrodes))
     recording = engine.run(culture, session, lambda done, of: marks.append(time.perf_counter()))
     per_presentation = (marks[-1] - marks[0]) / presentations  # the first warms up
+    alone: list[float] = []
+    unlearned = replace(session, learning=np.zeros(presentations + 1))
+    engine.run(culture, unlearned, lambda done, of: alone.append(time.perf_counter()))
     counted = recording.step >= STEPS
     fan_out = np.diff(culture.weights["excitatory"].indptr) + np.diff(culture.weights["inhibitory"].indptr)
     pulses = session.electrode[session.step >= STEPS]
@@ -108,6 +115,7 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
         prepare_s=prepared - grown,
         load_s=marks[0] - prepared - per_presentation,
         presentation_s=per_presentation,
+        alone_s=(alone[-1] - alone[0]) / presentations,
         spikes=counted.sum() / presentations,
         events=events / presentations,
         bytes_per_synapse=resident,
@@ -118,7 +126,8 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
 def table(measurements: list[Measurement]) -> Table:
     """The measurements as a table."""
     shown = Table(
-        *("neurons", "engine", "precision", "grow", "compile", "load", "ms / presentation", "spikes", "M events / s"),
+        *("neurons", "engine", "precision", "grow", "compile", "load", "ms, learning", "ms, alone"),
+        *("spikes", "M events / s"),
         *("ns / event", "B / synapse", "x floor"),
         box=box.SIMPLE_HEAD,
     )
@@ -131,6 +140,7 @@ def table(measurements: list[Measurement]) -> Table:
             f"{m.prepare_s:.1f} s",
             f"{m.load_s:.1f} s",
             f"{m.presentation_s * 1e3:.2f}",
+            f"{m.alone_s * 1e3:.2f}",
             f"{m.spikes:.0f}",
             f"{m.events / m.presentation_s / 1e6:.0f}",
             f"{m.presentation_s / m.events * 1e9:.2f}",
@@ -165,7 +175,8 @@ def bench(
         rows.append(measure(10140, "float32", cpp, 5))
     console.print(table(rows))
     console.print(
-        "load: a culture's arrays to the program. The floor is the time to read and write each event's weight "
+        "ms: a presentation of 100 ms while all synapses learn, and the same pulses without learning, which evoke fewer "
+        "spikes; the other columns are of learning. load: a culture's arrays to the program. The floor is the time to read and write each event's weight "
         "once at the rate measured here."
     )
 
