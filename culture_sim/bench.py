@@ -175,8 +175,9 @@ def bench(
         rows.append(measure(10140, "float32", cpp, 5))
     console.print(table(rows))
     console.print(
-        "ms: a presentation of 100 ms while all synapses learn, and the same pulses without learning, which evoke fewer "
-        "spikes; the other columns are of learning. load: a culture's arrays to the program. The floor is the time to read and write each event's weight "
+        "ms: a presentation of 100 ms while all synapses learn, and the same pulses without learning, which evoke "
+        "fewer spikes; the other columns are of learning. load: a culture's arrays to the program. The floor is the "
+        "time to read and write each event's weight "
         "once at the rate measured here."
     )
 
