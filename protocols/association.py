@@ -10,7 +10,7 @@ from protocols.section import Section
 from protocols.stimuli import Electrodes, PositiveRate
 
 Cell = Annotated[int, Field(ge=0, le=1000)]
-Presentations = Annotated[int, Field(ge=1, le=10**6)]
+Presentations = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 
 
 def _drawn(regions: Any) -> Any:

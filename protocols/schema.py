@@ -17,8 +17,8 @@ from protocols.section import Section
 from protocols.stimuli import Stimulus
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=100)]
-Count = Annotated[int, Field(ge=1, le=10**6)]
-Seed = Annotated[int, Field(ge=0, le=2**63)]
+Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**63, strict=True)]
 
 
 class Phase(Section):

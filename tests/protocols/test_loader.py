@@ -94,6 +94,7 @@ def test_overrides_switch_the_member_of_a_union() -> None:
         ("after: 50 ms", "later: 50 ms", "evoked.windows.later: not a phase without learning; allowed: before, after"),
         ("targets: targets/ruaro2005.csv", "targets: nowhere.csv", "no such file 'nowhere.csv'"),
         ("trace_decay: 20 ms", "trace_decay: 0 ms", "culture.plasticity.trace_decay"),
+        ("seeds: 4", "seeds: true", "seeds: True is not allowed"),
         ("count: 4056", "count: many", "culture.neurons.count: 'many' is not allowed"),
         ("name: ruaro2005", "name: ../escape", "name: '../escape' is not allowed"),
         ("calibrate_on: evoked/L/before", "calibrate_on: evoked/X/before", "evoked.calibrate_on"),
