@@ -1,6 +1,7 @@
 """Run a protocol on simulated cultures: ``python -m culture_sim.run protocols/ruaro2005.yaml``."""
 
 import contextlib
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class CultureLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse images that are not there, a culture that does not fit into memory, synapses Brian2 cannot count."""
         if isinstance(protocol, AssociationProtocol):
+            if importlib.util.find_spec("sklearn") is None:  # the linear readout's, at the end of the run
+                raise ProtocolFault(["association: scikit-learn is not installed (pip install '.[data]')"])
             expand_association(protocol)
         most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
         if most > MOST_SYNAPSES:

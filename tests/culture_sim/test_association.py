@@ -313,6 +313,15 @@ def test_images_that_are_not_to_be_had_are_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_the_end_of_a_run_needs_is_asked_for_at_its_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    assert command(*sets(SMALL), "--out", str(tmp_path)) == 2
+    assert capsys.readouterr().err == "error: association: scikit-learn is not installed (pip install '.[data]')\n"
+    assert not list(tmp_path.iterdir())
+
+
 # what is presented
 
 
