@@ -13,7 +13,7 @@ import numpy as np
 from culture_sim.analysis import readout
 from culture_sim.analysis.weights import weight_maps
 from culture_sim.culture import Culture
-from culture_sim.electrodes import nearest_units
+from culture_sim.electrodes import nearest_electrode
 from culture_sim.engines import Engine
 from culture_sim.image_pulses import ImageEncoder, Pulses
 from culture_sim.recording import Recording
@@ -59,7 +59,7 @@ class _Training:
         self.curriculum = expand_association(protocol, seed)
         self.splits = self.curriculum.splits
         self.grown = self.culture = Culture.grow(protocol.culture, seed)
-        self.cell = nearest_units(self.grown.positions, self.grown.electrodes, 1)[:, 0]
+        self.cell = nearest_electrode(self.grown.electrodes, self.grown.positions)
         self.region = readout.region_of(self.cell, self.encoder.regions)
         self.done_cost = 0
         self.total_cost = TRAINING_COST * len(self.curriculum.example) + self.curriculum.n_alone

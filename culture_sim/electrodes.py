@@ -34,3 +34,8 @@ def nearest_units(electrodes: np.ndarray, neurons: np.ndarray, count: int) -> np
     """
     distance = np.linalg.norm(electrodes[:, None] - neurons[None], axis=2)
     return np.argsort(distance, axis=1, kind="stable")[:, :count]
+
+
+def nearest_electrode(electrodes: np.ndarray, neurons: np.ndarray) -> np.ndarray:
+    """The electrode in whose cell each neuron lies, ties by index; shape (n_neurons,)."""
+    return nearest_units(neurons, electrodes, 1)[:, 0]

@@ -7,7 +7,7 @@ import numpy as np
 from culture_sim.analysis import evoked
 from culture_sim.analysis.weights import weight_maps
 from culture_sim.culture import Culture
-from culture_sim.electrodes import nearest_units
+from culture_sim.electrodes import nearest_electrode, nearest_units
 from culture_sim.recording import Recording
 from protocols.schema import EvokedProtocol
 from protocols.timeline import Timeline
@@ -59,9 +59,8 @@ def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, reco
             from_edge = counts[..., onset % bin_steps :]  # a bin starts at the onset
             arrays[f"psth/{key}"] = evoked.psth(from_edge, bin_steps).mean(axis=0)
             arrays[f"leaky/{key}"] = level.mean(axis=0)
-    arrays |= weight_maps(
-        culture, recording.weights, nearest_units(culture.positions, culture.electrodes, 1)[:, 0]
-    ) | _spikes(protocol, culture, recording, units)
+    cell = nearest_electrode(culture.electrodes, culture.positions)
+    arrays |= weight_maps(culture, recording.weights, cell) | _spikes(protocol, culture, recording, units)
     return Responses(leaky, arrays)
 
 
