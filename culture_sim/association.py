@@ -5,7 +5,7 @@ images alone without learning, in one session of the compiled program. State is 
 the weights are all that one block hands to the next; kept, they let an interrupted training go on exactly.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,17 +16,18 @@ from culture_sim.electrodes import nearest_electrode
 from culture_sim.engines import Engine
 from culture_sim.image_pulses import ImageEncoder, Pulses
 from culture_sim.recording import Recording
-from protocols import readout
+from protocols import learning, readout
 from protocols.curriculum import expand_association
 from protocols.schema import AssociationProtocol
 from protocols.store import Run
+from protocols.watching import Report, Watch, unwatched
 
 CHECKPOINT = "seed_{}_evaluated"  # the part of a run that a seed keeps after every evaluation
 TRAINING_COST = 3  # of a presentation with learning, in presentations without; for the progress only
 
 
 def run_seed(
-    protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Callable[[float], None]
+    protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
     """Run one seed, from its last finished evaluation on.
 
@@ -38,6 +39,8 @@ def run_seed(
         Keeps a checkpoint after each evaluation.
     report
         Called with the fraction done.
+    watch
+        Told the learning curve, ``accuracy/validation``, evaluation by evaluation.
 
     Returns
     -------
@@ -45,16 +48,17 @@ def run_seed(
         Arrays by path. ``scores/test`` has shape (n_evaluations, n_images, n_classes), ``labels/test`` the index of
         each image's class.
     """
-    return _Training(protocol, engine, seed, run, report).run_all()
+    return _Training(protocol, engine, seed, run, report, watch).run_all()
 
 
 class _Training:
     """The state of one seed's training."""
 
     def __init__(
-        self, protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Callable[[float], None]
+        self, protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Report, watch: Watch
     ) -> None:
-        self.engine, self.seed, self.run, self.report = engine, seed, run, report
+        self.protocol, self.engine, self.seed = protocol, engine, seed
+        self.run, self.report, self.watch = run, report, watch
         self.encoder = ImageEncoder(protocol, seed)
         self.curriculum = expand_association(protocol, seed)
         self.splits = self.curriculum.splits
@@ -98,8 +102,14 @@ class _Training:
             scores.append(self._scores(self._counts(recording, last - first)))
             weights = {f"weights/{name}": w.data for name, w in self.culture.weights.items()}
             self.run.save_part(CHECKPOINT.format(self.seed), {"scores": np.stack(scores)} | weights)
+            self._watch(scores[-1])
         validation, test = np.split(np.stack(scores), [len(self.splits.validation)], axis=1)
         return {"scores/validation": validation, "scores/test": test}
+
+    def _watch(self, scores: np.ndarray) -> None:
+        truth = self.encoder.truth(self.splits.validation)
+        accuracy = learning.validation_accuracy(self.protocol, scores[: len(truth)], truth)
+        self.watch("accuracy/validation", accuracy)
 
     def _resume(self) -> list[np.ndarray]:
         """The scores of the evaluations done earlier, after which the culture is set to where it stood."""

@@ -1,6 +1,6 @@
 """What each kind of protocol means for cultures: the work of a seed, its run, and the numbers of all seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from protocols import learning
 from protocols.schema import AssociationProtocol, EvokedProtocol, Protocol
 from protocols.store import Run
 from protocols.targets import Target
+from protocols.watching import Report, Watch, unwatched
 
 
 def n_steps(protocol: Protocol) -> int:
@@ -35,14 +36,14 @@ def outline(protocol: Protocol) -> list[str]:
 
 
 def run_seed(
-    protocol: Protocol, engine: Engine, run: Run, seed: int, report: Callable[[float], None]
+    protocol: Protocol, engine: Engine, run: Run, seed: int, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
     """Run one seed; arrays by path. What a seed keeps on the way goes into `run`."""
     match protocol:
         case EvokedProtocol():
             return probing.run_seed(protocol, engine, seed, report)
         case AssociationProtocol():
-            return association.run_seed(protocol, engine, seed, run, report)
+            return association.run_seed(protocol, engine, seed, run, report, watch)
     raise TypeError(type(protocol))
 
 

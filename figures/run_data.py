@@ -12,8 +12,9 @@ import numpy as np
 
 from figures.run_checks import check_association, check_network
 from protocols.faults import ProtocolFault
-from protocols.loader import check, parse_yaml
+from protocols.loader import parse_yaml
 from protocols.network import HebbianPretraining, regime_name
+from protocols.overrides import check
 from protocols.schema import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Protocol
 from protocols.store import FILES
 from protocols.targets import Target, read_targets
@@ -204,7 +205,7 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun:
     if not isinstance(content, dict):
         raise ProtocolFault([f"{path}: damaged run: protocol.yaml holds no protocol"])
     try:
-        protocol = check(content, str(path))
+        protocol = check(content)
     except ProtocolFault as fault:
         raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None
     match protocol:

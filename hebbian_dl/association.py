@@ -1,7 +1,5 @@
 """The network that learns an association: the presentations of a culture's protocol, one by one, no backprop."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,10 +12,12 @@ from hebbian_dl.seeding import seed_torch
 from hebbian_dl.training import Diverged, first_not_finite
 from protocols.curriculum import Curriculum, expand_association
 from protocols.examples import Examples
+from protocols.learning import validation_accuracy
 from protocols.network import AssociativeNetwork
 from protocols.readout import logistic_accuracy
 from protocols.schema import AssociationProtocol
 from protocols.seeds import stream
+from protocols.watching import Report, Watch, unwatched
 
 
 class Associator:
@@ -58,8 +58,12 @@ class Associator:
         return nn.functional.cosine_similarity(features[:, None], self.label[None], dim=2).numpy()
 
 
-def run_seed(protocol: AssociationProtocol, seed: int, report: Callable[[float], None]) -> dict[str, np.ndarray]:
+def run_seed(
+    protocol: AssociationProtocol, seed: int, report: Report, watch: Watch = unwatched
+) -> dict[str, np.ndarray]:
     """Train on the presentations that the culture of this seed has, evaluate when it is evaluated.
+
+    `watch` is told ``accuracy/validation`` after every evaluation.
 
     Returns
     -------
@@ -97,6 +101,7 @@ def run_seed(protocol: AssociationProtocol, seed: int, report: Callable[[float],
         done = end
         for name, found in scores.items():
             found.append(network.scores(images[name]))
+        watch("accuracy/validation", validation_accuracy(protocol, scores["validation"][-1], truth["validation"]))
         report(end / max(1, int(curriculum.evaluate_after[-1])))
     return (
         {f"scores/{name}": np.stack(found) for name, found in scores.items()}

@@ -1,6 +1,6 @@
 """What each kind of protocol means for networks: what can be trained side by side, and the numbers of all of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from protocols.network import Convolution, Dense
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.store import Run
 from protocols.targets import Target
+from protocols.watching import Report, Watch, unwatched
 
 Part = dict[str, np.ndarray]
 
@@ -35,16 +36,16 @@ def array_names(protocol: Protocol) -> list[str]:
 
 
 def run_task(
-    protocol: Protocol, device: str, threads: int, run: Run, index: int, report: Callable[[float], None]
+    protocol: Protocol, device: str, threads: int, run: Run, index: int, report: Report, watch: Watch = unwatched
 ) -> Part:
     """Run one training, by its index in `task_names`; arrays by path."""
     torch.set_num_threads(threads)
     match protocol:
         case NetworkProtocol():
             seed, method = semi_supervised.tasks(protocol)[index]
-            return semi_supervised.run_method(protocol, device, run, seed, method, report)
+            return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
         case AssociationProtocol():
-            return association.run_seed(protocol, protocol.seed_list[index], report)
+            return association.run_seed(protocol, protocol.seed_list[index], report, watch)
     raise TypeError(type(protocol))
 
 

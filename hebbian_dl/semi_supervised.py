@@ -1,7 +1,6 @@
 """One method of a network's protocol in one seed: pre-trained, fine-tuned on every fraction of the labels, tested."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -24,8 +23,8 @@ from protocols.network import HebbianPretraining, Method, NoPretraining, VaePret
 from protocols.schema import NetworkProtocol
 from protocols.seeds import stream
 from protocols.store import Run
+from protocols.watching import Report, Watch, unwatched
 
-Report = Callable[[float], None]
 STATISTICS_BATCH = 64
 Part = dict[str, np.ndarray]
 
@@ -39,6 +38,7 @@ class Seed:
     splits: Splits
     run: Run
     device: torch.device
+    watch: Watch = unwatched
 
     @property
     def log(self) -> Path:
@@ -55,8 +55,12 @@ def tasks(protocol: NetworkProtocol) -> list[tuple[int, str]]:
     return [(seed, name) for seed in protocol.seed_list for name in protocol.network.methods]
 
 
-def run_method(protocol: NetworkProtocol, device: str, run: Run, seed: int, name: str, report: Report) -> Part:
+def run_method(
+    protocol: NetworkProtocol, device: str, run: Run, seed: int, name: str, report: Report, watch: Watch = unwatched
+) -> Part:
     """Run one method; what is finished is kept in the run's partial directory, regime by regime.
+
+    `watch` is told ``validation/<method>/<fraction>`` after every epoch of fine-tuning.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def run_method(protocol: NetworkProtocol, device: str, run: Run, seed: int, name
     splits = normalised(load_images(protocol.data), torch.device(device))
     if isinstance(method, HebbianPretraining) and method.whitening is not None:
         splits = whitened(splits, method.whitening)
-    return _method(Seed(protocol, seed, splits, run, torch.device(device)), name, method, report)
+    return _method(Seed(protocol, seed, splits, run, torch.device(device), watch), name, method, report)
 
 
 def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
@@ -159,6 +163,7 @@ def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndar
     model = classifier(network, width, len(protocol.data.class_list), spec.dropout)
     index = torch.from_numpy(labelled).to(state.device)
     training = supervised_training(name, model, spec, state.splits.training.take(index), state.splits)
+    training.watch = lambda record: state.watch(f"validation/{name}", record["validation_top1"])
     started = time.monotonic()
     path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
     training.run(state.seed, path, state.log, report)

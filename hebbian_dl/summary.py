@@ -23,7 +23,8 @@ def summarise(
     -------
     dict
         ``accuracy/<method>/<fraction>`` (top-1) and ``top5/...`` where there are more than five classes: mean over
-        seeds, sd, 95 % interval, labelled images, the epochs chosen; ``gain/<method>/<fraction>``: the difference to
+        seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
+        images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
         the method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``.
     """
     network = protocol.network
@@ -41,6 +42,7 @@ def summarise(
                 "validation_per_seed": validation.tolist(),
                 "epoch_per_seed": epoch.astype(int).tolist(),
             }
+            metrics[f"validation/{where}"] = over_seeds(validation, UNIT)
             if len(protocol.data.class_list) > 5:
                 metrics[f"top5/{where}"] = over_seeds(top5, UNIT)
         if "pretraining/epoch" in own[0]:

@@ -49,6 +49,8 @@ class Training:
         Whose momentum belongs to a checkpoint.
     begin_epoch
         Called with the epoch before its first step.
+    watch
+        Called with the score of every epoch.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Training:
     best_by: str | None = None
     optimizer: torch.optim.Optimizer | None = None
     begin_epoch: Callable[[int], None] = lambda epoch: None
+    watch: Callable[[Record], None] = lambda record: None
     history: list[Record] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
 
@@ -107,6 +110,7 @@ class Training:
             self.history.append(record | ({} if loss is None else {"training_loss": loss}))
             if self.best_by is not None and self.best_epoch == epoch:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.watch(record)
             if log is not None:
                 line = {"training": self.name, "seed": seed, "epoch": epoch, "wall_s": wall_s} | self.history[-1]
                 with open(log, "a") as file:

@@ -1,9 +1,10 @@
 """The command that both packages offer: load, check, reuse or run, store, show."""
 
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -77,8 +78,7 @@ def command(learner: Learner) -> typer.Typer:
             raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
         overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
         loaded = load(protocol, overrides, quick=quick)
-        targets = None if loaded.targets is None else find(protocol).parent / loaded.targets
-        options = Options(device, jobs, targets)
+        options = Options(device, jobs, targets_of(protocol, loaded))
         if dry_run:
             print(store.resolved(loaded))
             print("\n".join(learner.plan(loaded, options)))
@@ -88,33 +88,58 @@ def command(learner: Learner) -> typer.Typer:
     return app
 
 
+def targets_of(name: str, protocol: Experiment) -> Path | None:
+    """The file of published values of a protocol that was loaded by this name."""
+    return None if protocol.targets is None else find(name).parent / protocol.targets
+
+
 def _run(learner: Learner, protocol: Experiment, options: Options, out: Path, as_json: bool, force: bool) -> None:
     messages = Console(stderr=True, highlight=False)
+    with kept_on_interruption(messages, out):
+        run = perform(learner, protocol, options, out, messages, force=force)
+    metrics = run.metrics()
+    if as_json:
+        print(json.dumps(metrics, indent=2))
+    else:
+        learner.show(metrics, result_console())
+        messages.print(f"Run directory: {run.path}", soft_wrap=True)
+
+
+def perform(
+    learner: Learner, protocol: Experiment, options: Options, out: Path, messages: Console, *, force: bool = False
+) -> store.Run:
+    """Run an experiment, unless it is finished already; `force` runs it again all the same."""
     inputs = {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
     run = store.Run(out, protocol, store.run_hash(protocol, inputs, learner.packages))
+    if run.complete and not force:
+        messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
+        return run
+    learner.check(protocol, options)
+    with run.writing(afresh=force):
+        if force or not run.complete:  # another process may have finished it by now
+            started = time.monotonic()
+            metrics, facts, arrays = learner.execute(protocol, run, options, messages)
+            facts = store.provenance(learner.packages, wall_s=round(time.monotonic() - started, 3), **facts)
+            run.finish(metrics, facts, arrays, inputs)
+    learner.figures(run.path, messages)
+    return run
+
+
+@contextlib.contextmanager
+def kept_on_interruption(messages: Console, out: Path) -> Iterator[None]:
+    """Say on an interruption that nothing is lost, and on a fault of the system which file it was."""
     try:
-        if run.complete and not force:
-            messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
-        else:
-            learner.check(protocol, options)
-            with run.writing(afresh=force):
-                if force or not run.complete:  # another process may have finished it by now
-                    started = time.monotonic()
-                    metrics, facts, arrays = learner.execute(protocol, run, options, messages)
-                    facts = store.provenance(learner.packages, wall_s=round(time.monotonic() - started, 3), **facts)
-                    run.finish(metrics, facts, arrays, inputs)
-            learner.figures(run.path, messages)
+        yield
     except KeyboardInterrupt:
         messages.print("What is finished is kept: the same command goes on from there.")
         raise
     except OSError as error:
         raise RuntimeError(f"{error.filename or out}: {error.strerror or error}") from None
-    metrics = run.metrics()
-    if as_json:
-        print(json.dumps(metrics, indent=2))
-    else:
-        learner.show(metrics, Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120))
-        messages.print(f"Run directory: {run.path}", soft_wrap=True)
+
+
+def result_console() -> Console:
+    """Where results for a person go: wide enough for tables where there is no terminal."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:

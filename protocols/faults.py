@@ -7,15 +7,16 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 #: keys that tell the members of a union apart
-TAGS = ("rule", "encoder", "pretraining")
+TAGS = ("rule", "encoder", "pretraining", "sampler")
 #: sections whose keys are names of the user's choice
-NAMED = ("methods", "stimuli", "windows", "regions")
+NAMED = ("methods", "stimuli", "windows", "regions", "space")
 #: tags that stand in the location of a fault without being keys of the file
 LAYERS = {"conv", "pool", "norm", "dense"}  # told by a key of that name
 TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
+    *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }
 
 

@@ -35,7 +35,8 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
     Returns
     -------
     dict
-        ``accuracy/test`` and ``accuracy/validation``: mean over the last evaluations; ``accuracy/untrained``: before
+        ``accuracy/test`` and ``accuracy/validation``: mean over the last evaluations; ``accuracy/validation_lowest``:
+        the lowest evaluation after the first third, on validation images; ``accuracy/untrained``: before
         any training; ``accuracy/undecided``: test images whose regions respond equally; ``accuracy/curve``;
         ``accuracy/best_snapshot``: test accuracy at the evaluation that was best on validation images;
         ``accuracy/lowest_after_first_third``; ``ceiling/...``: a logistic regression on all neurons' activity or on
@@ -56,6 +57,7 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
         | {"evaluations": averaged, "images": n_images},
         "accuracy/validation": over_seeds(validation[:, -averaged:].mean(axis=1), UNIT)
         | {"evaluations": averaged, "images": len(parts[0]["labels/validation"])},
+        "accuracy/validation_lowest": over_seeds(validation[:, late].min(axis=1), UNIT),
         "accuracy/untrained": over_seeds(test[:, 0], UNIT),
         "accuracy/curve": {
             "presentations": after.tolist(),
@@ -78,6 +80,13 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
     metrics |= _last_evaluation(protocol, parts, [scores[-1] for _, scores in decided])
     metrics["targets"] = compare(metrics, targets, None)
     return metrics
+
+
+def validation_accuracy(protocol: AssociationProtocol, scores: np.ndarray, labels: np.ndarray) -> float:
+    """Accuracy of one evaluation on the validation images, whose scores have shape (n_images, n_classes)."""
+    if protocol.association.decision == "calibrated":
+        scores = readout.calibrated(scores, scores, labels)
+    return float(readout.accuracy(scores[None], labels)[0])
 
 
 def _decided(protocol: AssociationProtocol, part: Part) -> tuple[np.ndarray, np.ndarray]:

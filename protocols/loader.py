@@ -1,16 +1,18 @@
 """Read an experiment file: YAML without surprises, overrides, checks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from protocols.faults import TAGS, ProtocolFault, faults_of, nearest
-from protocols.schema import EvokedProtocol, Protocol, kind_of
+from protocols.faults import TAGS, ProtocolFault, nearest
+from protocols.overrides import changed, check
+from protocols.schema import EvokedProtocol, Protocol
+from protocols.search.objectives import check_objectives
+from protocols.search.space import check_space
 from protocols.targets import read_targets
 
 MOST_BASES = 5
@@ -122,7 +124,7 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
         With one line for every fault.
     """
     content, path = read(name)
-    protocol = check(content, name)
+    protocol = check(content)
     changes: dict[str, Any] = {}
     if quick:
         if not protocol.quick:
@@ -135,13 +137,13 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
         changes[key] = parse_yaml(value, f"--set {key}")
     if changes:
         try:
-            resolved = protocol.model_dump(mode="json")
+            protocol = changed(protocol, changes)
         except ValueError as error:
             raise ProtocolFault([f"quick: {str(error).splitlines()[0]}; allowed: paths and plain values"]) from None
-        for key, value in changes.items():
-            _assign(resolved, key.split("."), value, key)
-        protocol = check(resolved, name)
     _check_targets(protocol, path)
+    if protocol.search is not None:
+        check_space(protocol)
+        check_objectives(protocol)
     return protocol
 
 
@@ -157,37 +159,3 @@ def _check_targets(protocol: Protocol, path: Path) -> None:
     if scale is not None and scale not in quantities:
         hint = nearest(scale, quantities) if quantities else "allowed: a quantity of the 'targets:' file, none is given"
         raise ProtocolFault([f"evoked.calibrate_on: no published value '{scale}'; {hint}"])
-
-
-def check(content: Mapping[str, Any], source: str) -> Protocol:
-    """Validate the content of a file."""
-    kind = kind_of(content)
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        raise ProtocolFault(faults_of(error, kind)) from None
-
-
-def _assign(node: Any, path: list[str], value: Any, whole: str) -> None:
-    """Set a value in nested mappings and lists; an item of a list goes by its index or its ``name``."""
-    key = path[0]
-    if isinstance(node, list):
-        names = [str(item.get("name", i)) if isinstance(item, dict) else str(i) for i, item in enumerate(node)]
-        if key not in names and not (key.isdecimal() and int(key) < len(node)):
-            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, names)}"])
-        index = names.index(key) if key in names else int(key)
-        if len(path) == 1:
-            node[index] = value
-        else:
-            _assign(node[index], path[1:], value, whole)
-        return
-    if not isinstance(node, dict):
-        raise ProtocolFault([f"{whole}: '{key}' is below a single value"])
-    if len(path) == 1:
-        if key not in node and not set(TAGS) & node.keys():  # a union's member may bring new keys
-            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
-        node[key] = value
-        return
-    if key not in node:
-        raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
-    _assign(node[key], path[1:], value, whole)

@@ -75,6 +75,18 @@ def _quantity(unit: str, prefix: str, example: str) -> Any:
     return Annotated[float, BeforeValidator(read), PlainSerializer(write)]
 
 
+_DURATION = {"h": 3600, "min": 60, "s": 1}
+
+
+def parse_duration(text: Any) -> float:
+    """Read how long something may take: hours, minutes or seconds; in seconds."""
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None or match.group(2) not in _DURATION:
+        raise UnitError("is not a duration; allowed: h, min or s, for example '25 min'")
+    return float(match.group(1)) * _DURATION[match.group(2)]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds!r} s")]
 Time = _quantity("s", "m", "20 ms")
 Length = _quantity("m", "u", "500 um")
 Voltage = _quantity("V", "m", "-70 mV")

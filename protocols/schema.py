@@ -15,6 +15,7 @@ from protocols.consistency import check_association, check_associative_network, 
 from protocols.culture import Culture, PositiveTime
 from protocols.data import Data, ImageData
 from protocols.network import AssociativeNetwork, Network
+from protocols.search.spec import Search
 from protocols.section import Section
 from protocols.stimuli import Stimulus
 
@@ -73,6 +74,7 @@ class Protocol(Section):
     first_seed: Seed = 0
     stimulus_seed: Seed = 0
     quick: dict[str, Any] = Field(default_factory=dict)
+    search: Search | None = None
 
     @property
     def seed_list(self) -> range:

@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,8 @@ from culture_sim.session import Session, cut
 @dataclass(frozen=True)
 class CppEngine:
     """Present a session to a culture in a compiled program.
+
+    A culture may have fewer neurons than the program: the rest have no synapses and never fire.
 
     Parameters
     ----------
@@ -41,11 +43,12 @@ class CppEngine:
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Run the program on this culture's arrays, in a scratch directory."""
-        if Shape.of_culture(culture) != self.shape:
-            raise ValueError(f"this program was compiled for {self.shape}, the culture is {Shape.of_culture(culture)}")
+        own = Shape.of_culture(culture)
+        if replace(own, n_neurons=self.shape.n_neurons) != self.shape or own.n_neurons > self.shape.n_neurons:
+            raise ValueError(f"this program was compiled for {self.shape}, the culture is {own}")
         with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
             directory = Path(scratch)
-            _write_inputs(directory, culture, session)
+            _write_inputs(directory, culture, session, self.shape.n_neurons)
             _execute(self.program, directory, session, progress)
             return _read_outputs(directory, culture, session)
 
@@ -71,7 +74,7 @@ def _execute(program: Path, directory: Path, session: Session, progress: Progres
             raise RuntimeError(f"the compiled culture ended with code {process.returncode}: {said}")
 
 
-def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
+def _write_inputs(directory: Path, culture: Culture, session: Session, n_neurons: int) -> None:
     inputs = directory / "inputs"
     inputs.mkdir()
     (directory / "outputs").mkdir()
@@ -83,7 +86,8 @@ def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
     write("parameters", [values[name] for name in PARAMETERS], np.float64)
     write("strengths", [p.strength for p in culture.spec.projections.values()], np.float64)
     for name, weights in culture.weights.items():
-        write(f"{name}.indptr", weights.indptr, np.int32)
+        silent = 0 if name == "electrode" else n_neurons - weights.shape[0]
+        write(f"{name}.indptr", np.pad(weights.indptr, (0, silent), mode="edge"), np.int32)
         write(f"{name}.indices", weights.indices, np.int32)
         write(f"{name}.data", weights.data, culture.spec.simulation.precision)
     segments = cut(session, longest_segment(culture.spec))

@@ -62,10 +62,11 @@ def test_a_run_leaves_everything_and_the_culture_learns(finished: Path) -> None:
 
 def test_metrics_follow_from_the_kept_spikes(finished: Path) -> None:
     """Recompute a metric by loops from the spikes in arrays.npz."""
-    from protocols.loader import check, parse_yaml
+    from protocols.loader import parse_yaml
+    from protocols.overrides import check
     from protocols.timeline import expand
 
-    protocol = check(parse_yaml((finished / "protocol.yaml").read_text(), "x"), "x")
+    protocol = check(parse_yaml((finished / "protocol.yaml").read_text(), "x"))
     arrays = np.load(finished / "arrays.npz")
     metrics = json.loads((finished / "metrics.json").read_text())
     table = expand(protocol, 1).presentations
@@ -110,9 +111,10 @@ def test_a_finished_run_is_reused_and_json_is_all_of_stdout(finished: Path, caps
 def test_dry_run_prints_a_loadable_plan_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("ruaro2005", "--dry-run", "--out", str(tmp_path)) == 0
     printed = capsys.readouterr().out
-    from protocols.loader import check, load, parse_yaml
+    from protocols.loader import load, parse_yaml
+    from protocols.overrides import check
 
-    assert check(parse_yaml(printed.split("\ntimeline (")[0], "x"), "x") == load("ruaro2005")
+    assert check(parse_yaml(printed.split("\ntimeline (")[0], "x")) == load("ruaro2005")
     assert "tetanisation: 40 presentations, 16 s, learning" in printed
     assert "memory (one seed)" in printed
     assert not list(tmp_path.iterdir())

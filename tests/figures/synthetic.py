@@ -9,7 +9,7 @@ import numpy as np
 
 from hebbian_dl import summary
 from protocols.learning import summarise
-from protocols.loader import check
+from protocols.overrides import check
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.store import resolved
 from protocols.targets import FIELDS, Target, read_targets
@@ -48,7 +48,7 @@ def protocol(name: str = "small", classes: tuple[int, ...] = (0, 1), **changes: 
         "targets": "targets/small.csv",
         "seeds": 3,
     }
-    made = check(content | changes, name)
+    made = check(content | changes)
     assert isinstance(made, AssociationProtocol)
     return made
 

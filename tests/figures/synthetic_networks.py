@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from protocols.loader import check
+from protocols.overrides import check
 from protocols.schema import NetworkProtocol
 from tests.figures.synthetic import write_run
 
@@ -42,7 +42,7 @@ def network_protocol(name: str = "small_network", source: str = "cifar10", **cha
         "targets": "targets/small.csv",
         "seeds": 3,
     }
-    made = check(content | changes, name)
+    made = check(content | changes)
     assert isinstance(made, NetworkProtocol)
     return made
 

@@ -473,10 +473,11 @@ def test_dry_run_prints_layers_and_work_and_writes_nothing(
 ) -> None:
     assert command(tiny, "--dry-run", "--out", str(tmp_path)) == 0
     printed = capsys.readouterr().out
-    from protocols.loader import check, load, parse_yaml
+    from protocols.loader import load, parse_yaml
+    from protocols.overrides import check
 
     resolved = printed[: printed.rindex("\ndata: ")]
-    assert check(parse_yaml(resolved, "x"), "x") == load(tiny)
+    assert check(parse_yaml(resolved, "x")) == load(tiny)
     lines = {line.strip() for line in printed.splitlines()}
     assert any(re.fullmatch(r"conv 5, 3 x 3 +-> 5 x 6 x 6", line) for line in lines)
     assert any(re.fullmatch(r"dense 8 +-> 8 x 1 x 1", line) for line in lines)

@@ -24,7 +24,8 @@ from protocols.curriculum import (
 from protocols.datasets import TEST, TRAINING, LabelledImages
 from protocols.examples import Examples, load_splits
 from protocols.faults import ProtocolFault
-from protocols.loader import builtin, check, load, parse_yaml, read
+from protocols.loader import builtin, load, parse_yaml, read
+from protocols.overrides import check
 from protocols.schema import AssociationProtocol
 
 REGIONS = "association.label.regions"
@@ -179,7 +180,7 @@ def test_the_largest_that_is_allowed_is_allowed() -> None:
 def test_a_file_is_one_kind_of_experiment(extra: str) -> None:
     content = parse_yaml(ROOT, "x") | {extra: read("ruaro2005")[0][extra]}
     with pytest.raises(ProtocolFault) as caught:
-        check(content, "x")
+        check(content)
     (line,) = caught.value.lines
     assert line.startswith(f"{extra}: unknown key; ")
 
@@ -188,7 +189,7 @@ def test_a_misspelt_key_in_the_file_has_a_hint() -> None:
     content = parse_yaml(ROOT, "x")
     content["association"]["evalation"] = content["association"].pop("evaluation")
     with pytest.raises(ProtocolFault) as caught:
-        check(content, "x")
+        check(content)
     assert caught.value.lines == ["association.evalation: unknown key; did you mean 'evaluation'?"]
 
 
@@ -207,7 +208,7 @@ def test_any_drawing_marks_each_classes_electrodes(rows: list[str]) -> None:
     content["data"]["size"] = [1, 1]
     content["association"]["image"] |= {"row": 0, "column": 9}  # beside the drawing, which is 8 wide
     content["association"]["label"]["regions"] = "\n".join(rows)
-    found = check(content, "x").association.label.regions  # type: ignore[attr-defined]
+    found = check(content).association.label.regions  # type: ignore[attr-defined]
     for label in (0, 1):
         expected = []
         for r in range(6):
@@ -252,7 +253,7 @@ seeds: 3
     }.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
-    assert load(str(tmp_path / "child.yaml")) == check(parse_yaml(text, "x"), "x")
+    assert load(str(tmp_path / "child.yaml")) == check(parse_yaml(text, "x"))
 
 
 def test_a_chain_of_bases_in_other_folders(tmp_path: Path) -> None:

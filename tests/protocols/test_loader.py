@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from protocols.faults import ProtocolFault
-from protocols.loader import builtin, check, load, parse_yaml
+from protocols.loader import builtin, load, parse_yaml
+from protocols.overrides import check
 from protocols.store import resolved
 
 GOOD = Path(builtin()["ruaro2005"]).read_text()
@@ -37,8 +38,8 @@ def test_invalid_yaml_is_a_fault_that_names_the_file(text: str) -> None:
 @pytest.mark.parametrize("quick", [False, True])
 def test_builtin_protocols_load_and_survive_a_round_trip(name: str, quick: bool) -> None:
     protocol = load(name, quick=quick)
-    assert check(yaml.safe_load(resolved(protocol)), name) == protocol
-    assert check(parse_yaml(resolved(protocol), name), name) == protocol
+    assert check(yaml.safe_load(resolved(protocol))) == protocol
+    assert check(parse_yaml(resolved(protocol), name)) == protocol
 
 
 def test_full_protocol_differs_from_the_default_in_size_only() -> None:

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from protocols.faults import ProtocolFault
-from protocols.loader import builtin, check, load, parse_yaml
+from protocols.loader import builtin, load, parse_yaml
 from protocols.network import HebbianPretraining, map_sizes, regime_name
+from protocols.overrides import check
 from protocols.rules import HebbianPCA, SoftWTA
 from protocols.store import resolved
 
@@ -134,7 +135,7 @@ def test_overrides_give_a_method_another_rule() -> None:
 @pytest.mark.parametrize("name", WITH_NETWORK)
 def test_builtin_networks_survive_a_round_trip(name: str) -> None:
     for protocol in (load(name), *([load(name, quick=True)] if load(name).quick else [])):
-        again = check(parse_yaml(resolved(protocol), name), name)
+        again = check(parse_yaml(resolved(protocol), name))
         assert again == protocol
         assert resolved(again) == resolved(protocol)
 
@@ -158,4 +159,4 @@ def test_names_of_methods_can_be_names_of_files(name: str) -> None:
     content = load("digits_hebb").model_dump(mode="json")
     content["network"]["methods"] = {name: {"pretraining": "none"}}
     with pytest.raises(ProtocolFault):
-        check(content, "p")
+        check(content)

@@ -5,7 +5,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.loader import builtin, check, load
+from protocols.loader import builtin, load
+from protocols.overrides import check
 from protocols.timeline import expand
 
 BASE = yaml.safe_load(builtin()["ruaro2005"].read_text())
@@ -28,7 +29,7 @@ phases = st.lists(
 def test_any_protocol_expands_to_consistent_tables(drawn: list[dict], seed: int) -> None:
     named = [phase | {"name": f"p{k}"} for k, phase in enumerate(drawn)]
     content = BASE | {"phases": named, "evoked": {"windows": {}}, "targets": None, "quick": {}}
-    protocol = check(content, "x")
+    protocol = check(content)
     timeline = expand(protocol, seed)
     table, drives = timeline.presentations, timeline.drives
     assert len(table) == sum(len(p["present"]) * p["repetitions"] for p in drawn)

@@ -1,0 +1,44 @@
+"""Search the parameters of networks: ``python -m hebbian_dl.search protocols/digits_hebb_search.yaml``."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from hebbian_dl.run import PRELOAD, NetworkLearner, device_of
+from protocols import cli
+from protocols.schema import Protocol
+from protocols.search.command import command
+from protocols.search.space import Dimension
+from protocols.search.trial import scratch_run
+from protocols.targets import Target
+from protocols.watching import Watch, unheard
+
+
+class NetworkTrials:
+    """Trials of a network's protocol."""
+
+    packages: tuple[str, ...] = NetworkLearner.packages
+    preload: tuple[str, ...] = PRELOAD
+
+    def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> None:
+        """Nothing: torch compiles nothing."""
+
+    def prepare(self, need: None, device: str) -> str:
+        """The device that trains."""
+        return device_of(device)
+
+    def measure(self, protocol: Protocol, targets: list[Target], prepared: str, watch: Watch) -> dict[str, Any]:
+        """Run all seeds and methods, one after the other."""
+        from hebbian_dl import experiment
+
+        threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
+        with scratch_run(protocol) as run:
+            indices = range(len(experiment.task_names(protocol)))
+            parts = [experiment.run_task(protocol, prepared, threads, run, i, unheard, watch) for i in indices]
+        return experiment.summarise(protocol, parts, targets)
+
+
+app = command(NetworkLearner(), NetworkTrials())
+
+if __name__ == "__main__":
+    cli.main(app)

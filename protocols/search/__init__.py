@@ -1,0 +1,1 @@
+"""The search for better parameters of any protocol: what may change, what is sought, and the answer."""

@@ -1,0 +1,151 @@
+"""The same trials on an engine that others keep well: Dask distributed, by address or through a batch system."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from protocols.faults import ProtocolFault
+from protocols.processes import Failed, Next, Work
+from protocols.watching import unheard
+
+PATIENCE_S = 10.0  # for a scheduler that does not answer
+POLL_S = 0.2
+
+
+@contextlib.contextmanager
+def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
+    """A client of a Dask scheduler.
+
+    Parameters
+    ----------
+    where
+        Its address, ``tcp://host:port``; or ``slurm``, which starts one here and workers as batch jobs.
+    options
+        For ``slurm``: those of dask-jobqueue's SLURMCluster, and ``jobs``, how many to submit.
+
+    Raises
+    ------
+    ProtocolFault
+        If Dask is not installed, an option is unknown, or no scheduler answers.
+    """
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise ProtocolFault(["--cluster: Dask is not installed (pip install '.[search]')"]) from None
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S}s"}))
+        target = stack.enter_context(slurm(options)) if where == "slurm" else where
+        try:
+            client = stack.enter_context(Client(target, timeout=PATIENCE_S, set_as_default=False))
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ProtocolFault(
+                [
+                    f"--cluster {where}: no scheduler answers ({reason}); allowed: tcp://host:port of one that runs, slurm"
+                ]
+            ) from None
+        yield client
+
+
+def slurm(options: Mapping[str, Any]) -> Any:
+    """Workers as Slurm jobs.
+
+    Raises
+    ------
+    ProtocolFault
+        If dask-jobqueue is not installed or refuses an option.
+    """
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise ProtocolFault(["--cluster slurm: dask-jobqueue is not installed (pip install '.[search]')"]) from None
+    own: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GB"} | dict(options)
+    jobs = own.pop("jobs", 1)
+    if not isinstance(jobs, int) or jobs < 1:
+        raise ProtocolFault([f"search.cluster.jobs: {jobs!r}; allowed: a number of jobs, at least 1"])
+    try:
+        cluster = SLURMCluster(**own)
+    except (TypeError, ValueError, OSError) as error:
+        raise ProtocolFault([f"search.cluster: {error}; allowed: options of dask-jobqueue's SLURMCluster"]) from None
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def on_cluster(client: Any, work: Work, following: Next, console: Console) -> Iterator[tuple[int, Any]]:
+    """Run pieces as they come, one a worker thread, giving (key, result) of each as it ends.
+
+    A piece whose worker dies is run again by the scheduler, on another.
+
+    Raises
+    ------
+    RuntimeError
+        If the scheduler is gone.
+    """
+    from distributed import wait
+
+    running: dict[Any, int] = {}
+    alone = False
+    try:
+        while True:
+            workers = _workers(client)
+            if not workers and not alone:
+                console.print("Waiting for workers ...")
+            alone, spent = not workers, False
+            while len(running) < workers:
+                piece = following()
+                if piece is None:
+                    spent = True
+                    break
+                key, argument = piece
+                name = f"trial-{key}-{uuid.uuid4().hex}"
+                running[client.submit(work, argument, unheard, key=name, pure=False)] = key
+            if spent and not running:
+                return
+            if not running:
+                time.sleep(POLL_S)
+                continue
+            with contextlib.suppress(TimeoutError):
+                wait(list(running), timeout=POLL_S, return_when="FIRST_COMPLETED")
+            for future in [future for future in running if future.done()]:
+                yield running.pop(future), _result(client, future)
+    finally:
+        with contextlib.suppress(Exception):  # the scheduler may be gone
+            client.cancel(list(running))
+
+
+def _workers(client: Any) -> int:
+    """Threads of all workers."""
+    if client.status != "running":
+        raise _gone(client)
+    try:
+        return sum(client.nthreads().values())
+    except Exception as error:
+        raise _gone(client) from error
+
+
+def _result(client: Any, future: Any) -> Any:
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        try:
+            return future.result(timeout=PATIENCE_S)
+        except (OSError, TimeoutError) as error:
+            raise _gone(client) from error
+    if future.status in {"cancelled", "lost"}:
+        raise _gone(client)
+    reason = future.exception(timeout=PATIENCE_S)
+    if isinstance(reason, KilledWorker):
+        return Failed("was lost with its worker, several times", died=True)
+    return Failed(str(reason) or type(reason).__name__)
+
+
+def _gone(client: Any) -> RuntimeError:
+    return RuntimeError(
+        f"the scheduler {client.scheduler.address if client.scheduler else ''} is gone; "
+        "finished trials are kept: the same command goes on from there"
+    )

@@ -1,0 +1,181 @@
+"""The command that both packages offer: search, confirm, predict, answer."""
+
+import contextlib
+import fcntl
+import functools
+import importlib.util
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from protocols import store
+from protocols.cli import Learner, Options, kept_on_interruption, result_console, targets_of
+from protocols.faults import ProtocolFault
+from protocols.loader import load, parse_yaml
+from protocols.machine import cores
+from protocols.processes import side_by_side
+from protocols.schema import Protocol
+from protocols.search import answer
+from protocols.search.cluster import connected, on_cluster
+from protocols.search.loop import Leader, Workers
+from protocols.search.plans import grid_size
+from protocols.search.space import at_point, dimensions
+from protocols.search.spec import GridSampler
+from protocols.search.study import Study, set_aside
+from protocols.search.trial import Task, Trials, run_trial
+from protocols.targets import read_targets
+
+
+def command(learner: Learner, trials: Trials) -> typer.Typer:
+    """The command-line program that searches a learner's parameters."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.command()
+    def search(
+        protocol: Annotated[str, typer.Argument(help="A protocol file with a 'search:' section, or its bare name.")],
+        quick: Annotated[bool, typer.Option("--quick", help="The file's small version.")] = False,
+        set_: Annotated[
+            list[str] | None, typer.Option("--set", help="Override, for example search.budget.trials=20.")
+        ] = None,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Trials at a time. Default: one a core.")] = None,
+        cluster: Annotated[str | None, typer.Option(help="tcp://host:port of a Dask scheduler, or slurm.")] = None,
+        cluster_options: Annotated[
+            Path | None, typer.Option(help="YAML file of dask-jobqueue's options, over those of 'search.cluster'.")
+        ] = None,
+        storage: Annotated[str | None, typer.Option(help="URL of a database to keep the trials in.")] = None,
+        device: Annotated[str, typer.Option(help=" | ".join(learner.devices))] = "auto",
+        out: Annotated[Path, typer.Option(help="Where studies and runs go.")] = Path("runs"),
+        json_: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, nothing else.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Put an earlier study aside and begin anew.")] = False,
+    ) -> None:
+        """Search better parameters; an interrupted search goes on, several processes share it."""
+        if device not in learner.devices:
+            raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
+        if importlib.util.find_spec("optuna") is None:
+            raise ProtocolFault(["search: Optuna is not installed (pip install '.[search]')"])
+        loaded = load(protocol, list(set_ or []), quick=quick)
+        if cluster_options is not None:
+            loaded = _with_options(loaded, cluster_options)
+        options = Options(device, jobs or cores(), targets_of(protocol, loaded))
+        messages = Console(stderr=True, highlight=False)
+        job = _Search(learner, trials, loaded, options, out, messages, cluster, storage)
+        if dry_run:
+            print(store.resolved(loaded))
+            print("\n".join(job.plan()))
+            return
+        with kept_on_interruption(messages, out):
+            found = job.run(force)
+        if found is not None:
+            print(json.dumps(found, indent=2)) if json_ else answer.show(found, result_console())
+            messages.print(f"Study: {job.folder}", soft_wrap=True)
+
+    return app
+
+
+def _with_options(protocol: Protocol, path: Path) -> Protocol:
+    try:
+        given = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not a text file"
+        raise ProtocolFault([f"--cluster-options {path}: {reason}; allowed: a YAML file"]) from None
+    if not isinstance(given, dict) or protocol.search is None:
+        raise ProtocolFault([f"--cluster-options {path}: allowed: a mapping of dask-jobqueue's options"])
+    search = protocol.search.model_copy(update={"cluster": protocol.search.cluster | given})
+    return protocol.model_copy(update={"search": search})
+
+
+class _Search:
+    """One call of the command."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        trials: Trials,
+        protocol: Protocol,
+        options: Options,
+        out: Path,
+        console: Console,
+        cluster: str | None,
+        storage: str | None,
+    ) -> None:
+        self.learner, self.trials, self.protocol, self.options = learner, trials, protocol, options
+        self.out, self.console, self.cluster, self.storage = out, console, cluster, storage
+        self.folder = out / protocol.name / "search"
+        self.space = dimensions(protocol)
+        self.jobs = options.jobs or 1
+
+    def plan(self) -> list[str]:
+        """Space, budget and one trial, in words."""
+        search = self.protocol.search
+        assert search is not None  # noqa: S101  (dimensions() refused it)
+        lines = ["space:"]
+        for d in self.space:
+            values = (
+                ", ".join(d.choices)
+                if d.choices is not None
+                else f"{d.low:g} to {d.high:g} {d.unit}{', log' if d.log else ''}"
+            )
+            lines.append(f"  {d.path}: {values} (own: {'outside' if d.start is None else d.start})")
+        if isinstance(search.sampler, GridSampler):
+            lines.append(f"grid: at most {grid_size(self.space, search.sampler)} points")
+        budget = [f"{search.budget.trials} trials"] if search.budget.trials is not None else []
+        budget += [f"{search.budget.time / 60:g} min"] if search.budget.time is not None else []
+        lines.append(f"budget: {' or '.join(budget)}, {search.seeds} seeds a trial, {self.jobs} at a time")
+        trial = at_point(self.protocol, {}, seeds=range(search.first_seed, search.first_seed + 1), trial=True)
+        return [*lines, "a trial, with the protocol's own values:", *self.learner.plan(trial, self.options)]
+
+    def run(self, force: bool) -> dict[str, Any] | None:
+        """Search and answer; None where another process that shares the study is to answer."""
+        own = at_point(self.protocol, {}, trial=True)
+        self.learner.check(own, self.options)
+        self.trials.needs(own, self.space)
+        if force and self.storage is not None:
+            raise ProtocolFault(["--force: the study is in a database; allowed: another database, or another name"])
+        if force and (aside := set_aside(self.folder)) is not None:
+            self.console.print(f"The earlier study is now {aside}.", soft_wrap=True)
+        with (
+            Study(self.folder, self.protocol, store.code_hash(*self.trials.packages), self.storage) as study,
+            self._workers() as workers,
+        ):
+            n = len(study.finished())
+            if n:
+                self.console.print(f"Resuming: {n} trials are finished already.")
+            started = time.monotonic()
+            Leader(study, self._task, self.console).lead(workers)
+            elsewhere = study.elsewhere()
+            if elsewhere:
+                self.console.print(f"{elsewhere} trials still run elsewhere; the process that ends last answers.")
+                return None
+            with open(self.folder / "answer.lock", "w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    self.console.print("Another process writes the answer already.")
+                    return None
+                searched = round(time.monotonic() - started, 1)
+                return answer.answer(study, self.learner, self._task, workers, self.options, self.console, searched)
+
+    def _task(self, protocol: Protocol, **watching: Any) -> Task:
+        """A trial's task: what a worker needs is prepared here, where the workers are on this machine."""
+        targets = read_targets(self.options.targets) if self.options.targets else []
+        need = self.trials.needs(protocol, self.space)
+        prepared = None if self.cluster else self.trials.prepare(need, self.options.device)
+        code = store.code_hash(*self.trials.packages)
+        return Task(protocol, targets, self.options.device, need, code, prepared, **watching)
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[Workers]:
+        work = functools.partial(run_trial, self.trials)
+        search = self.protocol.search
+        if self.cluster is None:
+            preload = self.trials.preload
+            yield lambda following: side_by_side(work, following, self.jobs, lambda *_: None, preload)
+        else:
+            with connected(self.cluster, search.cluster if search else {}) as client:
+                yield lambda following: on_cluster(client, work, following, self.console)

@@ -1,0 +1,79 @@
+"""Where a study is kept: a file of JSON lines that any process may be killed while writing, or a database."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from protocols.faults import ProtocolFault
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file; the system takes it from a process that is killed."""
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def storage(path: Path, url: str | None) -> Any:
+    """Optuna's storage: the journal at `path`, or the database that the user has.
+
+    Raises
+    ------
+    ProtocolFault
+        If the database cannot be reached.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    if url is None:
+        lock: Any = WholeLines(path)
+        backend = JournalFileBackend(str(path), lock_obj=lock)
+        lock.acquire()  # a half line would not be read either
+        lock.release()
+        return optuna.storages.JournalStorage(backend)
+    try:
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:  # whatever the database's driver raises
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ProtocolFault([f"--storage {url}: {reason}; allowed: the URL of a database, or none"]) from None
+
+
+class WholeLines:
+    """Optuna's lock on a journal; whoever may write first removes a line that was left half written.
+
+    A killed process leaves such a line, or a full disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.held = contextlib.ExitStack()
+
+    def acquire(self) -> bool:
+        """Wait until no other process writes."""
+        self.held.enter_context(alone(self.path.with_name(f"{self.path.name}.lock")))
+        drop_half_line(self.path)
+        return True
+
+    def release(self) -> None:
+        """Let others write."""
+        self.held.close()
+
+
+def drop_half_line(path: Path) -> None:
+    """Cut off what follows the last line's end."""
+    with open(path, "rb+") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            begin = max(0, end - 65536)
+            file.seek(begin)
+            newline = file.read(end - begin).rfind(b"\n")
+            if newline >= 0:
+                end = begin + newline + 1
+                break
+            end = begin
+        if end < size:
+            file.truncate(end)

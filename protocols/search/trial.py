@@ -1,0 +1,110 @@
+"""One trial: a protocol run on its seeds, anywhere, and what came of it."""
+
+import contextlib
+import functools
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from protocols import store
+from protocols.faults import ProtocolFault
+from protocols.schema import Protocol as Experiment
+from protocols.search.pruning import Hopeless, Watch
+from protocols.search.space import Dimension
+from protocols.targets import Target
+from protocols.watching import Report
+from protocols.watching import Watch as WatchCurve
+
+
+class Trials(Protocol):
+    """What a package brings to the search; an instance is sent to every worker."""
+
+    packages: tuple[str, ...]
+    preload: tuple[str, ...]
+
+    def needs(self, protocol: Experiment, space: Sequence[Dimension]) -> Any:
+        """What must be prepared before trials in this space can run; hashable."""
+
+    def prepare(self, need: Any, device: str) -> Any:
+        """Prepare it, once a process."""
+
+    def measure(self, protocol: Experiment, targets: list[Target], prepared: Any, watch: WatchCurve) -> dict[str, Any]:
+        """Run all seeds and summarise them; `watch` is told the learning curve as it grows."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a worker must know of a trial.
+
+    Parameters
+    ----------
+    protocol, targets, device
+        What to run, with which published values, on what.
+    need, prepared
+        What must be prepared, and the same prepared already; None on another machine.
+    watched, thresholds, sign
+        The metric whose learning curve is followed, and what it must reach.
+    code
+        Hash of the source that asked; a worker with another refuses.
+    """
+
+    protocol: Experiment
+    targets: list[Target]
+    device: str
+    need: Any
+    code: str
+    prepared: Any = None
+    watched: str | None = None
+    thresholds: list[float] = field(default_factory=list)
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: ``complete`` with metrics, or ``pruned``; `fault` holds lines where it cannot run at all."""
+
+    state: str
+    metrics: dict[str, Any]
+    curve: list[float]
+    seconds: float
+    worker: str
+    fault: list[str] = field(default_factory=list)
+
+
+def run_trial(trials: Trials, task: Task, report: Report) -> Outcome:
+    """Run one trial in this process."""
+    started = time.monotonic()
+    watch = Watch(task.watched, task.thresholds, task.sign)
+    worker = f"{platform.node()}:{os.getpid()}"
+
+    def ended(state: str, metrics: dict[str, Any], fault: Sequence[str] = ()) -> Outcome:
+        return Outcome(state, metrics, watch.curve, round(time.monotonic() - started, 3), worker, list(fault))
+
+    if _code(trials.packages) != task.code:
+        return ended("failed", {}, [f"the worker {worker} runs other code than the search; allowed: the same version"])
+    try:
+        prepared = trials.prepare(task.need, task.device) if task.prepared is None else task.prepared
+        return ended("complete", trials.measure(task.protocol, task.targets, prepared, watch))
+    except Hopeless:
+        return ended("pruned", {})
+    except ProtocolFault as fault:
+        return ended("failed", {}, fault.lines)
+
+
+@functools.cache
+def _code(packages: tuple[str, ...]) -> str:
+    return store.code_hash(*packages)
+
+
+@contextlib.contextmanager
+def scratch_run(protocol: Experiment) -> Iterator[store.Run]:
+    """A run directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder:
+        run = store.Run(Path(folder), protocol, "trial")
+        run.partial.mkdir(parents=True)
+        yield run
