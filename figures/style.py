@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 mpl.use("Agg")
 
@@ -22,6 +23,7 @@ CLASS_COLORS = (
 #: one a method, in the protocol's order (Paul Tol's "bright"); a network without pre-training is grey
 METHOD_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#332288", "#882255", "#999933")
 MARKERS = "osD^vPX"
+THOUSANDS = StrMethodFormatter("{x:,g}")  # of an axis
 WIDTH = 7.2  # inches, a double column
 
 RC: dict[Any, Any] = {
@@ -34,6 +36,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 200,
     "figure.dpi": 100,
+    "pdf.fonttype": 42,  # text stays text
     "figure.constrained_layout.use": True,
 }
 
@@ -60,8 +63,8 @@ def bare(ax: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG whole or not at all."""
-    unfinished = path.with_suffix(".part.png")
+    """Write a figure whole or not at all, in the format of the path's suffix."""
+    unfinished = path.with_suffix(f".part{path.suffix}")
     figure.savefig(unfinished)
     plt.close(figure)
     unfinished.rename(path)
