@@ -7,7 +7,8 @@ from matplotlib.ticker import MaxNLocator
 
 from figures import search_marks as marks
 from figures.search_data import Answer
-from figures.style import AFTER, BEFORE, THOUSANDS, canvas
+from figures.search_parts import counted
+from figures.style import AFTER, BEFORE, canvas, separate_thousands
 
 BOTTOM = 0.03  # where trials without a score are marked, in heights of the axes
 
@@ -17,7 +18,7 @@ def figure(answer: Answer) -> Figure:
     fig, axes = canvas(len(answer.objectives), 1, 0.5 + 2.6 * len(answer.objectives), sharex=True)
     for index, ax in enumerate(axes[:, 0]):
         _draw(ax, answer, index)
-    axes[0, 0].set_title(f"{answer.title} ({len(answer.trials):,} trials)", loc="left")
+    axes[0, 0].set_title(f"{answer.title} ({counted(len(answer.trials), 'trial')})", loc="left")
     axes[-1, 0].set_xlabel("trial")
     axes[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1, 0].set_xlim(-1, max(trial.number for trial in answer.trials) + 1)
@@ -43,5 +44,5 @@ def _draw(ax: Axes, answer: Answer, index: int) -> None:
         if trial is not None:
             ax.plot(trial.number, trial.score(index), **mark)
     ax.margins(y=0.12)
-    ax.yaxis.set_major_formatter(THOUSANDS)
+    separate_thousands(ax.yaxis)
     ax.set_ylabel(objective.tall)

@@ -3,7 +3,8 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.search_data import Answer, Objective
+from figures.search_data import Answer
+from figures.search_parts import Objective
 from figures.style import AFTER, canvas
 
 ROW = 0.22  # inches a bar

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from figures import search_marks as marks
 from figures.search_data import Answer
-from figures.style import AFTER, THOUSANDS, canvas
+from figures.style import AFTER, canvas, separate_thousands
 
 BETTER = {"maximise": "higher is better", "minimise": "lower is better"}
 
@@ -25,7 +25,7 @@ def figure(answer: Answer) -> Figure | None:
     (across, up) = (f"{objective.label}, {BETTER[objective.direction]}" for objective in answer.objectives)
     ax.set(xlabel=across, ylabel=up)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(THOUSANDS)
+        separate_thousands(axis)
     ax.set_title(f"{answer.title} (scores of {len(scores):,} trials)", loc="left")
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig

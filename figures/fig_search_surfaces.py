@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from figures import search_marks as marks
-from figures.search_data import Answer, Objective, Parameter, Surface, Trial
-from figures.style import THOUSANDS, canvas
+from figures.search_data import Answer
+from figures.search_parts import Objective, Parameter, Surface, Trial
+from figures.style import THOUSANDS, canvas, separate_thousands
 
 FILLED, LINES = 24, 7  # levels of colour, contours
 UNSURE = 0.25  # of the range of colours: a larger sd is hatched
@@ -55,7 +56,7 @@ def _draw_row(fig: Figure, axes: np.ndarray, answer: Answer, objective: Objectiv
         _draw(ax, answer, surface, colors)
     cmap = "viridis" if objective.direction == "maximise" else "viridis_r"
     bar = fig.colorbar(ScalarMappable(colors, cmap), ax=list(shown), pad=0.02, aspect=25)
-    bar.ax.yaxis.set_major_formatter(THOUSANDS)
+    separate_thousands(bar.ax.yaxis)
     bar.set_label(objective.tall)
     bar.outline.set_visible(False)
 
@@ -103,6 +104,7 @@ def _axis(ax: Axes, which: str, parameter: Parameter) -> None:
     if parameter.scale == "log":
         ax.set(**{f"{which}scale": "log"})
         axis.set_major_locator(LogLocator(subs=FINE if high / low < WIDE else (1,)))
+        axis.set_major_formatter(THOUSANDS)
         axis.set_minor_formatter(NullFormatter())
-    axis.set_major_formatter(THOUSANDS)
     ax.set(**{f"{which}lim": (low, high)})
+    separate_thousands(axis)

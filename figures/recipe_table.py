@@ -1,4 +1,4 @@
-"""The table of a recipe, drawn as text: what, the starting culture, what to grow, what does as well."""
+"""The table of a recipe, drawn as text: what, the starting culture, what to grow, where the optimum lies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from textwrap import wrap
 
 from matplotlib.axes import Axes
 
-from figures.search_data import Line
+from figures.search_parts import Line
 from figures.style import AFTER, GREY
 
 #: left edges in widths of the table, and characters that fit at 8 points
-COLUMNS = ((0.0, 46), (0.425, 19), (0.595, 19), (0.765, 28))
+COLUMNS = ((0.0, 46), (0.415, 19), (0.595, 19), (0.765, 28))
 LINE, PADDING = 0.135, 0.085  # inches: a line of text, the space of a row around its lines
 MUTED, RULE = "#8a8f98", "#d9dce1"
 SIZE = 8.0  # points
@@ -56,7 +56,7 @@ def draw(ax: Axes, table: Sequence[Sequence[Cell]]) -> None:
         for cell, (left, _) in zip(row, COLUMNS, strict=True):
             ax.text(
                 left, top + _height(row) / 2, "\n".join(cell.lines), color=cell.color, weight=cell.weight,
-                fontsize=size, va="center", linespacing=1.15,
+                fontsize=size, va="center_baseline", linespacing=1.15,
             )  # fmt: skip
         top += _height(row)
         ax.axhline(top, color=GREY if row is table[0] else RULE, lw=0.8 if row is table[0] else 0.5)

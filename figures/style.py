@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 
@@ -52,6 +53,12 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
 def by_rows(handles: Sequence[Artist], columns: int) -> list[Artist]:
     """Handles for a legend of so many columns, which fills them one by one, such that they read row by row."""
     return [handle for column in range(columns) for handle in handles[column::columns]]
+
+
+def separate_thousands(axis: Axis) -> None:
+    """Large numbers of an axis, whose limits are set, with commas."""
+    if max(map(abs, axis.get_view_interval())) >= 1000:
+        axis.set_major_formatter(THOUSANDS)
 
 
 def bare(ax: Axes) -> None:

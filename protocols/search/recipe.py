@@ -30,8 +30,8 @@ def recipe(
     Returns
     -------
     list of dict
-        ``what``, ``start``, ``best``, ``range`` (None where it is not known, or several parameters make the value) and
-        ``searched``.
+        ``what``, ``start``, ``best``, ``searched`` and ``range``: what does as well, the best value included; None
+        where it is not known, or several parameters make the value.
     """
     units = {parameter["path"]: parameter["unit"] for parameter in parameters}
     of_network = isinstance(best, NetworkProtocol) or all(path.startswith("network.") for path in units)

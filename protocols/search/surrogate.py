@@ -98,7 +98,10 @@ def fit(
 
 
 def importance(
-    parameters: Sequence[Parameter], trials: Sequence[Mapping[str, Any]], objective_index: int
+    parameters: Sequence[Parameter],
+    trials: Sequence[Mapping[str, Any]],
+    objective_index: int,
+    direction: str = "maximise",
 ) -> dict[str, float]:
     """Share of each parameter, interactions included, in how the metric varies over the space; shares sum to 1.
 
@@ -109,7 +112,7 @@ def importance(
     dict
         By path; empty where trials are too few or the metric does not vary.
     """
-    surrogate = fit(parameters, trials, objective_index)
+    surrogate = fit(parameters, trials, objective_index, direction)
     if surrogate is None:
         return {}
     rng = np.random.default_rng(stream("search/importance"))
