@@ -10,9 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import StrMethodFormatter
 
-from figures.style import AFTER, BEFORE, GREY, PUBLISHED, canvas
+from figures.style import AFTER, BEFORE, GREY, PUBLISHED, THOUSANDS, canvas
 from protocols.faults import ProtocolFault
 
 COLUMNS = ("device", "threads", "batch", "network", "step", "ms", "ms_low", "ms_high", "ratio_to_sgd")
@@ -78,7 +77,7 @@ def _draw(ax: Axes, group: Sequence[Step]) -> None:
     logarithmic = times.max() > WIDE * times.min()
     if logarithmic:
         ax.set_xscale("log")
-        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        ax.xaxis.set_major_formatter(THOUSANDS)
         ax.set_xlim(10 ** math.floor(math.log10(min(s.ms_low for s in group)) - 0.05), None)
     for row, step in zip(rows, group, strict=True):
         ax.annotate(words(step), (step.ms_high, row), (4, 0), textcoords="offset points", va="center", fontsize=7)

@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 mpl.use("Agg")
 
@@ -22,6 +24,7 @@ CLASS_COLORS = (
 #: one a method, in the protocol's order (Paul Tol's "bright"); a network without pre-training is grey
 METHOD_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#332288", "#882255", "#999933")
 MARKERS = "osD^vPX"
+THOUSANDS = StrMethodFormatter("{x:,g}")  # of an axis
 WIDTH = 7.2  # inches, a double column
 
 RC: dict[Any, Any] = {
@@ -34,6 +37,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 200,
     "figure.dpi": 100,
+    "pdf.fonttype": 42,  # text stays text
     "figure.constrained_layout.use": True,
 }
 
@@ -51,6 +55,12 @@ def by_rows(handles: Sequence[Artist], columns: int) -> list[Artist]:
     return [handle for column in range(columns) for handle in handles[column::columns]]
 
 
+def separate_thousands(axis: Axis) -> None:
+    """Large numbers of an axis, whose limits are set, with commas."""
+    if max(map(abs, axis.get_view_interval())) >= 1000:
+        axis.set_major_formatter(THOUSANDS)
+
+
 def bare(ax: Axes) -> None:
     """An image without ticks or frame."""
     ax.set_xticks([])
@@ -60,8 +70,8 @@ def bare(ax: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG whole or not at all."""
-    unfinished = path.with_suffix(".part.png")
+    """Write a figure whole or not at all, in the format of the path's suffix."""
+    unfinished = path.with_suffix(f".part{path.suffix}")
     figure.savefig(unfinished)
     plt.close(figure)
     unfinished.rename(path)

@@ -1,0 +1,12 @@
+"""How the start and the best of a search, and its other trials, are marked in all of its figures."""
+
+from typing import Any
+
+from figures.style import AFTER, BEFORE, PUBLISHED
+
+_EDGE: dict[str, Any] = {"mec": "white", "mew": 0.8, "ls": "none", "zorder": 4}
+START: dict[str, Any] = {"marker": "D", "ms": 7, "color": PUBLISHED, "label": "start", **_EDGE}
+BEST: dict[str, Any] = {"marker": "*", "ms": 14, "color": AFTER, "label": "recommended", **_EDGE}
+TRIAL: dict[str, Any] = {"marker": "o", "ms": 3.5, "color": BEFORE, "mew": 0, "ls": "none", "label": "trial"}
+PRUNED: dict[str, Any] = {"marker": "|", "ms": 6, "color": BEFORE, "ls": "none", "label": "given up early"}
+FAILED: dict[str, Any] = {"marker": "x", "ms": 4, "color": PUBLISHED, "ls": "none", "label": "failed"}

@@ -1,0 +1,217 @@
+"""What the trials of a search say of all the others: a Gaussian process over the searched parameters.
+
+It is fitted to the means over seeds of the complete trials. Importance, response surfaces and the region where the
+optimum lies are read off it; the arrays and mappings are those of ``answer.json``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cholesky
+
+from protocols.search.encoding import Coding, Parameter, place, value_at
+from protocols.search.gaussian import regressor
+from protocols.seeds import stream
+
+FEWEST = 8  # complete trials
+SAMPLES = 4096  # points of the variance-based importance
+CANDIDATES, KEPT = 50_000, 1_500  # points of the space, and the most of them that are drawn jointly
+SHARE = 0.8  # of the optima that a region holds
+SMOOTH = 1e-6  # of the largest variance of drawn functions, so that their covariance has a root
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A Gaussian process over encoded parameters.
+
+    Parameters
+    ----------
+    coding
+        How parameters are encoded.
+    model
+        scikit-learn's regressor, fitted to values of which larger ones are better, without its noise.
+    noise
+        By how much (sd) a trial differs from the metric's mean, in the metric's unit.
+    sign
+        -1 where the metric is to be minimised, else 1.
+    """
+
+    coding: Coding
+    model: Any
+    noise: float
+    sign: int
+
+    def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of the metric, in its own unit, at encoded points; the noise of a trial is left out."""
+        mean, sd = self.model.predict(points, return_std=True)
+        return self.sign * mean, sd
+
+    def mean(self, points: np.ndarray) -> np.ndarray:
+        """Only the mean, which is cheaper."""
+        return self.sign * self.model.predict(points)
+
+    def draw(self, points: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Functions that agree with the trials, at encoded points, larger is better; shape (draws, n_points)."""
+        mean, covariance = self.model.predict(points, return_cov=True)
+        scale = float(covariance.diagonal().max()) or 1.0
+        root = cholesky(covariance / scale + SMOOTH * np.eye(len(points)), lower=True)
+        return mean + math.sqrt(scale) * rng.standard_normal((draws, len(points))) @ root.T
+
+
+def fit(
+    parameters: Sequence[Parameter],
+    trials: Sequence[Mapping[str, Any]],
+    objective_index: int,
+    direction: str = "maximise",
+) -> Surrogate | None:
+    """Fit a Gaussian process (Matern 5/2, a length scale a column, noise learned) to the complete trials.
+
+    Parameters
+    ----------
+    parameters, trials
+        Entries of ``answer.json``.
+    objective_index
+        Which of the objectives.
+    direction
+        ``maximise`` or ``minimise``.
+
+    Returns
+    -------
+    Surrogate or None
+        None where fewer than 8 trials are complete, nothing was searched or all values are equal.
+    """
+    complete = [trial for trial in trials if trial["state"] == "complete"]
+    if len(complete) < FEWEST or not parameters:
+        return None
+    coding = Coding(parameters)
+    sign = -1 if direction == "minimise" else 1
+    points = coding.encode([trial["values"] for trial in complete])
+    values = sign * np.array([trial["means"][objective_index] for trial in complete], float)
+    if np.ptp(values) == 0:
+        return None
+    model = regressor(points, values)
+    return Surrogate(coding, model, math.sqrt(model.alpha) * float(values.std()), sign)
+
+
+def importance(
+    parameters: Sequence[Parameter],
+    trials: Sequence[Mapping[str, Any]],
+    objective_index: int,
+    direction: str = "maximise",
+) -> dict[str, float]:
+    """Share of each parameter, interactions included, in how the metric varies over the space; shares sum to 1.
+
+    Total-effect Sobol indices of the surrogate (Jansen 1999), divided by their sum.
+
+    Returns
+    -------
+    dict
+        By path; empty where trials are too few or the metric does not vary.
+    """
+    surrogate = fit(parameters, trials, objective_index, direction)
+    if surrogate is None:
+        return {}
+    rng = np.random.default_rng(stream("search/importance"))
+    points, others = (surrogate.coding.random(rng, SAMPLES) for _ in range(2))
+    here = surrogate.mean(points)
+    effects = {}
+    for path, columns in surrogate.coding.columns.items():
+        moved = points.copy()
+        moved[:, columns] = others[:, columns]
+        effects[path] = float(np.mean((here - surrogate.mean(moved)) ** 2))
+    total = sum(effects.values())
+    return {path: effect / total for path, effect in effects.items()} if total > 0 else {}
+
+
+def surfaces(
+    surrogate: Surrogate | None,
+    parameters: Sequence[Parameter],
+    importance: Mapping[str, float],
+    best_values: Mapping[str, Any],
+    objective: str,
+    most: int = 3,
+    points: int = 25,
+) -> list[dict[str, Any]]:
+    """Slices through the best point, one a pair of the most important numbers that are active there.
+
+    Parameters
+    ----------
+    surrogate, parameters, importance
+        Of the objective.
+    best_values
+        Where the other parameters stay.
+    objective
+        Its metric.
+    most
+        How many parameters are paired.
+    points
+        Values of each, from its low to its high; of an integer fewer where there are fewer.
+
+    Returns
+    -------
+    list of dict
+        Entries of ``surfaces`` in ``answer.json``; the more important parameter of a pair is x.
+    """
+    numbers = [p for p in parameters if p["kind"] != "choice" and p["path"] in best_values and p["high"] > p["low"]]
+    ranked = sorted(numbers, key=lambda p: -importance.get(p["path"], 0.0))[:most]
+    if surrogate is None:
+        return []
+    return [{"objective": objective} | _slice(surrogate, pair, best_values, points) for pair in combinations(ranked, 2)]
+
+
+def _slice(
+    surrogate: Surrogate, pair: tuple[Parameter, Parameter], best_values: Mapping[str, Any], points: int
+) -> dict[str, Any]:
+    x, y = pair
+    x_values, y_values = (_grid(parameter, points) for parameter in pair)
+    grid = np.repeat(surrogate.coding.encode([best_values]), len(x_values) * len(y_values), axis=0)
+    ys, xs = np.meshgrid([place(y, v) for v in y_values], [place(x, v) for v in x_values], indexing="ij")
+    for parameter, places in ((x, xs), (y, ys)):
+        grid[:, surrogate.coding.columns[parameter["path"]]] = places.reshape(-1, 1)
+    mean, sd = (found.reshape(xs.shape).tolist() for found in surrogate.predict(grid))
+    return {"x": x["path"], "y": y["path"], "x_values": x_values, "y_values": y_values, "mean": mean, "sd": sd}
+
+
+def _grid(parameter: Parameter, points: int) -> list[float]:
+    values = [value_at(parameter, place) for place in np.linspace(0, 1, points)]
+    return sorted({round(value) for value in values}) if parameter["kind"] == "int" else values
+
+
+def region(
+    surrogate: Surrogate | None, parameters: Sequence[Parameter], rng: np.random.Generator, draws: int = 400
+) -> dict[str, dict[str, Any]]:
+    """Where the optimum lies: what does as well as the best of a function that agrees with the trials.
+
+    Functions are drawn over points of the space that may be best at all. Each gives one point at random of those that
+    fall short of its best by no more than equal trials differ by chance. Of each parameter the central 80 % of these.
+
+    Returns
+    -------
+    dict
+        By path ``{"low", "high"}``, of integers rounded outward, or ``{"choices": {option: share}}``; empty without a
+        surrogate.
+    """
+    if surrogate is None:
+        return {}
+    points = surrogate.coding.random(rng, CANDIDATES)
+    mean, sd = surrogate.model.predict(points, return_std=True)
+    promising = points[mean + 3 * sd + surrogate.noise >= (mean - 3 * sd).max()][:KEPT]
+    drawn = surrogate.draw(promising, draws, rng)
+    as_good = drawn >= drawn.max(axis=1, keepdims=True) - surrogate.noise
+    optima = promising[np.where(as_good, rng.random(drawn.shape), -1.0).argmax(axis=1)]
+    columns = surrogate.coding.columns
+    return {parameter["path"]: _extent(parameter, optima[:, columns[parameter["path"]]]) for parameter in parameters}
+
+
+def _extent(parameter: Parameter, optima: np.ndarray) -> dict[str, Any]:
+    if parameter["kind"] == "choice":
+        shares = zip(parameter["choices"], optima.mean(axis=0).tolist(), strict=True)
+        return {"choices": {str(option): share for option, share in shares}}
+    low, high = (value_at(parameter, q) for q in np.quantile(optima[:, 0], [(1 - SHARE) / 2, (1 + SHARE) / 2]))
+    if parameter["kind"] == "int":
+        return {"low": math.floor(low), "high": math.ceil(high)}
+    return {"low": low, "high": high}
