@@ -1,4 +1,4 @@
-"""What a search found, as files: every trial, what matters, where the best lies, and what it will do in new cultures."""
+"""What a search found, as files: every trial, what matters, where the best lies, what it will do in new cultures."""
 
 import csv
 import json

@@ -45,9 +45,7 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ProtocolFault(
-                [
-                    f"--cluster {where}: no scheduler answers ({reason}); allowed: tcp://host:port of one that runs, slurm"
-                ]
+                [f"--cluster {where}: no scheduler answers ({reason}); allowed: tcp://host:port, slurm"]
             ) from None
         yield client
 

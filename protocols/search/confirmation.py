@@ -1,4 +1,4 @@
-"""The best trials and the protocol's own values once more, on fresh seeds: the winner of many owes something to luck."""
+"""The best trials and the start once more, on fresh seeds: the winner of many owes something to luck."""
 
 import json
 import os
