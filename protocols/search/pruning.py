@@ -31,8 +31,7 @@ def thresholds(curves: Sequence[Sequence[float]], pruning: Pruning | None, sign:
     """
     if pruning is None or len(curves) < pruning.startup or not (length := min(map(len, curves))):
         return []
-    best = np.maximum.accumulate(sign * np.array([curve[:length] for curve in curves], float), axis=1)
-    asked = np.quantile(best, pruning.quantile, axis=0)
+    asked = np.quantile(sign * np.array([curve[:length] for curve in curves], float), pruning.quantile, axis=0)
     asked[: math.ceil(pruning.warmup * length)] = -np.inf
     return asked.tolist()
 

@@ -123,7 +123,8 @@ class Budget(Section):
 class Pruning(Section):
     """Stops a trial whose learning curve is hopeless.
 
-    At every point of the curve the best value so far is compared with those of the finished trials at that point.
+    At every point of the curve its best value so far is compared with the values of the finished trials at that point
+    (the median stopping rule of Golovin et al. 2017, for any quantile).
 
     Parameters
     ----------

@@ -93,14 +93,19 @@ class Study:
         self.owner = uuid.uuid4().hex
         self._alive = open(self._leader(self.owner), "w")  # noqa: SIM115  (locked for as long as this process lives)
         fcntl.flock(self._alive, fcntl.LOCK_EX)
-        with self._alone():
-            self._optuna = optuna.create_study(
-                storage=storage(folder / "study.journal", url),
-                study_name=protocol.name,
-                directions=["maximize" if sign > 0 else "minimize" for sign in self.sign],
-                load_if_exists=True,
-            )
-            self._same(_identity(protocol, code))
+        try:
+            with self._alone():
+                self._optuna = optuna.create_study(
+                    storage=storage(folder / "study.journal", url),
+                    study_name=protocol.name,
+                    directions=["maximize" if sign > 0 else "minimize" for sign in self.sign],
+                    load_if_exists=True,
+                )
+                self._same(_identity(protocol, code))
+        except BaseException:
+            self._leader(self.owner).unlink()
+            self._alive.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -110,8 +115,9 @@ class Study:
 
     def close(self) -> None:
         """No longer lead; trials asked for and not told can be adopted."""
+        if not any(trial.user_attrs.get("owner") == self.owner for trial in self._running()):
+            self._leader(self.owner).unlink(missing_ok=True)
         self._alive.close()
-        self._leader(self.owner).unlink(missing_ok=True)
 
     def _leader(self, owner: str) -> Path:
         return self.folder / "leaders" / owner
@@ -157,12 +163,10 @@ class Study:
         import optuna
 
         with self._alone():
-            trials = self._optuna.get_trials(deepcopy=False)
-            waiting = optuna.trial.TrialState.WAITING
-            running = [trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING]
-            orphan = next((trial for trial in running if self._abandoned(trial)), None)
+            orphan = next((trial for trial in self._running() if self._abandoned(trial)), None)
             if orphan is None:
-                budget, begun = self.search.budget.trials, [trial for trial in trials if trial.state != waiting]
+                trials = self._optuna.get_trials(deepcopy=False)
+                budget, begun = self.search.budget.trials, [t for t in trials if t.state.name != "WAITING"]
                 if budget is not None and len(begun) >= budget:
                     return None
                 if len(begun) == len(trials) and not self._plan(trials):
@@ -283,8 +287,11 @@ class Study:
 
     def elsewhere(self) -> int:
         """Trials that other living processes run."""
-        running = [trial for trial in self._optuna.get_trials(deepcopy=False) if trial.state.name == "RUNNING"]
-        return sum(trial.user_attrs.get("owner") != self.owner and not self._abandoned(trial) for trial in running)
+        others = [trial for trial in self._running() if trial.user_attrs.get("owner") != self.owner]
+        return sum(not self._abandoned(trial) for trial in others)
+
+    def _running(self) -> list[Any]:
+        return [trial for trial in self._optuna.get_trials(deepcopy=False) if trial.state.name == "RUNNING"]
 
 
 def _identity(protocol: Protocol, code: str) -> dict[str, str]:
