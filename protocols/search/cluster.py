@@ -1,6 +1,7 @@
 """The same trials on an engine that others keep well: Dask distributed, by address or through a batch system."""
 
 import contextlib
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from protocols.processes import Failed, Next, Work
 from protocols.watching import unheard
 
 PATIENCE_S = 10.0  # for a scheduler that does not answer
-POLL_S = 0.2
+POLL_S = 0.05
 
 
 @contextlib.contextmanager
@@ -40,6 +41,8 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S}s"}))
         target = stack.enter_context(slurm(options)) if where == "slurm" else where
+        if where == "slurm":
+            target.scale(jobs=options.get("jobs", 1))
         try:
             client = stack.enter_context(Client(target, timeout=PATIENCE_S, set_as_default=False))
         except (OSError, ValueError) as error:
@@ -62,16 +65,17 @@ def slurm(options: Mapping[str, Any]) -> Any:
         from dask_jobqueue import SLURMCluster
     except ImportError:
         raise ProtocolFault(["--cluster slurm: dask-jobqueue is not installed (pip install '.[search]')"]) from None
+    if shutil.which("sbatch") is None:
+        raise ProtocolFault(["--cluster slurm: there is no sbatch here; allowed: on a machine that submits to Slurm"])
     own: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GB"} | dict(options)
     jobs = own.pop("jobs", 1)
     if not isinstance(jobs, int) or jobs < 1:
         raise ProtocolFault([f"search.cluster.jobs: {jobs!r}; allowed: a number of jobs, at least 1"])
     try:
-        cluster = SLURMCluster(**own)
+        return SLURMCluster(**own)
     except (TypeError, ValueError, OSError) as error:
-        raise ProtocolFault([f"search.cluster: {error}; allowed: options of dask-jobqueue's SLURMCluster"]) from None
-    cluster.scale(jobs=jobs)
-    return cluster
+        reason = str(error).splitlines()[0]
+        raise ProtocolFault([f"search.cluster: {reason} Allowed: options of dask-jobqueue's SLURMCluster"]) from None
 
 
 def on_cluster(client: Any, work: Work, following: Next, console: Console) -> Iterator[tuple[int, Any]]:
@@ -84,8 +88,6 @@ def on_cluster(client: Any, work: Work, following: Next, console: Console) -> It
     RuntimeError
         If the scheduler is gone.
     """
-    from distributed import wait
-
     running: dict[Any, int] = {}
     alone = False
     try:
@@ -104,11 +106,7 @@ def on_cluster(client: Any, work: Work, following: Next, console: Console) -> It
                 running[client.submit(work, argument, unheard, key=name, pure=False)] = key
             if spent and not running:
                 return
-            if not running:
-                time.sleep(POLL_S)
-                continue
-            with contextlib.suppress(TimeoutError):
-                wait(list(running), timeout=POLL_S, return_when="FIRST_COMPLETED")
+            time.sleep(POLL_S)
             for future in [future for future in running if future.done()]:
                 yield running.pop(future), _result(client, future)
     finally:
