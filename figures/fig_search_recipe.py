@@ -15,7 +15,7 @@ from figures.style import GREY
 
 A4 = (8.27, 11.69)  # inches, portrait, as all below
 LEFT, TOP, BOTTOM = 0.75, 0.6, 0.5  # margins
-WRAPPED = ((16, 54), (8, 115), (10.5, 88))  # points of title, source and sentence, characters a line
+WRAPPED = ((16, 54), (8, 115), (10.5, 92))  # points of title, source and sentence, characters a line
 PANEL, LOWEST = 2.7, 1.5  # height of the axes below the table, at most and at least
 AROUND = 1.25  # their titles, labels and the space around them
 FOOTER = 0.95
@@ -32,7 +32,8 @@ def figure(answer: Answer) -> Figure:
     fig.set_layout_engine("none")  # places are in inches
     begin = _heading(fig, answer)
     verb = "grow" if answer.learners == "cultures" else "build"
-    headings = ("", f"starting {answer.learners[:-1]}", f"{verb} this", "does as well")
+    ranged = any(line.range for line in answer.recipe)
+    headings = ("", f"starting {answer.learners[:-1]}", f"{verb} this", "does as well" if ranged else "")
     table = recipe_table.rows(answer.recipe, headings)
     room = A4[1] - begin - FOOTER - BOTTOM
     used = min(recipe_table.height(table), room - AROUND - LOWEST)

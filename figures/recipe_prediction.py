@@ -5,9 +5,10 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 
-from figures.search_data import Answer
+from figures.search_data import START, Answer
 from figures.search_parts import Measured, Prediction, labelled, spoken
 from figures.style import AFTER, BEFORE, separate_thousands
+from protocols.search.row import number
 
 SHARE = "fraction correct"  # a unit, written in per cent
 ASIDE = 0.3  # from the points to their mean
@@ -22,6 +23,8 @@ def sentence(answer: Answer) -> str:
     text = (
         f"Predicted {spoken(found.metric)}: {best} with this recipe, {start} with the starting {answer.learners[:-1]}"
     )
+    if answer.best.trial == START:
+        return f"No trial did better than the start. {text}."
     return f"{text}{_reserve(found)}."
 
 
@@ -35,11 +38,16 @@ def _reserve(found: Prediction) -> str:
 
 def _spelled(value: Measured) -> str:
     """A mean with its 95 % interval."""
-    factor, unit, digits = (100, " %", ".1f") if value.unit == SHARE else (1, f" {value.unit}".rstrip(), ",.4g")
-    text = f"{factor * value.mean:{digits}}{unit}"
+    share = value.unit == SHARE
+    unit = " %" if share else f" {value.unit}".rstrip()
+
+    def spell(found: float) -> str:
+        return f"{100 * found:.1f}" if share else number(found)
+
+    text = f"{spell(value.mean)}{unit}"
     if value.ci95 is None:
         return text
-    low, high = (f"{factor * end:{digits}}" for end in value.ci95)
+    low, high = map(spell, value.ci95)
     return f"{text} (95 % interval {low} to {high}{unit})"
 
 
@@ -53,7 +61,7 @@ def draw(ax: Axes, found: Prediction) -> None:
         reach = np.maximum([[mean - ends[0]], [ends[1] - mean]], 0)
         ax.errorbar(place + ASIDE, mean, reach, fmt="D", ms=5, capsize=3, color=color)
         ax.annotate(
-            f"{mean:,.3g}", (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
+            number(mean), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
             weight="bold", color=color,
         )  # fmt: skip
     ax.set_xlim(-0.35, 1.75)

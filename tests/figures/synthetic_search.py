@@ -25,6 +25,7 @@ STARTS = (40.0, 240, 200.0, 0.05, "interleaved")
 for _parameter, _start in zip(PARAMETERS, STARTS, strict=True):
     _parameter.update({"low": _parameter.get("low"), "high": _parameter.get("high"), "scale": _parameter.get("scale")})
     _parameter.update({"choices": _parameter.get("choices"), "start": _start})
+VARIANTS: dict[str, dict[str, Any]] = {"one": {}, "two": {"objectives": 2}, "single": {"trials": 1}}
 ACCURACY = {"metric": "accuracy/validation", "direction": "maximise", "unit": "fraction correct"}
 SPIKES = {"metric": "spikes/presentation", "direction": "minimise", "unit": "spikes"}
 

@@ -10,10 +10,24 @@ import pytest
 from protocols.search import surrogate
 from protocols.search.encoding import Coding, place, value_at
 
-STRENGTH = {"path": "strength", "kind": "float", "low": 10.0, "high": 1000.0, "scale": "log", "choices": None}
-COUNT = {"path": "count", "kind": "int", "low": 100, "high": 500, "scale": "linear", "choices": None}
-LEAK = {"path": "leak", "kind": "float", "low": -1.0, "high": 1.0, "scale": "linear", "choices": None}
-ORDER = {"path": "order", "kind": "choice", "low": None, "high": None, "scale": None, "choices": ["even", "random"]}
+STRENGTH: dict[str, Any] = {
+    "path": "strength",
+    "kind": "float",
+    "low": 10.0,
+    "high": 1000.0,
+    "scale": "log",
+    "choices": None,
+}
+COUNT: dict[str, Any] = {"path": "count", "kind": "int", "low": 100, "high": 500, "scale": "linear", "choices": None}
+LEAK: dict[str, Any] = {"path": "leak", "kind": "float", "low": -1.0, "high": 1.0, "scale": "linear", "choices": None}
+ORDER: dict[str, Any] = {
+    "path": "order",
+    "kind": "choice",
+    "low": None,
+    "high": None,
+    "scale": None,
+    "choices": ["even", "random"],
+}
 NUMBERS = [STRENGTH, COUNT, LEAK]
 
 
