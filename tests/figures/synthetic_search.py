@@ -45,7 +45,7 @@ def _trials(n: int, objectives: int) -> list[dict[str, Any]]:
         values: dict[str, Any] = dict(zip((p["path"] for p in PARAMETERS), STARTS, strict=True))
         for p in PARAMETERS if number else ():
             value = value_at(p, rng.random()) if p["choices"] is None else str(rng.choice(p["choices"]))
-            values[p["path"]] = round(value) if p["kind"] == "int" or p["unit"] == "ms" else value  # type: ignore[call-overload]
+            values[p["path"]] = round(value) if p["kind"] == "int" or p["unit"] == "ms" else value
         if number % 9 == 4:
             del values["association.training.learning_rate.factor"]  # inactive
         state = "failed" if number % 23 == 11 else "pruned" if number % 5 in (2, 4) and number else "complete"

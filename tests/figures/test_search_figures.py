@@ -45,7 +45,7 @@ def test_history_shows_every_score_and_the_best_so_far(
         np.testing.assert_allclose(marked(ax, "start"), [scores[0]])
         number = contents["two"]["best"]["trial"]
         np.testing.assert_allclose(marked(ax, "recommended"), [(number, dict(scores)[number])])
-        ends = [np.asarray(path)[:, 1] for path in ax.collections[0].get_segments()]  # type: ignore[attr-defined]
+        ends = [np.asarray(path)[:, 1] for path in ax.collections[0].get_segments()]
         np.testing.assert_allclose(ends, [(t["scores"][index], t["means"][index]) for t in trials])
     for state, label in (("pruned", "given up early"), ("failed", "failed")):
         numbers = [t["number"] for t in contents["two"]["trials"] if t["state"] == state]
@@ -61,7 +61,7 @@ def test_importance_is_in_per_cent_and_in_order(
     assert found is not None
     (ax,) = found.axes
     shares = sorted(contents["one"]["importance"]["accuracy/validation"].values(), reverse=True)
-    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], 100 * np.array(shares))  # type: ignore[attr-defined]
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], 100 * np.array(shares))
     assert [tick.get_text() for tick in ax.get_yticklabels()][:2] == [
         "excitatory strength",
         "training learning rate factor",
