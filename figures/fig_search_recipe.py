@@ -12,6 +12,7 @@ from figures.recipe_prediction import draw, sentence
 from figures.search_data import Answer
 from figures.search_parts import counted, spoken
 from figures.style import GREY
+from protocols.search.row import number
 
 A4 = (8.27, 11.69)  # inches, portrait, as all below
 LEFT, TOP, BOTTOM = 0.75, 0.6, 0.5  # margins
@@ -32,8 +33,7 @@ def figure(answer: Answer) -> Figure:
     fig.set_layout_engine("none")  # places are in inches
     begin = _heading(fig, answer)
     verb = "grow" if answer.learners == "cultures" else "build"
-    ranged = any(line.range for line in answer.recipe)
-    headings = ("", f"starting {answer.learners[:-1]}", f"{verb} this", "does as well" if ranged else "")
+    headings = ("", f"starting {answer.learners[:-1]}", f"{verb} this", "does as well" if answer.region else "")
     table = recipe_table.rows(answer.recipe, headings)
     room = A4[1] - begin - FOOTER - BOTTOM
     used = min(recipe_table.height(table), room - AROUND - LOWEST)
@@ -83,10 +83,14 @@ def _footer(fig: Figure, answer: Answer) -> None:
     budget, found = answer.budget, answer.prediction
     lines = [
         f"Search {answer.name}: {counted(budget.trials, 'trial')} ({budget.complete:,} complete, {budget.pruned:,} "
-        f"given up early, {budget.failed:,} failed) in {budget.seconds / 60:,.3g} minutes, {budget.jobs} at a time. "
-        f"Recommended is trial {answer.best.trial}, as it was simulated. Does as well: where all trials "
-        "together place the optimum (80 %, one value at a time), up to the recommended value."
+        f"given up early, {budget.failed:,} failed) in {number(budget.seconds / 60)} minutes, {budget.jobs} at a time. "
+        f"Recommended is trial {answer.best.trial}, as it was simulated."
     ]
+    if answer.region:
+        lines[0] += (
+            " Does as well: where all trials together place the optimum (80 %, one value at a time), up to the "
+            "recommended value."
+        )
     if found is not None:
         lines.append(
             f"Predicted on data and seeds that the search never saw: {spoken(found.metric)}, a point each of "

@@ -39,7 +39,7 @@ def figure(answer: Answer) -> Figure | None:
         ax.set_visible(False)
     for row, (objective, surfaces) in zip(axes, rows, strict=True):
         _draw_row(fig, row, answer, objective, surfaces)
-    fig.suptitle(f"{answer.title}: as the trials predict it, all else as recommended", x=0.01, ha="left", fontsize=9)
+    fig.suptitle(f"{answer.title} (predicted from the trials; all else as recommended)", x=0.01, ha="left", fontsize=9)
     handles: list[Artist] = [Line2D([], [], **mark) for mark in (marks.BEST, marks.START, DOT)]
     if any(ax.get_label() == HATCHED for ax in axes.flat):
         handles.append(Patch(fc="none", ec="0.4", hatch="////", lw=0, label=HATCHED))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.search import surrogate
+from protocols.search import gaussian, surrogate
 from protocols.search.encoding import Coding, place, value_at
 
 STRENGTH: dict[str, Any] = {
@@ -198,6 +198,16 @@ def test_without_noise_the_region_is_where_the_function_is_highest() -> None:
     region = surrogate.region(surrogate.fit(NUMBERS, trials, 1), NUMBERS, np.random.default_rng(0))
     assert region["leak"]["low"] > 0.95
     assert width(COUNT, region) > 0.5
+
+
+def test_of_many_trials_some_fit_the_kernel_and_all_predict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian, "MOST", 40)
+    found = surrogate.fit(NUMBERS, trials_of(hill, NUMBERS, n=200), 1)
+    assert found is not None
+    assert len(found.model.X_train_) == 200
+    fresh = trials_of(hill, NUMBERS, n=300, noise=0)[200:]
+    wrong = found.mean(found.coding.encode([t["values"] for t in fresh])) - [t["means"][1] for t in fresh]
+    assert np.abs(wrong).mean() < 0.005
 
 
 def test_a_dozen_trials_of_ten_parameters_find_the_one_that_matters() -> None:
