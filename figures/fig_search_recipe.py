@@ -21,10 +21,12 @@ PANEL, LOWEST = 2.7, 1.5  # height of the axes below the table, at most and at l
 AROUND = 1.25  # their titles, labels and the space around them
 FOOTER = 0.95
 IMPORTANT = 8  # parameters shown
-CAUTION = (
-    "This is what a simulation predicts, not yet a measurement: real cultures differ from each other, and what the "
-    "model leaves out is not in the interval."
-)
+ROW = 0.36  # a bar of importance, at most
+CAUTIONS = {
+    "cultures": "This is what a simulation predicts, not yet a measurement: real cultures differ from each other, and "
+    "what the model leaves out is not in the interval.",
+    "networks": "It holds for networks trained as here; other data were not tried.",
+}
 
 
 def figure(answer: Answer) -> Figure:
@@ -54,7 +56,8 @@ def _write(fig: Figure, top: float, text: str, left: float = LEFT, **style: Any)
 
 def _heading(fig: Figure, answer: Answer) -> float:
     """Write title, source and sentence; returns where they end."""
-    source = f"A recipe from {counted(answer.budget.trials, 'simulated trial')}; {answer.citation}"
+    trial = "simulated trial" if answer.learners == "cultures" else "trial"
+    source = f"A recipe from {counted(answer.budget.trials, trial)}; {answer.citation}"
     styles: list[dict[str, Any]] = [{"weight": "bold"}, {"color": GREY}, {}]
     top = TOP
     for text, (size, width), style in zip((answer.title, source, sentence(answer)), WRAPPED, styles, strict=True):
@@ -73,7 +76,8 @@ def _panels(fig: Figure, answer: Answer, top: float, height: float) -> None:
         draw(_axes(fig, LEFT + 0.55, top + 0.3, 2.45, height), answer.prediction)
     for objective in [known for known in answer.objectives if answer.importance.get(known.metric)][:1]:
         _write(fig, top, "What matters", middle, **title)
-        ax = _axes(fig, middle + 1.6, top + 0.3, end - middle - 1.6, height)
+        bars = ROW * len(answer.importance[objective.metric])
+        ax = _axes(fig, middle + 1.6, top + 0.3, end - middle - 1.6, min(height, bars))
         fig_search_importance.draw(ax, answer, objective, IMPORTANT)
         ax.set_xlabel(fill(f"share of the variation of {spoken(objective.metric)}, %", 36), fontsize=7)
         ax.tick_params(labelsize=7)
@@ -97,5 +101,5 @@ def _footer(fig: Figure, answer: Answer) -> None:
             f"{found.start.n} {answer.learners} of the start and {found.best.n} of the recipe, their mean and its 95 % "
             "bootstrap interval."
         )
-    text = "\n".join(fill(line, 138) for line in (*lines, CAUTION))
+    text = "\n".join(fill(line, 138) for line in (*lines, CAUTIONS[answer.learners]))
     fig.text(LEFT / A4[0], BOTTOM / A4[1], text, va="bottom", fontsize=6.5, color=GREY, linespacing=1.4)

@@ -17,6 +17,7 @@ from figures.search_data import Answer
 from figures.search_parts import Objective, Parameter, Surface, Trial
 from figures.style import THOUSANDS, canvas, separate_thousands
 
+HEIGHTS = {1: 4.2, 2: 3.2}  # inches a row of so many panels, 2.5 of more
 FILLED, LINES = 24, 7  # levels of colour, contours
 UNSURE = 0.25  # of the range of colours: a larger sd is hatched
 HATCHED = f"uncertain: sd over {100 * UNSURE:.0f} % of the colours' range"
@@ -34,7 +35,7 @@ def figure(answer: Answer) -> Figure | None:
     if not rows:
         return None
     columns = max(len(surfaces) for _, surfaces in rows)
-    fig, axes = canvas(len(rows), columns, 2.5 * len(rows) + 0.4)
+    fig, axes = canvas(len(rows), columns, HEIGHTS.get(columns, 2.5) * len(rows) + 0.4)
     for ax in axes.flat:
         ax.set_visible(False)
     for row, (objective, surfaces) in zip(axes, rows, strict=True):

@@ -18,6 +18,7 @@ from figures import (
     report_search,
 )
 from figures.search_data import Answer
+from figures.search_parts import spoken
 from tests.figures.synthetic_search import VARIANTS, write_study
 
 
@@ -174,6 +175,20 @@ def test_a_damaged_answer_is_one_line(
     with pytest.raises(RuntimeError):
         report_search.draw(study)
     assert not (study / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        ("accuracy/validation", "accuracy on validation images"),
+        ("validation/HPCA/1%", "accuracy on validation images, HPCA, 1%"),
+        ("accuracy/HPCA/10%", "accuracy on test images, HPCA, 10%"),
+        ("evoked/inverted_L/after", "evoked, inverted L, after"),
+        ("culture.neurons.count", "neurons count"),
+    ],
+)
+def test_metrics_are_words(metric: str, words: str) -> None:
+    assert spoken(metric) == words
 
 
 def test_what_is_no_answer_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
