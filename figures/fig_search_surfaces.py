@@ -22,7 +22,7 @@ FILLED, LINES = 24, 7  # levels of colour, contours
 UNSURE = 0.25  # of the range of colours: a larger sd is hatched
 HATCHED = f"uncertain: sd over {100 * UNSURE:.0f} % of the colours' range"
 DOT = {**marks.TRIAL, "color": "white", "mec": "black", "mew": 0.5, "zorder": 3, "ms": 3}
-FINE, WIDE = (1, 2, 5), 200  # digits that logarithmic axes of up to such a range are marked at
+FINE, WIDE = (1, 2, 5), 50  # digits that logarithmic axes of up to such a range are marked at
 
 
 def figure(answer: Answer) -> Figure | None:

@@ -19,13 +19,11 @@ def sentence(answer: Answer) -> str:
     found = answer.prediction
     if found is None:
         return "Nothing was predicted on fresh data and seeds: the recipe rests on the search's own trials."
-    start, best = _spelled(found.start), _spelled(found.best)
-    text = (
-        f"Predicted {spoken(found.metric)}: {best} with this recipe, {start} with the starting {answer.learners[:-1]}"
-    )
+    start, best, learner = _spelled(found.start), _spelled(found.best), answer.learners[:-1]
+    said = f"Predicted {spoken(found.metric)}: {best}"
     if answer.best.trial == START:
-        return f"No trial did better than the start. {text}."
-    return f"{text}{_reserve(found)}."
+        return f"No trial did better than the starting {learner}. {said}."
+    return f"{said} with this recipe, {start} with the starting {learner}{_reserve(found)}."
 
 
 def _reserve(found: Prediction) -> str:
@@ -38,17 +36,17 @@ def _reserve(found: Prediction) -> str:
 
 def _spelled(value: Measured) -> str:
     """A mean with its 95 % interval."""
-    share = value.unit == SHARE
-    unit = " %" if share else f" {value.unit}".rstrip()
-
-    def spell(found: float) -> str:
-        return f"{100 * found:.1f}" if share else number(found)
-
-    text = f"{spell(value.mean)}{unit}"
+    unit = " %" if value.unit == SHARE else f" {value.unit}".rstrip()
+    text = f"{_digits(value.mean, value.unit)}{unit}"
     if value.ci95 is None:
         return text
-    low, high = map(spell, value.ci95)
+    low, high = (_digits(end, value.unit) for end in value.ci95)
     return f"{text} (95 % interval {low} to {high}{unit})"
+
+
+def _digits(value: float, unit: str) -> str:
+    """A number without its unit; a share in per cent."""
+    return f"{100 * value:.1f}" if unit == SHARE else number(value)
 
 
 def draw(ax: Axes, found: Prediction) -> None:
@@ -61,7 +59,7 @@ def draw(ax: Axes, found: Prediction) -> None:
         reach = np.maximum([[mean - ends[0]], [ends[1] - mean]], 0)
         ax.errorbar(place + ASIDE, mean, reach, fmt="D", ms=5, capsize=3, color=color)
         ax.annotate(
-            number(mean), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
+            _digits(value.mean, value.unit), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
             weight="bold", color=color,
         )  # fmt: skip
     ax.set_xlim(-0.35, 1.75)
