@@ -61,7 +61,7 @@ def _heading(fig: Figure, answer: Answer) -> float:
     styles: list[dict[str, Any]] = [{"weight": "bold"}, {"color": GREY}, {}]
     top = TOP
     for text, (size, width), style in zip((answer.title, source, sentence(answer)), WRAPPED, styles, strict=True):
-        lines = wrap(text, width)
+        lines = wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), width)
         _write(fig, top, "\n".join(lines), fontsize=size, linespacing=1.35, **style)
         top += len(lines) * 1.6 * size / 72 + 0.1  # of a font's points, an inch has 72
     return top + 0.1

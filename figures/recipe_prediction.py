@@ -59,8 +59,8 @@ def draw(ax: Axes, found: Prediction) -> None:
         reach = np.maximum([[mean - ends[0]], [ends[1] - mean]], 0)
         ax.errorbar(place + ASIDE, mean, reach, fmt="D", ms=5, capsize=3, color=color)
         ax.annotate(
-            _digits(value.mean, value.unit), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
-            weight="bold", color=color,
+            _digits(value.mean, value.unit), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center",
+            fontsize=8, weight="bold", color=color,
         )  # fmt: skip
     ax.set_xlim(-0.35, 1.75)
     ax.set_xticks([0.1, 1.1], ["start", "recipe"])
