@@ -17,11 +17,12 @@ from figures.search_data import Answer
 from figures.search_parts import Objective, Parameter, Surface, Trial
 from figures.style import THOUSANDS, canvas, separate_thousands
 
+HEIGHTS = {1: 4.2, 2: 3.2}  # inches a row of so many panels, 2.5 of more
 FILLED, LINES = 24, 7  # levels of colour, contours
 UNSURE = 0.25  # of the range of colours: a larger sd is hatched
 HATCHED = f"uncertain: sd over {100 * UNSURE:.0f} % of the colours' range"
 DOT = {**marks.TRIAL, "color": "white", "mec": "black", "mew": 0.5, "zorder": 3, "ms": 3}
-FINE, WIDE = (1, 2, 5), 200  # digits that logarithmic axes of up to such a range are marked at
+FINE, WIDE = (1, 2, 5), 50  # digits that logarithmic axes of up to such a range are marked at
 
 
 def figure(answer: Answer) -> Figure | None:
@@ -34,11 +35,12 @@ def figure(answer: Answer) -> Figure | None:
     if not rows:
         return None
     columns = max(len(surfaces) for _, surfaces in rows)
-    fig, axes = canvas(len(rows), columns, 2.5 * len(rows) + 0.4)
+    fig, axes = canvas(len(rows), columns, HEIGHTS.get(columns, 2.5) * len(rows) + 0.4)
     for ax in axes.flat:
         ax.set_visible(False)
     for row, (objective, surfaces) in zip(axes, rows, strict=True):
         _draw_row(fig, row, answer, objective, surfaces)
+    fig.suptitle(f"{answer.title} (predicted from the trials; all else as recommended)", x=0.01, ha="left", fontsize=9)
     handles: list[Artist] = [Line2D([], [], **mark) for mark in (marks.BEST, marks.START, DOT)]
     if any(ax.get_label() == HATCHED for ax in axes.flat):
         handles.append(Patch(fc="none", ec="0.4", hatch="////", lw=0, label=HATCHED))

@@ -5,9 +5,10 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 
-from figures.search_data import Answer
+from figures.search_data import START, Answer
 from figures.search_parts import Measured, Prediction, labelled, spoken
 from figures.style import AFTER, BEFORE, separate_thousands
+from protocols.search.row import number
 
 SHARE = "fraction correct"  # a unit, written in per cent
 ASIDE = 0.3  # from the points to their mean
@@ -18,11 +19,11 @@ def sentence(answer: Answer) -> str:
     found = answer.prediction
     if found is None:
         return "Nothing was predicted on fresh data and seeds: the recipe rests on the search's own trials."
-    start, best = _spelled(found.start), _spelled(found.best)
-    text = (
-        f"Predicted {spoken(found.metric)}: {best} with this recipe, {start} with the starting {answer.learners[:-1]}"
-    )
-    return f"{text}{_reserve(found)}."
+    start, best, learner = _spelled(found.start), _spelled(found.best), answer.learners[:-1]
+    said = f"Predicted {spoken(found.metric)}: {best}"
+    if answer.best.trial == START:
+        return f"No trial did better than the starting {learner}. {said}."
+    return f"{said} with this recipe, {start} with the starting {learner}{_reserve(found)}."
 
 
 def _reserve(found: Prediction) -> str:
@@ -35,12 +36,17 @@ def _reserve(found: Prediction) -> str:
 
 def _spelled(value: Measured) -> str:
     """A mean with its 95 % interval."""
-    factor, unit, digits = (100, " %", ".1f") if value.unit == SHARE else (1, f" {value.unit}".rstrip(), ",.4g")
-    text = f"{factor * value.mean:{digits}}{unit}"
+    unit = " %" if value.unit == SHARE else f" {value.unit}".rstrip()
+    text = f"{_digits(value.mean, value.unit)}{unit}"
     if value.ci95 is None:
         return text
-    low, high = (f"{factor * end:{digits}}" for end in value.ci95)
+    low, high = (_digits(end, value.unit) for end in value.ci95)
     return f"{text} (95 % interval {low} to {high}{unit})"
+
+
+def _digits(value: float, unit: str) -> str:
+    """A number without its unit; a share in per cent."""
+    return f"{100 * value:.1f}" if unit == SHARE else number(value)
 
 
 def draw(ax: Axes, found: Prediction) -> None:
@@ -53,8 +59,8 @@ def draw(ax: Axes, found: Prediction) -> None:
         reach = np.maximum([[mean - ends[0]], [ends[1] - mean]], 0)
         ax.errorbar(place + ASIDE, mean, reach, fmt="D", ms=5, capsize=3, color=color)
         ax.annotate(
-            f"{mean:,.3g}", (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center", fontsize=8,
-            weight="bold", color=color,
+            _digits(value.mean, value.unit), (place + ASIDE, mean), (7, 0), textcoords="offset points", va="center",
+            fontsize=8, weight="bold", color=color,
         )  # fmt: skip
     ax.set_xlim(-0.35, 1.75)
     ax.set_xticks([0.1, 1.1], ["start", "recipe"])

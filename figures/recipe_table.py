@@ -10,7 +10,7 @@ from figures.search_parts import Line
 from figures.style import AFTER, GREY
 
 #: left edges in widths of the table, and characters that fit at 8 points
-COLUMNS = ((0.0, 46), (0.415, 19), (0.595, 19), (0.765, 28))
+COLUMNS = ((0.0, 46), (0.415, 19), (0.595, 17), (0.765, 28))
 LINE, PADDING = 0.135, 0.085  # inches: a line of text, the space of a row around its lines
 MUTED, RULE = "#8a8f98", "#d9dce1"
 SIZE = 8.0  # points

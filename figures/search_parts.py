@@ -5,8 +5,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+#: what a metric of a network's method and labelled fraction begins with
+OF_NETWORKS = {"validation": "accuracy on validation images", "accuracy": "accuracy on test images"}
 NAMES = {
     "accuracy/validation": "accuracy on validation images",
+    "accuracy/validation_lowest": "lowest accuracy on validation images",
     "accuracy/test": "accuracy on test images",
 }
 SIDE = 32  # characters along a panel
@@ -33,7 +36,8 @@ class Objective(Part):
     @property
     def tall(self) -> str:
         """The label in lines that fit beside a panel."""
-        return fill(self.label, SIDE)
+        lines = [fill(spoken(self.metric), SIDE), *([f"({self.unit})"] if self.unit else [])]
+        return self.label if len(self.label) <= SIDE else "\n".join(lines)
 
 
 class Parameter(Part):
@@ -163,7 +167,8 @@ def spoken(metric: str) -> str:
     """A metric, or a parameter that is sought to be small or large, in words."""
     if metric in NAMES:
         return NAMES[metric]
-    return metric.replace("/", ", ").replace("_", " ") if "/" in metric else short(metric)
+    kind, slash, rest = metric.partition("/")
+    return f"{OF_NETWORKS.get(kind, kind)}, {rest.replace('/', ', ')}".replace("_", " ") if slash else short(metric)
 
 
 def short(path: str) -> str:

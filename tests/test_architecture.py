@@ -12,7 +12,7 @@ FORBIDDEN = {
     "protocols": {"brian2", "torch", "culture_sim", "hebbian_dl", "figures"},
     "culture_sim": {"torch", "hebbian_dl"},
     "hebbian_dl": {"brian2", "culture_sim"},
-    "figures": {"brian2", "torch", "culture_sim", "hebbian_dl"},
+    "figures": {"brian2", "torch", "optuna", "sklearn", "culture_sim", "hebbian_dl"},
 }
 
 

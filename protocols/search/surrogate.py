@@ -17,7 +17,7 @@ from protocols.search.encoding import Coding, Parameter, place, value_at
 from protocols.search.gaussian import regressor
 from protocols.seeds import stream
 
-FEWEST = 8  # complete trials
+FEWEST, EACH = 8, 2  # complete trials in all, and for each parameter: of fewer, most seem not to matter
 SAMPLES = 4096  # points of the variance-based importance
 CANDIDATES, KEPT = 50_000, 1_500  # points of the space, and the most of them that are drawn jointly
 SHARE = 0.8  # of the optima that a region holds
@@ -82,10 +82,11 @@ def fit(
     Returns
     -------
     Surrogate or None
-        None where fewer than 8 trials are complete, nothing was searched or all values are equal.
+        None where fewer than 8 trials are complete, or two a parameter; where nothing was searched, or all values are
+        equal.
     """
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    if len(complete) < FEWEST or not parameters:
+    if len(complete) < max(FEWEST, EACH * len(parameters)) or not parameters:
         return None
     coding = Coding(parameters)
     sign = -1 if direction == "minimise" else 1

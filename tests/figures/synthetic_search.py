@@ -25,6 +25,7 @@ STARTS = (40.0, 240, 200.0, 0.05, "interleaved")
 for _parameter, _start in zip(PARAMETERS, STARTS, strict=True):
     _parameter.update({"low": _parameter.get("low"), "high": _parameter.get("high"), "scale": _parameter.get("scale")})
     _parameter.update({"choices": _parameter.get("choices"), "start": _start})
+VARIANTS: dict[str, dict[str, Any]] = {"one": {}, "two": {"objectives": 2}, "single": {"trials": 1}}
 ACCURACY = {"metric": "accuracy/validation", "direction": "maximise", "unit": "fraction correct"}
 SPIKES = {"metric": "spikes/presentation", "direction": "minimise", "unit": "spikes"}
 
@@ -44,7 +45,7 @@ def _trials(n: int, objectives: int) -> list[dict[str, Any]]:
         values: dict[str, Any] = dict(zip((p["path"] for p in PARAMETERS), STARTS, strict=True))
         for p in PARAMETERS if number else ():
             value = value_at(p, rng.random()) if p["choices"] is None else str(rng.choice(p["choices"]))
-            values[p["path"]] = round(value) if p["kind"] == "int" or p["unit"] == "ms" else value  # type: ignore[call-overload]
+            values[p["path"]] = round(value) if p["kind"] == "int" or p["unit"] == "ms" else value
         if number % 9 == 4:
             del values["association.training.learning_rate.factor"]  # inactive
         state = "failed" if number % 23 == 11 else "pruned" if number % 5 in (2, 4) and number else "complete"

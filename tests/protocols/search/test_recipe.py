@@ -53,7 +53,7 @@ def test_an_association_in_the_units_of_a_lab() -> None:
         parameter("association.training.presentations", kind="int"),
         parameter("culture.neurons.membrane_decay", "ms"),
     ]
-    region = {
+    region: dict[str, dict[str, Any]] = {
         "culture.neurons.count": {"low": 360, "high": 480},
         "culture.excitatory.strength": {"low": 49.96, "high": 101.07},
         "culture.inhibitory.sigma": {"low": 80.0, "high": 200.0},

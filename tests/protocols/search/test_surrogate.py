@@ -7,13 +7,27 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocols.search import surrogate
+from protocols.search import gaussian, surrogate
 from protocols.search.encoding import Coding, place, value_at
 
-STRENGTH = {"path": "strength", "kind": "float", "low": 10.0, "high": 1000.0, "scale": "log", "choices": None}
-COUNT = {"path": "count", "kind": "int", "low": 100, "high": 500, "scale": "linear", "choices": None}
-LEAK = {"path": "leak", "kind": "float", "low": -1.0, "high": 1.0, "scale": "linear", "choices": None}
-ORDER = {"path": "order", "kind": "choice", "low": None, "high": None, "scale": None, "choices": ["even", "random"]}
+STRENGTH: dict[str, Any] = {
+    "path": "strength",
+    "kind": "float",
+    "low": 10.0,
+    "high": 1000.0,
+    "scale": "log",
+    "choices": None,
+}
+COUNT: dict[str, Any] = {"path": "count", "kind": "int", "low": 100, "high": 500, "scale": "linear", "choices": None}
+LEAK: dict[str, Any] = {"path": "leak", "kind": "float", "low": -1.0, "high": 1.0, "scale": "linear", "choices": None}
+ORDER: dict[str, Any] = {
+    "path": "order",
+    "kind": "choice",
+    "low": None,
+    "high": None,
+    "scale": None,
+    "choices": ["even", "random"],
+}
 NUMBERS = [STRENGTH, COUNT, LEAK]
 
 
@@ -186,9 +200,20 @@ def test_without_noise_the_region_is_where_the_function_is_highest() -> None:
     assert width(COUNT, region) > 0.5
 
 
-def test_a_dozen_trials_of_ten_parameters_find_the_one_that_matters() -> None:
+def test_of_many_trials_some_fit_the_kernel_and_all_predict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian, "MOST", 40)
+    found = surrogate.fit(NUMBERS, trials_of(hill, NUMBERS, n=200), 1)
+    assert found is not None
+    assert len(found.model.X_train_) == 200
+    fresh = trials_of(hill, NUMBERS, n=300, noise=0)[200:]
+    wrong = found.mean(found.coding.encode([t["values"] for t in fresh])) - [t["means"][1] for t in fresh]
+    assert np.abs(wrong).mean() < 0.005
+
+
+def test_two_trials_a_parameter_of_ten_parameters_find_the_one_that_matters() -> None:
     many = [LEAK | {"path": f"p{k}"} for k in range(10)]
-    trials = trials_of(lambda values: values["p4"], many, n=16, noise=0.02)
+    assert surrogate.fit(many, trials_of(lambda values: values["p4"], many, n=19), 1) is None
+    trials = trials_of(lambda values: values["p4"], many, n=20, noise=0.02)
     shares = surrogate.importance(many, trials, 1)
     assert max(shares, key=lambda path: shares[path]) == "p4"
     assert shares["p4"] > 0.6
