@@ -108,7 +108,9 @@ def on_cluster(client: Any, work: Work, following: Next, console: Console) -> It
                 return
             time.sleep(POLL_S)
             for future in [future for future in running if future.done()]:
-                yield running.pop(future), _result(client, future)
+                key, result = running.pop(future), _result(client, future)
+                future.release()  # else it would be computed again if its worker died now
+                yield key, result
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel(list(running))

@@ -94,8 +94,8 @@ def test_a_scheduler_that_dies_is_one_line_and_the_search_goes_on_without_it(
 
 
 SBATCH = """#!/bin/sh
-cp "$1" {folder}/job.sh
-TOY_LOG={folder}/log TOY_SECONDS=0.1 PYTHONPATH={root} setsid sh "$1" > /dev/null 2>&1 &
+cp "$1" {folder}/job_$$.sh  # the original is removed as soon as this script ends
+TOY_LOG={folder}/log TOY_SECONDS=0.1 PYTHONPATH={root} setsid sh {folder}/job_$$.sh > /dev/null 2>&1 &
 echo $! >> {folder}/jobs
 echo Submitted batch job $!
 """
@@ -118,7 +118,7 @@ def test_slurm_runs_the_workers_with_the_options_of_the_protocol(tmp_path: Path)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(pid), signal.SIGKILL)
     assert sorted(told(tmp_path / "runs")) == list(range(6))
-    script = (tmp_path / "job.sh").read_text()
+    script = next(tmp_path.glob("job_*.sh")).read_text()
     for line in ("#SBATCH -p short", "#SBATCH -t 00:30:00", "#SBATCH -A lab", "#SBATCH --mem=954M"):
         assert line in script
 
