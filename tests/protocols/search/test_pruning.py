@@ -15,9 +15,7 @@ curves_of = st.lists(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4)
 
 
 @given(curves_of, st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), st.sampled_from([1, -1]))
-def test_it_stops_where_optunas_percentile_pruner_stops(
-    curves: list[list[float]], own: list[float], sign: int
-) -> None:
+def test_it_stops_where_optunas_percentile_pruner_stops(curves: list[list[float]], own: list[float], sign: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pruner = optuna.pruners.PercentilePruner(50, n_startup_trials=1, n_warmup_steps=1)

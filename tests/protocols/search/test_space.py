@@ -112,8 +112,14 @@ def test_a_wrong_space_is_one_clear_line(tmp_path: Path, space: str, said: str) 
     ("more", "said"),
     [
         ("objectives: {accuracy/validatoin: maximise}", "search.objectives.accuracy/validatoin: is measured on test"),
-        ("objectives: {accuracy/test: maximise}", "is measured on test images, on which nothing is chosen; allowed: acc"),
-        ("objectives: {evoked/L: maximise}", "search.objectives.evoked/L: no such metric; allowed: accuracy/validation"),
+        (
+            "objectives: {accuracy/test: maximise}",
+            "is measured on test images, on which nothing is chosen; allowed: acc",
+        ),
+        (
+            "objectives: {evoked/L: maximise}",
+            "search.objectives.evoked/L: no such metric; allowed: accuracy/validation",
+        ),
         ("objectives: {accuracy/validation: maximize}", "'maximize' is not allowed"),
         ("objectives: {culture.neurons.count: minimise}", "only parameters; allowed: at least one of accuracy/val"),
         ("budget: {}", "search.budget: has no end; allowed: trials, time, or both"),

@@ -78,7 +78,10 @@ class ToyTrials:
             per_seed.append(value)
         if os.environ.get("TOY_FAILS"):
             raise RuntimeError("no such luck")
-        return {"accuracy/validation": over_seeds(np.array(per_seed), UNIT), "accuracy/test": over_seeds(np.array(per_seed), UNIT)}
+        return {
+            "accuracy/validation": over_seeds(np.array(per_seed), UNIT),
+            "accuracy/test": over_seeds(np.array(per_seed), UNIT),
+        }
 
 
 class ToyLearner:
