@@ -4,10 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from culture_sim.culture import Culture
-from culture_sim.plasticity import FLUSH_EVERY_TAUS
 from culture_sim.recording import Recording
 from culture_sim.session import Session
-from protocols.culture import Culture as CultureSpec
 
 #: Called with (presentations done, presentations in all).
 Progress = Callable[[int, int], None]
@@ -20,8 +18,3 @@ class Engine(Protocol):
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Simulate the whole session, calling `progress` after every presentation."""
-
-
-def longest_segment(spec: CultureSpec) -> int:
-    """Most steps between two flushes of the deferred plasticity."""
-    return max(1, int(FLUSH_EVERY_TAUS * spec.plasticity.trace_decay / spec.simulation.dt))

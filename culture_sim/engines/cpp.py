@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.culture import Culture
-from culture_sim.engines.base import Progress, longest_segment
-from culture_sim.parameters import PARAMETERS, Shape, parameters
+from culture_sim.engines.base import Progress
+from culture_sim.parameters import PARAMETERS, Shape, longest_segment, parameters
 from culture_sim.recording import Recording
 from culture_sim.session import Session, cut
 
