@@ -18,7 +18,7 @@ from brian2.synapses.synapses import SummedVariableUpdater
 
 from culture_sim import neurons, plasticity
 from culture_sim.culture import PROJECTIONS
-from culture_sim.parameters import Shape
+from culture_sim.parameters import Shape, strength_variable
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ def build(shape: Shape, route: Route = direct, n_cultures: int | None = None) ->
         objects += [projection, *runners]
         if is_plastic:
             if n_cultures is not None:
-                projection.variables.add_reference("strength", cells, strength(name), index="_postsynaptic_idx")
+                projection.variables.add_reference(
+                    "strength", cells, strength_variable(name), index="_postsynaptic_idx"
+                )
             flush.append(_between(projection, plasticity.flush(relayed=relayed), f"flush_{name}"))
             normalise += [_sum_incoming(projection, cells), _between(projection, plasticity.NORMALISE, f"scale_{name}")]
     move_origin = [
@@ -118,11 +120,6 @@ def build(shape: Shape, route: Route = direct, n_cultures: int | None = None) ->
     return CultureNetwork(network, stimulus, cells, synapses, monitor, flush, move_origin, normalise, reset)
 
 
-def strength(projection: str) -> str:
-    """The variable of the neurons that holds a projection's strength where cultures lie side by side."""
-    return f"strength_{projection}"
-
-
 def _synapse_model(is_plastic: bool, n_cultures: int | None) -> str:
     if not is_plastic:
         return plasticity.STATIC_SYNAPSE
@@ -133,7 +130,7 @@ def _neurons(shape: Shape, n_cultures: int | None, clock: b2.Clock) -> b2.Neuron
     model = neurons.MODEL + plasticity.MODEL
     if n_cultures is not None:
         model = model.replace("(shared, constant)", "(constant)").replace("(shared)", "")
-        model += "\n".join(f"{strength(name)} : volt (constant)" for name in PROJECTIONS)
+        model += "\n".join(f"{strength_variable(name)} : volt (constant)" for name in PROJECTIONS)
     cells = b2.NeuronGroup(
         shape.n_neurons * (n_cultures or 1),
         model,

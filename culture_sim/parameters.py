@@ -39,6 +39,11 @@ PARAMETERS = (
 )
 
 
+def strength_variable(projection: str) -> str:
+    """The variable of the neurons that holds a projection's strength where cultures lie side by side."""
+    return f"strength_{projection}"
+
+
 def parameters(spec: CultureSpec) -> dict[str, float]:
     """Values of `PARAMETERS` in SI units."""
     n, p, dt = spec.neurons, spec.plasticity, spec.simulation.dt

@@ -46,11 +46,11 @@ class CppEngine:
         with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
             directory = Path(scratch)
             _write_inputs(directory, culture, session)
-            _execute(self.program, directory, session, progress)
+            execute(self.program, directory, session, progress)
             return _read_outputs(directory, culture, session)
 
 
-def _execute(program: Path, directory: Path, session: Session, progress: Progress) -> None:
+def execute(program: Path, directory: Path, session: Session, progress: Progress) -> None:
     """Run the program; it prints the number of presentations done, one a line."""
     with (
         open(directory / "errors", "w+") as errors,

@@ -8,6 +8,7 @@ from culture_sim import network
 from culture_sim.batch import Batch
 from culture_sim.culture import Culture
 from culture_sim.engines.base import Progress
+from culture_sim.parameters import strength_variable
 from culture_sim.recording import Recording
 from culture_sim.session import Session
 
@@ -65,7 +66,7 @@ def _set_values(net: network.CultureNetwork, batch: Batch) -> None:
         else:
             synapses.active = False
         if plastic:
-            shared = "strength" if len(batch.cultures) == 1 else network.strength(name)
+            shared = "strength" if len(batch.cultures) == 1 else strength_variable(name)
             _set(synapses if len(batch.cultures) == 1 else net.neurons, shared, batch.strength(name), batch)
 
 

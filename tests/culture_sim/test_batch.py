@@ -98,7 +98,7 @@ def test_what_cannot_be_joined_is_refused() -> None:
     longer = replace(session, n_steps=np.array([100, 101]))
     with pytest.raises(ValueError, match="session 1: presentations as long as the first"):
         Batch((culture, culture), (session, longer))
-    with pytest.raises(ValueError, match="culture 1: Shape.*n_neurons=30"):
+    with pytest.raises(ValueError, match="culture 1: Shape"):
         Batch((culture, Culture.grow(spec(30), 0)), (session, session))
     with pytest.raises(ValueError, match="2 cultures, 1 sessions"):
         Batch((culture, culture), (session,))
