@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from culture_sim.batch import Batch
 from culture_sim.culture import Culture
 from culture_sim.recording import Recording
 from culture_sim.session import Session
@@ -18,3 +19,10 @@ class Engine(Protocol):
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Simulate the whole session, calling `progress` after every presentation."""
+
+
+class BatchEngine(Engine, Protocol):
+    """An engine that can do so for several cultures side by side."""
+
+    def run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
+        """Simulate all of them; one recording each."""

@@ -10,6 +10,7 @@ import gc
 import logging
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -93,7 +94,9 @@ def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) ->
         device.insert_code("main", _main(shape, n_cultures, net, device))
         # All results are written. The vectors of the device must not be freed after the driver has gone.
         device.insert_code("before_end", "std::cout.flush(); std::_Exit(0);")
-        device.build(directory=str(directory), compile=False, run=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # Brian2CUDA leaves it to Python to close its files
+            device.build(directory=str(directory), compile=False, run=False)
         for header in HEADERS:
             text = resources.files("culture_sim.engines").joinpath(header).read_text()
             (directory / header).write_text(text)
