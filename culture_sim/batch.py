@@ -106,6 +106,8 @@ class Batch:
     def weights(self, projection: str) -> csr_array:
         """The block-diagonal weights of a projection; those of one culture are one stretch of its ``data``."""
         blocks = [culture.weights[projection] for culture in self.cultures]
+        if len(blocks) == 1:
+            return blocks[0]
         n_synapses = np.cumsum([0, *(block.nnz for block in blocks)])
         data = np.concatenate([block.data for block in blocks])
         indices = np.concatenate([block.indices + k * self.shape.n_neurons for k, block in enumerate(blocks)])

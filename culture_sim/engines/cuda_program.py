@@ -30,7 +30,7 @@ from culture_sim.culture import PROJECTIONS
 from culture_sim.engines import gpu
 from culture_sim.engines.program import cache_dir, compiler, keep, source_hash
 from culture_sim.parameters import PARAMETERS, Shape, strength_variable
-from protocols.machine import cores
+from protocols.machine import cores, processor_features
 
 HEADERS = ("culture_program.h", "culture_device.h")
 # No fast arithmetic, no fused multiply-add: the same rounding as on the processor, but for the order of sums.
@@ -77,7 +77,7 @@ def rows(
 def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
     """Write the CUDA project of so many cultures of this shape, with a makefile that works."""
     gc.collect()  # names of networks that are gone are free again: the same shape gives the same source
-    logging.getLogger("brian2cuda").setLevel(logging.WARNING)
+    logging.getLogger("brian2.brian2cuda").setLevel(logging.WARNING)
     b2.set_device("cuda_standalone", build_on_run=False)
     b2.prefs.core.stop_on_keyboard_interrupt = False
     device = get_device()
@@ -225,7 +225,8 @@ def _generated(shape: Shape, n_cultures: int, capability: str) -> Iterator[tuple
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
         project = Path(scratch)
         generate(shape, n_cultures, capability, project)
-        tools = (compiler(), get_compiler_and_args(), nvcc_version())
+        flags = (project / "makefile").read_text()
+        tools = (compiler(), get_compiler_and_args(), processor_features(), nvcc_version(), flags)
         yield project, cache_dir() / source_hash(project, tools) / "main"
 
 

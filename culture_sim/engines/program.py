@@ -241,7 +241,7 @@ def source_hash(project: Path, tools: tuple) -> str:
     """What tells a program from others: its source and what compiles it."""
     digest = hashlib.sha256(repr(tools).encode())
     for path in sorted(project.rglob("*")):
-        if path.suffix in {".cpp", ".cu", ".h"} or path.name == "makefile":
+        if path.suffix in {".cpp", ".cu", ".h"}:
             digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

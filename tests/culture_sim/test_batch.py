@@ -45,7 +45,7 @@ def session(seed: int, learning: list[float], snapshot: list[int]) -> Session:
     return Session(np.array(N_STEPS), np.array(learning), electrode, step, np.array(snapshot))
 
 
-def assert_same(found: Recording, expected: Recording, culture: Culture) -> None:
+def assert_same(found: Recording, expected: Recording, culture: Culture, atol: float = 1e-12) -> None:
     np.testing.assert_array_equal(found.step, expected.step)
     np.testing.assert_array_equal(found.neuron, expected.neuron)
     assert [k for k, _ in found.snapshots] == [k for k, _ in expected.snapshots]
@@ -55,7 +55,7 @@ def assert_same(found: Recording, expected: Recording, culture: Culture) -> None
         for name in PROJECTIONS:
             scale = culture.spec.projections[name].strength
             np.testing.assert_array_equal(weights[name].indices, alone[name].indices)
-            np.testing.assert_allclose(weights[name].data / scale, alone[name].data / scale, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(weights[name].data / scale, alone[name].data / scale, rtol=0, atol=atol)
 
 
 def test_every_culture_of_a_batch_does_what_it_does_alone() -> None:

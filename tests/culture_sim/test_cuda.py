@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from culture_sim import engines, simulate_many
+from culture_sim.batch import Batch
 from culture_sim.culture import Culture
 from culture_sim.engines import gpu
 from culture_sim.engines.cuda import CudaEngine
@@ -22,6 +23,7 @@ from tests.culture_sim.test_batch import assert_same, different_cultures
 from tests.reference import cuda_on_cpu
 
 needs_brian2cuda = pytest.mark.skipif(importlib.util.find_spec("brian2cuda") is None, reason="no brian2cuda")
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")
 needs_gpu = pytest.mark.skipif(gpu.find_gpu() is None, reason="no GPU")
 
@@ -40,13 +42,32 @@ def compare_with_runtime(engine: CudaEngine) -> None:
 
 @pytest.mark.slow
 @needs_brian2cuda
-@pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+@needs_compiler
 def test_the_generated_program_does_the_same_when_its_kernels_run_on_the_processor(tmp_path: Path) -> None:
     from culture_sim.engines.cuda_program import generate
 
     shape = different_cultures().shape
     generate(shape, 5, gpu.DEFAULT_CAPABILITY, tmp_path)
     compare_with_runtime(CudaEngine(shape, 5, cuda_on_cpu.build(tmp_path)))
+
+
+@pytest.mark.slow
+@needs_brian2cuda
+@needs_compiler
+def test_likewise_in_single_precision_with_a_static_projection(tmp_path: Path) -> None:
+    from culture_sim.engines.cuda_program import generate
+
+    single = {"simulation__precision": "float32", "excitatory__plastic": False}
+    cultures = (Culture.grow(spec(60, **single), 0), Culture.grow(spec(60, **single, plasticity__A_plus="0.05 mV"), 1))
+    batch = Batch(cultures, (random_session(6, seed=0), random_session(6, seed=1)))
+    generate(batch.shape, 2, gpu.DEFAULT_CAPABILITY, tmp_path)
+    engine = CudaEngine(batch.shape, 2, cuda_on_cpu.build(tmp_path))
+    recordings = engine.run_batch(batch, lambda done, of: None)
+    for culture, presented, recording in zip(cultures, batch.sessions, recordings, strict=True):
+        alone = RuntimeEngine("numpy").run(culture, presented, lambda done, of: None)
+        assert len(alone.neuron) > 1000
+        assert_same(recording, alone, culture, atol=1e-5)
+        np.testing.assert_array_equal(recording.weights["excitatory"].data, culture.weights["excitatory"].data)
 
 
 def device_code(program: Path) -> set[tuple[int, int]]:
