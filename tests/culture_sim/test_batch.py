@@ -17,7 +17,7 @@ N_STEPS = [100, 37, 230, 60]
 
 
 def different_cultures() -> Batch:
-    """Three cultures that differ in everything in which those of a batch may differ, one of them without synapses."""
+    """Three cultures that differ in everything in which those of a batch may differ, and one without synapses."""
     specs = [
         spec(60),
         spec(
