@@ -1,7 +1,10 @@
 """The culture as an explicit Brian2 network: no values, no spikes, no experiment.
 
-Both engines build this same network. They differ in how a spike reaches its synapses (`Route`) and in who calls
+All engines build this same network. They differ in how a spike reaches its synapses (`Route`) and in who calls
 the steps that happen between presentations (`CultureNetwork.flush`, `normalise`, `reset`).
+
+Several cultures of one shape can lie side by side in it, joined by no synapse. Each then needs parameters of its own,
+so they are variables of the neurons; those of a single culture are shared, which is faster.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +18,7 @@ from brian2.synapses.synapses import SummedVariableUpdater
 
 from culture_sim import neurons, plasticity
 from culture_sim.culture import PROJECTIONS
-from culture_sim.parameters import Shape
+from culture_sim.parameters import Shape, strength_variable
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,22 @@ def direct(
     return synapses, []
 
 
-def build(shape: Shape, route: Route = direct) -> CultureNetwork:
-    """Assemble the network. The caller connects the synapses and sets the values."""
+def build(shape: Shape, route: Route = direct, n_cultures: int | None = None) -> CultureNetwork:
+    """Assemble the network. The caller connects the synapses and sets the values.
+
+    Parameters
+    ----------
+    shape
+        The shape of one culture.
+    route
+        How spikes reach their synapses.
+    n_cultures
+        Cultures side by side, each with its own parameters; None: one culture, its parameters shared by all neurons.
+    """
     b2.prefs.core.default_float_dtype = np.dtype(shape.precision).type
     clock = b2.Clock(dt=shape.dt * b2.second, name="culture_clock")
-    cells = _neurons(shape.n_neurons, clock)
-    stimulus, on_pulse = _stimulus(shape.n_electrodes, cells, clock)
+    cells = _neurons(shape, n_cultures, clock)
+    stimulus, on_pulse = _stimulus(shape, n_cultures, cells, clock)
     monitor = b2.SpikeMonitor(cells, name="spikes")
     objects: list[b2.BrianObject] = [cells, stimulus, on_pulse, monitor]
     synapses, flush, normalise = {}, [], []
@@ -76,7 +89,7 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
         projection, runners = route(
             stimulus if name == "electrode" else cells,
             cells,
-            plasticity.PLASTIC_SYNAPSE if is_plastic else plasticity.STATIC_SYNAPSE,
+            _synapse_model(is_plastic, n_cultures),
             Pathway(
                 "relay" if relayed else "spike",
                 plasticity.transmit(sign),
@@ -87,6 +100,10 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
         synapses[name] = projection
         objects += [projection, *runners]
         if is_plastic:
+            if n_cultures is not None:
+                projection.variables.add_reference(
+                    "strength", cells, strength_variable(name), index="_postsynaptic_idx"
+                )
             flush.append(_between(projection, plasticity.flush(relayed=relayed), f"flush_{name}"))
             normalise += [_sum_incoming(projection, cells), _between(projection, plasticity.NORMALISE, f"scale_{name}")]
     move_origin = [
@@ -103,10 +120,20 @@ def build(shape: Shape, route: Route = direct) -> CultureNetwork:
     return CultureNetwork(network, stimulus, cells, synapses, monitor, flush, move_origin, normalise, reset)
 
 
-def _neurons(count: int, clock: b2.Clock) -> b2.NeuronGroup:
+def _synapse_model(is_plastic: bool, n_cultures: int | None) -> str:
+    if not is_plastic:
+        return plasticity.STATIC_SYNAPSE
+    return plasticity.PLASTIC_SYNAPSE + (plasticity.STRENGTH if n_cultures is None else "")
+
+
+def _neurons(shape: Shape, n_cultures: int | None, clock: b2.Clock) -> b2.NeuronGroup:
+    model = neurons.MODEL + plasticity.MODEL
+    if n_cultures is not None:
+        model = model.replace("(shared, constant)", "(constant)").replace("(shared)", "")
+        model += "\n".join(f"{strength_variable(name)} : volt (constant)" for name in PROJECTIONS)
     cells = b2.NeuronGroup(
-        count,
-        neurons.MODEL + plasticity.MODEL,
+        shape.n_neurons * (n_cultures or 1),
+        model,
         threshold=neurons.THRESHOLD,
         reset=neurons.SPIKE + plasticity.SPIKE,
         events={"relay": neurons.RELAY},
@@ -119,12 +146,19 @@ def _neurons(count: int, clock: b2.Clock) -> b2.NeuronGroup:
     return cells
 
 
-def _stimulus(count: int, cells: b2.NeuronGroup, clock: b2.Clock) -> tuple[b2.SpikeGeneratorGroup, CodeRunner]:
+def _stimulus(
+    shape: Shape, n_cultures: int | None, cells: b2.NeuronGroup, clock: b2.Clock
+) -> tuple[b2.SpikeGeneratorGroup, CodeRunner]:
     """The electrodes as sources of spikes that carry a presynaptic trace, for which Brian2 has no ready group."""
+    count = shape.n_electrodes * (n_cultures or 1)
     stimulus = b2.SpikeGeneratorGroup(count, [], [] * b2.second, clock=clock, name="stimulus")
     for variable in ("g", "g_before"):
         stimulus.variables.add_array(variable, size=count, dtype=b2.prefs.core.default_float_dtype)
-    stimulus.variables.add_reference("d", cells)
+    if n_cultures is None:
+        stimulus.variables.add_reference("d", cells)
+    else:  # the clock of the culture an electrode belongs to is that of the culture's first neuron
+        stimulus.variables.add_array("first_neuron", size=count, dtype=np.int32, constant=True)
+        stimulus.variables.add_reference("d", cells, index="first_neuron")
     stimulus.run_regularly(plasticity.SOURCE_STEP, when="groups", clock=clock, name="stimulus_step")
     on_pulse = CodeRunner(
         stimulus,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from culture_sim.culture import PROJECTIONS, Culture
+from culture_sim.plasticity import FLUSH_EVERY_TAUS
 from protocols.culture import Culture as CultureSpec
 
 
@@ -38,6 +39,11 @@ PARAMETERS = (
 )
 
 
+def strength_variable(projection: str) -> str:
+    """The variable of the neurons that holds a projection's strength where cultures lie side by side."""
+    return f"strength_{projection}"
+
+
 def parameters(spec: CultureSpec) -> dict[str, float]:
     """Values of `PARAMETERS` in SI units."""
     n, p, dt = spec.neurons, spec.plasticity, spec.simulation.dt
@@ -53,3 +59,8 @@ def parameters(spec: CultureSpec) -> dict[str, float]:
         "A_minus": p.A_minus,
         "d": 1.0,
     }
+
+
+def longest_segment(spec: CultureSpec) -> int:
+    """Most steps between two flushes of the deferred plasticity."""
+    return max(1, int(FLUSH_EVERY_TAUS * spec.plasticity.trace_decay / spec.simulation.dt))

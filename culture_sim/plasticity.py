@@ -79,8 +79,8 @@ STATIC_SYNAPSE = "w : volt"
 PLASTIC_SYNAPSE = """
 w : volt
 seen : 1
-strength : volt (shared, constant)   # sum of a neuron's incoming weights after normalisation
 """
+STRENGTH = "strength : volt (shared, constant)"  # sum of a neuron's incoming weights after normalisation
 
 # A neuron all of whose inputs were depressed to zero (but for rounding) keeps them.
 NORMALISE = "w = w * strength / (total_post + int(total_post <= 1e-6 * strength) * volt)"

@@ -119,7 +119,9 @@ class CultureLearner:
         return estimate(protocol, compiled=options.device != "runtime")
 
     def _jobs(self, protocol: CultureProtocol, options: cli.Options) -> int:
-        """Seeds at a time: as asked, but no more than seeds, and no more than memory holds."""
+        """Seeds at a time: as asked, but no more than seeds, and no more than memory holds; one on a GPU."""
+        if options.device == "cuda":
+            return 1
         jobs = min(options.jobs or cores(), protocol.seeds)
         free = available_memory_bytes()
         return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from culture_sim.batch import Batch
 from culture_sim.culture import Culture
-from culture_sim.plasticity import FLUSH_EVERY_TAUS
 from culture_sim.recording import Recording
 from culture_sim.session import Session
-from protocols.culture import Culture as CultureSpec
 
 #: Called with (presentations done, presentations in all).
 Progress = Callable[[int, int], None]
@@ -22,6 +21,8 @@ class Engine(Protocol):
         """Simulate the whole session, calling `progress` after every presentation."""
 
 
-def longest_segment(spec: CultureSpec) -> int:
-    """Most steps between two flushes of the deferred plasticity."""
-    return max(1, int(FLUSH_EVERY_TAUS * spec.plasticity.trace_decay / spec.simulation.dt))
+class BatchEngine(Engine, Protocol):
+    """An engine that can do so for several cultures side by side."""
+
+    def run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
+        """Simulate all of them; one recording each."""

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.culture import Culture
-from culture_sim.engines.base import Progress, longest_segment
-from culture_sim.parameters import PARAMETERS, Shape, parameters
+from culture_sim.engines.base import Progress
+from culture_sim.parameters import PARAMETERS, Shape, longest_segment, parameters
 from culture_sim.recording import Recording
 from culture_sim.session import Session, cut
 
@@ -49,11 +49,11 @@ class CppEngine:
         with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
             directory = Path(scratch)
             _write_inputs(directory, culture, session, self.shape.n_neurons)
-            _execute(self.program, directory, session, progress)
+            execute(self.program, directory, session, progress)
             return _read_outputs(directory, culture, session)
 
 
-def _execute(program: Path, directory: Path, session: Session, progress: Progress) -> None:
+def execute(program: Path, directory: Path, session: Session, progress: Progress) -> None:
     """Run the program; it prints the number of presentations done, one a line."""
     with (
         open(directory / "errors", "w+") as errors,

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -202,14 +202,19 @@ def compiled(shape: Shape) -> Path:
         If the compiler fails; the message holds the end of what it said.
     """
     with _generated(shape) as (project, program):
-        program.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(program.parent / "lock"):
-            if not _usable(program):
-                _compile(project)
-                unfinished = program.with_suffix(".part")
-                shutil.copy(project / "main", unfinished)
-                unfinished.rename(program)
+        keep(program, project, _compile)
     return program
+
+
+def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:
+    """Have the program, building it in the project's folder (as ``main``) if no one has done so yet."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(program.parent / "lock"):
+        if not _usable(program):
+            build(project)
+            unfinished = program.with_suffix(".part")
+            shutil.copy(project / "main", unfinished)
+            unfinished.rename(program)
 
 
 def is_kept(shape: Shape) -> bool:
@@ -228,13 +233,15 @@ def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
         project = Path(scratch)
         generate(shape, project)
-        yield project, cache_dir() / _hash(project) / "main"
+        tools = (compiler(), get_compiler_and_args(), processor_features())
+        yield project, cache_dir() / source_hash(project, tools) / "main"
 
 
-def _hash(project: Path) -> str:
-    digest = hashlib.sha256(repr((compiler(), get_compiler_and_args(), processor_features())).encode())
+def source_hash(project: Path, tools: tuple) -> str:
+    """What tells a program from others: its source and what compiles it."""
+    digest = hashlib.sha256(repr(tools).encode())
     for path in sorted(project.rglob("*")):
-        if path.suffix in {".cpp", ".h"}:
+        if path.suffix in {".cpp", ".cu", ".h"}:
             digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

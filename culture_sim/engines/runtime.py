@@ -3,18 +3,18 @@
 import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
-from scipy.sparse import csr_array
 
 from culture_sim import network
+from culture_sim.batch import Batch
 from culture_sim.culture import Culture
-from culture_sim.engines.base import Progress, longest_segment
-from culture_sim.parameters import Shape, parameters
+from culture_sim.engines.base import Progress
+from culture_sim.parameters import strength_variable
 from culture_sim.recording import Recording
-from culture_sim.session import Session, cut
+from culture_sim.session import Session
 
 
 class RuntimeEngine:
-    """Present a session to a culture inside one `Network.run`.
+    """Present sessions to one culture, or to several side by side, inside one `Network.run`.
 
     Parameters
     ----------
@@ -33,55 +33,59 @@ class RuntimeEngine:
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Build the network in this process and run it."""
+        return self.run_batch(Batch((culture,), (session,)), progress)[0]
+
+    def run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
+        """The same for several cultures in one network; one recording each."""
         b2.set_device("runtime")
         b2.prefs.codegen.target = self.target
         b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
-        net = network.build(Shape.of_culture(culture))
-        _set_values(net, culture, session)
-        conductor = _Conductor(net, culture, session, progress)
+        shape, n_cultures = batch.shape, len(batch.cultures)
+        net = network.build(shape, n_cultures=None if n_cultures == 1 else n_cultures)
+        _set_values(net, batch)
+        conductor = _Conductor(net, batch, progress)
         net.network.add(conductor.operation)
-        total = int(session.n_steps.sum())
-        net.network.run(total * culture.spec.simulation.dt * b2.second, namespace={})
-        step = np.rint(np.asarray(net.monitor.t_[:]) / culture.spec.simulation.dt).astype(np.int64)
-        neuron = np.asarray(net.monitor.i[:], np.int32)
-        order = np.lexsort((neuron, step))
-        return Recording(
-            culture.spec.simulation.dt,
-            session,
-            neuron[order],
-            step[order],
-            conductor.weights(),
-            conductor.snapshots,
-        )
+        net.network.run(int(batch.n_steps.sum()) * shape.dt * b2.second, namespace={})
+        step = np.rint(np.asarray(net.monitor.t_[:]) / shape.dt).astype(np.int64)
+        return batch.split(np.asarray(net.monitor.i[:]), step, conductor.weights(), conductor.snapshots)
 
 
-def _set_values(net: network.CultureNetwork, culture: Culture, session: Session) -> None:
-    for name, value in parameters(culture.spec).items():
-        net.neurons.variables[name].set_value(value)
-    net.neurons.variables["v"].set_value(culture.spec.neurons.rest)
-    times = session.step * culture.spec.simulation.dt * b2.second
-    net.stimulus.set_spikes(session.electrode, times, sorted=True)
-    for name, synapses in net.synapses.items():
-        weights = culture.weights[name].tocoo()
+def _set_values(net: network.CultureNetwork, batch: Batch) -> None:
+    for name, values in batch.parameters().items():
+        _set(net.neurons, name, values, batch)
+    net.neurons.variables["v"].set_value(batch.of_neurons(batch.parameters()["v_rest"]))
+    electrode, step = batch.pulses()
+    net.stimulus.set_spikes(electrode, step * batch.shape.dt * b2.second, sorted=True)
+    if "first_neuron" in net.stimulus.variables:
+        net.stimulus.variables["first_neuron"].set_value(batch.first_neuron)
+    for (name, synapses), plastic in zip(net.synapses.items(), batch.shape.plastic, strict=True):
+        weights = batch.weights(name).tocoo()
         if weights.nnz:
             synapses.connect(i=weights.row, j=weights.col)
             synapses.variables["w"].set_value(weights.data)
         else:
             synapses.active = False
-        if culture.spec.projections[name].plastic:
-            synapses.variables["strength"].set_value(culture.spec.projections[name].strength)
+        if plastic:
+            shared = "strength" if len(batch.cultures) == 1 else strength_variable(name)
+            _set(synapses if len(batch.cultures) == 1 else net.neurons, shared, batch.strength(name), batch)
+
+
+def _set(group: b2.Group, name: str, of_cultures: np.ndarray, batch: Batch) -> None:
+    """Set a variable that a single culture shares and that several have for each neuron."""
+    variable = group.variables[name]
+    variable.set_value(of_cultures[0] if variable.scalar else batch.of_neurons(of_cultures))
 
 
 class _Conductor:
     """Does what happens between presentations, and counts them."""
 
-    def __init__(self, net: network.CultureNetwork, culture: Culture, session: Session, progress: Progress) -> None:
-        self.net, self.culture, self.session, self.progress = net, culture, session, progress
-        self.segments = cut(session, longest_segment(culture.spec))
+    def __init__(self, net: network.CultureNetwork, batch: Batch, progress: Progress) -> None:
+        self.net, self.batch, self.progress = net, batch, progress
+        self.segments, self.learning, self.snapshot = batch.segments(), batch.learning, batch.snapshot
         self.ends = np.cumsum(self.segments.n_steps)
         self.segment = 0
         self.step = 0
-        self.snapshots: list[tuple[int, dict[str, csr_array]]] = []
+        self.snapshots: list[tuple[int, dict[str, np.ndarray]]] = []
         self.normalised = False
         for runner in [*net.flush, *net.move_origin, *net.normalise, *net.reset]:
             runner.before_run({})
@@ -95,7 +99,7 @@ class _Conductor:
         if self.step < self.ends[self.segment]:
             return
         presentation = int(self.segments.presentation[self.segment])
-        learns = self.session.learning[presentation] > 0
+        learns = np.any(self.learning[presentation] > 0)
         _call(self.net.flush)
         _call(self.net.move_origin)
         if self.segments.last[self.segment]:
@@ -103,23 +107,21 @@ class _Conductor:
                 _call(self.net.normalise)
                 self.normalised = True
             _call(self.net.reset)
-            if self.session.snapshot[presentation]:
+            if self.snapshot[presentation]:
                 self.snapshots.append((presentation, self.weights()))
-            self.progress(presentation + 1, len(self.session.n_steps))
+            self.progress(presentation + 1, len(self.batch.n_steps))
         self.segment += 1
         if self.segment < len(self.ends):
             self._set_learning()
 
     def _set_learning(self) -> None:
-        learning = self.session.learning[self.segments.presentation[self.segment]]
-        self.net.neurons.variables["learning"].set_value(learning)
+        learning = self.learning[self.segments.presentation[self.segment]]
+        _set(self.net.neurons, "learning", learning, self.batch)
 
-    def weights(self) -> dict[str, csr_array]:
-        grown = {}
-        for name, before in self.culture.weights.items():
-            data = np.array(self.net.synapses[name].variables["w"].get_value()) if before.nnz else before.data
-            grown[name] = csr_array((data, before.indices, before.indptr), shape=before.shape)
-        return grown
+    def weights(self) -> dict[str, np.ndarray]:
+        """The weights as they are now, of the projections that have any."""
+        connected = {name: synapses for name, synapses in self.net.synapses.items() if synapses.active}
+        return {name: np.array(synapses.variables["w"].get_value()) for name, synapses in connected.items()}
 
 
 def _call(runners: list) -> None:

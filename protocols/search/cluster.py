@@ -40,8 +40,9 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
         raise ProtocolFault(["--cluster: Dask is not installed (pip install '.[search]')"]) from None
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S}s"}))
-        target = stack.enter_context(slurm(options)) if where == "slurm" else where
+        target: Any = where
         if where == "slurm":
+            target = stack.enter_context(slurm(options))
             target.scale(jobs=options.get("jobs", 1))
         try:
             client = stack.enter_context(Client(target, timeout=PATIENCE_S, set_as_default=False))

@@ -129,7 +129,7 @@ def test_dry_run_prints_a_loadable_plan_and_runs_nothing(tmp_path: Path, capsys:
         (["ruaro2005", "--set", "culture.neurons.count=40000"], "GB available"),
         (["ruaro2005", "--set", "culture.neurons.count=3000000"], "allowed: 2.15e+09"),
         (["ruaro2005", "--set", "evoked.windows.after=100.5 ms"], "evoked.windows.after: 100.5 ms; allowed: a whole"),
-        (["ruaro2005", "--device", "gpu"], "--device gpu: allowed: auto, runtime, cpp"),
+        (["ruaro2005", "--device", "gpu"], "--device gpu: allowed: auto, runtime, cpp, cuda"),
         (["ruaro2005", "--seeds", "0"], "seeds"),
         (["ruaro2005", "--seeds", "many"], "seeds"),
         (["ruaro2005", "--jobs", "0"], "jobs"),

@@ -111,14 +111,14 @@ def test_a_wrong_space_is_one_clear_line(tmp_path: Path, space: str, said: str) 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("objectives: {accuracy/validatoin: maximise}", "search.objectives.accuracy/validatoin: is measured on test"),
+        ("objectives: {accuracy/validatoin: maximise}", "objectives.accuracy/validatoin: is measured on test"),
         (
             "objectives: {accuracy/test: maximise}",
-            "is measured on test images, on which nothing is chosen; allowed: acc",
+            "measured on test images, on which nothing is chosen; allowed: acc",
         ),
         (
             "objectives: {evoked/L: maximise}",
-            "search.objectives.evoked/L: no such metric; allowed: accuracy/validation",
+            "objectives.evoked/L: no such metric; allowed: accuracy/validation",
         ),
         ("objectives: {accuracy/validation: maximize}", "'maximize' is not allowed"),
         ("objectives: {culture.neurons.count: minimise}", "only parameters; allowed: at least one of accuracy/val"),

@@ -167,6 +167,6 @@ def test_a_database_keeps_a_study_as_well(tmp_path: Path) -> None:
         known = study.finished()
     with Study(tmp_path / "search", protocol, "abc", url) as study:
         assert study.finished() == known
-    with pytest.raises(ProtocolFault, match="--storage nothing://x: .*; allowed: the URL of a database") as fault:
+    with pytest.raises(ProtocolFault, match=r"--storage nothing://x: .*; allowed: the URL of a database") as fault:
         Study(tmp_path / "search", protocol, "abc", "nothing://x")
     assert len(fault.value.lines) == 1

@@ -1,0 +1,74 @@
+// Between the files of a compiled culture and the memory of a GPU.
+#ifndef CULTURE_DEVICE_H
+#define CULTURE_DEVICE_H
+
+#include "culture_program.h"
+
+#include <algorithm>
+#include <thrust/copy.h>
+#include <thrust/device_vector.h>
+
+namespace culture_device {
+
+// Whether any culture learns in the presentation that is running: what the host decides which kernels to call by.
+inline bool learning = false;
+
+inline void check(cudaError_t error, const std::string& what)
+{
+    if (error != cudaSuccess) culture_io::fail(what + ": " + cudaGetErrorString(error));
+}
+
+template<class T> void put(T* device, const std::vector<T>& values, size_t n, const std::string& name)
+{
+    if (values.size() != n)
+        culture_io::fail(name + " has " + std::to_string(values.size()) + " values, not " + std::to_string(n));
+    check(cudaMemcpy(device, values.data(), n * sizeof(T), cudaMemcpyHostToDevice), name);
+}
+
+// An array whose size was compiled in.
+template<class T> void load(const std::string& name, T* device, size_t n)
+{
+    std::vector<T> values;
+    culture_io::read(name, values);
+    put(device, values, n, name);
+}
+
+template<class T> void load(const std::string& name, thrust::device_vector<T>& device)
+{
+    std::vector<T> values;
+    culture_io::read(name, values);
+    device = values;
+}
+
+template<class T>
+void load_synapses(const std::string& name, thrust::device_vector<int32_t>& pre, thrust::device_vector<int32_t>& post,
+                   thrust::device_vector<T>& w, int32_t* row_start, size_t n_rows, int32_t* n_host, int32_t* n_device)
+{
+    std::vector<int32_t> host_pre, host_post;
+    std::vector<T> host_w;
+    culture_io::read_synapses(name, host_pre, host_post, host_w, n_host);
+    pre = host_pre;
+    post = host_post;
+    w = host_w;
+    load(name + ".indptr", row_start, n_rows + 1);
+    check(cudaMemcpy(n_device, n_host, sizeof(int32_t), cudaMemcpyHostToDevice), name);
+}
+
+// The learning factors of this presentation, one a culture, for all neurons of each.
+template<class T> void set_learning(T* device, const T* of_cultures, size_t n_cultures, size_t n_neurons)
+{
+    std::vector<T> values;
+    for (size_t c = 0; c < n_cultures; c++) values.insert(values.end(), n_neurons, of_cultures[c]);
+    put(device, values, n_cultures * n_neurons, "learning");
+    learning = *std::max_element(of_cultures, of_cultures + n_cultures) > 0;
+}
+
+template<class T> void append(const std::string& name, const thrust::device_vector<T>& device)
+{
+    std::vector<T> values(device.size());
+    thrust::copy(device.begin(), device.end(), values.begin());
+    culture_io::append(name, values);
+}
+
+}
+#endif
