@@ -3,10 +3,14 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+from rich.console import Console
 
 from culture_sim import engines, experiment
 from culture_sim.run import CultureLearner
+from figures.after_run import draw_search_if_possible
 from protocols import cli
 from protocols.faults import ProtocolFault
 from protocols.schema import CultureProtocol, Protocol
@@ -47,6 +51,10 @@ class CultureTrials:
         with scratch_run(protocol) as run:
             parts = [experiment.run_seed(protocol, prepared, run, s, unheard, watch) for s in protocol.seed_list]
         return experiment.summarise(protocol, parts, targets)
+
+    def figures(self, folder: Path, console: Console) -> None:
+        """Draw the recipe and what it follows from, if matplotlib is there."""
+        draw_search_if_possible(folder, console.print)
 
 
 @functools.cache

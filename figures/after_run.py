@@ -1,4 +1,4 @@
-"""The figures of a run that has just finished, where they can be drawn."""
+"""The figures of a run, or of a search, that has just finished, where they can be drawn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,20 @@ def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
     try:
         from figures.make import make
     except ImportError as missing:
-        tell(f"No figures: {missing.name} is not installed (pip install '.[figures]').")
+        tell(_none(missing))
         return
     make(run_dir)
+
+
+def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> None:
+    """Draw a study's recipe and figures; without matplotlib say so."""
+    try:
+        from figures.report_search import draw
+    except ImportError as missing:
+        tell(_none(missing))
+        return
+    draw(study_dir)
+
+
+def _none(missing: ImportError) -> str:
+    return f"No figures: {missing.name} is not installed (pip install '.[figures]')."

@@ -2,8 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from figures.after_run import draw_search_if_possible
 from hebbian_dl.run import PRELOAD, NetworkLearner, device_of
 from protocols import cli
 from protocols.schema import Protocol
@@ -36,6 +40,10 @@ class NetworkTrials:
             indices = range(len(experiment.task_names(protocol)))
             parts = [experiment.run_task(protocol, prepared, threads, run, i, unheard, watch) for i in indices]
         return experiment.summarise(protocol, parts, targets)
+
+    def figures(self, folder: Path, console: Console) -> None:
+        """Draw the recipe and what it follows from, if matplotlib is there."""
+        draw_search_if_possible(folder, console.print)
 
 
 app = command(NetworkLearner(), NetworkTrials())

@@ -61,7 +61,6 @@ def answer(
     found["budget"] |= {"seconds": seconds, "jobs": options.jobs}
     _write_json(study.folder / "answer.json", found)
     _write_json(study.folder / "provenance.json", store.provenance(learner.packages, learner=learner.packages[0]))
-    _draw(study.folder, console)
     return found
 
 
@@ -170,15 +169,6 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     os.replace(unfinished, path)
-
-
-def _draw(folder: Path, console: Console) -> None:
-    try:
-        from figures.report_search import draw
-    except ImportError as missing:
-        console.print(f"No figures: {missing.name} is not installed (pip install '.[figures]').")
-        return
-    draw(folder)
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:

@@ -159,7 +159,9 @@ class _Search:
                     self.console.print("Another process writes the answer already.")
                     return None
                 searched = round(time.monotonic() - started, 1)
-                return answer.answer(study, self.learner, self._task, workers, self.options, self.console, searched)
+                found = answer.answer(study, self.learner, self._task, workers, self.options, self.console, searched)
+                self.trials.figures(self.folder, self.console)
+                return found
 
     def _task(self, protocol: Protocol, **watching: Any) -> Task:
         """A trial's task: what a worker needs is prepared here, where the workers are on this machine."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from rich.console import Console
+
 from protocols import store
 from protocols.faults import ProtocolFault
 from protocols.schema import Protocol as Experiment
@@ -35,6 +37,9 @@ class Trials(Protocol):
 
     def measure(self, protocol: Experiment, targets: list[Target], prepared: Any, watch: WatchCurve) -> dict[str, Any]:
         """Run all seeds and summarise them; `watch` is told the learning curve as it grows."""
+
+    def figures(self, folder: Path, console: Console) -> None:
+        """Draw the figures of a study that is answered."""
 
 
 @dataclass(frozen=True)

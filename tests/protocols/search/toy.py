@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from figures.after_run import draw_search_if_possible
 from protocols import cli, store
 from protocols.learning import UNIT
 from protocols.schema import AssociationProtocol, Protocol
@@ -82,6 +83,9 @@ class ToyTrials:
             "accuracy/validation": over_seeds(np.array(per_seed), UNIT),
             "accuracy/test": over_seeds(np.array(per_seed), UNIT),
         }
+
+    def figures(self, folder: Path, console: Console) -> None:
+        draw_search_if_possible(folder, console.print)
 
 
 class ToyLearner:
