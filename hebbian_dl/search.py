@@ -41,6 +41,9 @@ class NetworkTrials:
             parts = [experiment.run_task(protocol, prepared, threads, run, i, unheard, watch) for i in indices]
         return experiment.summarise(protocol, parts, targets)
 
+    def generation(self, need: None, protocol: Protocol, device: str) -> None:
+        """None: a process a trial."""
+
     def figures(self, folder: Path, console: Console) -> None:
         """Draw the recipe and what it follows from, if matplotlib is there."""
         draw_search_if_possible(folder, console.print)

@@ -22,7 +22,7 @@ from protocols.processes import side_by_side
 from protocols.schema import Protocol
 from protocols.search import answer
 from protocols.search.cluster import connected, on_cluster
-from protocols.search.loop import Leader, Workers
+from protocols.search.loop import Leader, Workers, in_generations
 from protocols.search.plans import grid_size
 from protocols.search.space import at_point, dimensions
 from protocols.search.spec import GridSampler
@@ -62,7 +62,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         loaded = load(protocol, list(set_ or []), quick=quick)
         if cluster_options is not None:
             loaded = _with_options(loaded, cluster_options)
-        options = Options(device, jobs or cores(), targets_of(protocol, loaded))
+        options = Options(device, jobs, targets_of(protocol, loaded))
         messages = Console(stderr=True, highlight=False)
         job = _Search(learner, trials, loaded, options, out, messages, cluster, storage)
         if dry_run:
@@ -108,7 +108,8 @@ class _Search:
         self.out, self.console, self.cluster, self.storage = out, console, cluster, storage
         self.folder = out / protocol.name / "search"
         self.space = dimensions(protocol)
-        self.jobs = options.jobs or 1
+        self.jobs = options.jobs or cores()
+        self.prepares = cluster is None  # what the workers need is prepared by this process
 
     def plan(self) -> list[str]:
         """Space, budget and one trial, in words."""
@@ -159,7 +160,9 @@ class _Search:
                     self.console.print("Another process writes the answer already.")
                     return None
                 searched = round(time.monotonic() - started, 1)
-                found = answer.answer(study, self.learner, self._task, workers, self.options, self.console, searched)
+                found = answer.answer(
+                    *(study, self.learner, self._task, workers, self.options, self.console, searched, self.jobs)
+                )
                 self.trials.figures(self.folder, self.console)
                 return found
 
@@ -167,7 +170,7 @@ class _Search:
         """A trial's task: what a worker needs is prepared here, where the workers are on this machine."""
         targets = read_targets(self.options.targets) if self.options.targets else []
         need = self.trials.needs(protocol, self.space)
-        prepared = None if self.cluster else self.trials.prepare(need, self.options.device)
+        prepared = self.trials.prepare(need, self.options.device) if self.prepares else None
         code = store.code_hash(*self.trials.packages)
         return Task(protocol, targets, self.options.device, need, code, prepared, **watching)
 
@@ -175,9 +178,15 @@ class _Search:
     def _workers(self) -> Iterator[Workers]:
         work = functools.partial(run_trial, self.trials)
         search = self.protocol.search
-        if self.cluster is None:
-            preload = self.trials.preload
-            yield lambda following: side_by_side(work, following, self.jobs, lambda *_: None, preload)
-        else:
+        if self.cluster is not None:
             with connected(self.cluster, search.cluster if search else {}) as client:
                 yield lambda following: on_cluster(client, work, following, self.console)
+            return
+        own = at_point(self.protocol, {}, trial=True)
+        generation = self.trials.generation(self.trials.needs(own, self.space), own, self.options.device)
+        if generation is None:
+            yield lambda following: side_by_side(work, following, self.jobs, lambda *_: None, self.trials.preload)
+        else:
+            self.prepares = False
+            self.console.print(f"Up to {generation.size} trials at once.")
+            yield lambda following: in_generations(generation, self.options.jobs, following)

@@ -13,7 +13,7 @@ from protocols.processes import Failed, Next
 from protocols.search.objectives import worth
 from protocols.search.space import Values, at_point
 from protocols.search.study import Asked, Finished, Study
-from protocols.search.trial import Outcome, Task
+from protocols.search.trial import Generation, Outcome, Task
 
 MOST_DEATHS = 3  # of the processes of one trial, before it counts as failed
 FAILURES_AT_ONCE = 3  # the first trials all failing, the next ones will, too
@@ -21,6 +21,19 @@ LOOK_EVERY_S = 1.0  # for trials that a process elsewhere has left behind
 
 #: Runs tasks as they come: (key, task) asked for, (key, outcome) given.
 Workers = Callable[[Next], Iterator[tuple[int, Outcome | Failed]]]
+
+
+def in_generations(generation: Generation, most: int | None, following: Next) -> Iterator[tuple[int, Outcome | Failed]]:
+    """Run tasks as they come, as many at once as a generation takes, or `most`."""
+    size = min(generation.size, most or generation.size)
+    while True:
+        pieces: list[tuple[int, Task]] = []
+        while len(pieces) < size and (piece := following()) is not None:
+            pieces.append(piece)
+        if not pieces:
+            return
+        outcomes = generation.run([task for _, task in pieces])
+        yield from zip([key for key, _ in pieces], outcomes, strict=True)
 
 
 @dataclass

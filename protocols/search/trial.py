@@ -15,6 +15,7 @@ from rich.console import Console
 
 from protocols import store
 from protocols.faults import ProtocolFault
+from protocols.processes import Failed
 from protocols.schema import Protocol as Experiment
 from protocols.search.pruning import Hopeless, Watch
 from protocols.search.space import Dimension
@@ -38,8 +39,20 @@ class Trials(Protocol):
     def measure(self, protocol: Experiment, targets: list[Target], prepared: Any, watch: WatchCurve) -> dict[str, Any]:
         """Run all seeds and summarise them; `watch` is told the learning curve as it grows."""
 
+    def generation(self, need: Any, protocol: Experiment, device: str) -> "Generation | None":
+        """A way of its own to run trials side by side, where the device has one; None for a process each."""
+
     def figures(self, folder: Path, console: Console) -> None:
         """Draw the figures of a study that is answered."""
+
+
+class Generation(Protocol):
+    """Runs trials side by side in this process, all of them from the first step to the last."""
+
+    size: int
+
+    def run(self, tasks: Sequence["Task"]) -> "list[Outcome | Failed]":
+        """The outcome of each task."""
 
 
 @dataclass(frozen=True)

@@ -241,3 +241,19 @@ def test_no_compiler_falls_back_to_numpy_and_says_so(
     assert "No C++ compiler" in capsys.readouterr().err
     with pytest.raises(RuntimeError, match="no C\\+\\+ compiler"):
         engines.prepare("cpp", Shape.of(spec()), 1, 1)
+
+
+@needs_compiler
+def test_a_smaller_culture_runs_in_the_program_of_a_larger_one() -> None:
+    """What a search over density relies on: one program, the same numbers."""
+    culture, session = Culture.grow(spec(100), seed=2), random_session(6)
+    larger = CppEngine.prepare(Shape.of(spec(240)))
+    found = larger.run(culture, session, lambda done, of: None)
+    neuron, step, final = reference_run(culture, session)
+    assert len(neuron) > 1000
+    np.testing.assert_array_equal(found.step, step)
+    np.testing.assert_array_equal(found.neuron, neuron)
+    for name in PROJECTIONS:
+        np.testing.assert_allclose(found.weights[name].toarray(), final[name], rtol=1e-9, atol=1e-15)
+    with pytest.raises(ValueError, match="this program was compiled for"):
+        larger.run(Culture.grow(spec(250), seed=2), session, lambda done, of: None)

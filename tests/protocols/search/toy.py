@@ -84,6 +84,9 @@ class ToyTrials:
             "accuracy/test": over_seeds(np.array(per_seed), UNIT),
         }
 
+    def generation(self, need: str, protocol: Protocol, device: str) -> None:
+        pass
+
     def figures(self, folder: Path, console: Console) -> None:
         draw_search_if_possible(folder, console.print)
 
