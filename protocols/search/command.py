@@ -64,7 +64,8 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
             loaded = _with_options(loaded, cluster_options)
         options = Options(device, jobs, targets_of(protocol, loaded))
         messages = Console(stderr=True, highlight=False)
-        job = _Search(learner, trials, loaded, options, out, messages, cluster, storage)
+        folder = out / loaded.name / ("search_quick" if quick else "search")
+        job = _Search(learner, trials, loaded, options, folder, messages, cluster, storage)
         if dry_run:
             print(store.resolved(loaded))
             print("\n".join(job.plan()))
@@ -99,14 +100,13 @@ class _Search:
         trials: Trials,
         protocol: Protocol,
         options: Options,
-        out: Path,
+        folder: Path,
         console: Console,
         cluster: str | None,
         storage: str | None,
     ) -> None:
         self.learner, self.trials, self.protocol, self.options = learner, trials, protocol, options
-        self.out, self.console, self.cluster, self.storage = out, console, cluster, storage
-        self.folder = out / protocol.name / "search"
+        self.folder, self.console, self.cluster, self.storage = folder, console, cluster, storage
         self.space = dimensions(protocol)
         self.jobs = options.jobs or cores()
         self.prepares = cluster is None  # what the workers need is prepared by this process
