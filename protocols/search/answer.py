@@ -19,7 +19,8 @@ from protocols.search.confirmation import Confirmed, confirm, pareto
 from protocols.search.loop import Workers
 from protocols.search.objectives import held_out
 from protocols.search.recipe import recipe
-from protocols.search.space import Dimension, at_point
+from protocols.search.records import parameter_records, trial_records
+from protocols.search.space import at_point
 from protocols.search.study import Finished, Study
 from protocols.search.trial import Task
 from protocols.statistics import over_seeds
@@ -74,21 +75,16 @@ def _content(
 ) -> dict[str, Any]:
     """The answer's file: see `figures.search_data` for what each entry means."""
     search, protocol, best = study.search, study.protocol, confirmed[0]
-    parameters = [_parameter(dimension) for dimension in study.space]
-    trials = [
-        {key: getattr(done, key) for key in ("number", "state", "values", "means", "scores", "per_seed", "seconds")}
-        for done in finished
-    ]
+    parameters, trials = parameter_records(study.space), trial_records(finished)
     names, ways = list(search.objectives), list(search.objectives.values())
     of_metrics = [index for index, name in enumerate(names) if all(d.path != name for d in study.space)]
     importance = {names[i]: surrogate.importance(parameters, trials, i, ways[i]) for i in of_metrics}
-    first = of_metrics[0]
-    fitted = surrogate.fit(parameters, trials, first, ways[first])
+    fitted = surrogate.fit(parameters, trials, 0, ways[0])
     surfaces, region = [], {}
     if fitted is not None:
-        surfaces = surrogate.surfaces(fitted, parameters, importance[names[first]], best.values, names[first])
+        surfaces = surrogate.surfaces(fitted, parameters, importance[names[0]], best.values, names[0])
         region = surrogate.region(fitted, parameters, np.random.default_rng(search.search_seed))
-    tested = held_out(names[first])
+    tested = held_out(names[0])
     counts = {state: sum(done.state == state for done in finished) for state in ("complete", "pruned", "failed")}
     return {
         "name": protocol.name,
@@ -123,20 +119,6 @@ def _predicted(found: Mapping[str, Any]) -> dict[str, Any]:
 def _unit(study: Study, name: str, metrics: Mapping[str, Any]) -> str:
     own = next((d.unit for d in study.space if d.path == name), None)
     return metrics.get(name, {}).get("unit", "") if own is None else own
-
-
-def _parameter(d: Dimension) -> dict[str, Any]:
-    number = d.choices is None
-    return {
-        "path": d.path,
-        "kind": d.kind,
-        "unit": d.unit,
-        "low": d.low if number else None,
-        "high": d.high if number else None,
-        "scale": ("log" if d.log else "linear") if number else None,
-        "choices": None if d.choices is None else list(d.choices),
-        "start": d.start,
-    }
 
 
 def _write_trials(study: Study, finished: list[Finished]) -> None:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from protocols.processes import Failed
+from protocols.search import surrogate
 from protocols.search.loop import MOST_DEATHS, Workers
 from protocols.search.objectives import worth
+from protocols.search.records import parameter_records, trial_records
 from protocols.search.space import Values, at_point
+from protocols.search.spec import confirmation_seeds
 from protocols.search.study import Finished, Study
 from protocols.search.trial import Outcome, Task
 
@@ -37,12 +40,17 @@ def pareto(finished: list[Finished], signs: list[int]) -> list[int]:
 
 
 def candidates(study: Study) -> list[tuple[int | None, Values]]:
-    """The best trials by the first objective, of the Pareto front where there are several; the start at last."""
+    """The best trials by the first objective, of the Pareto front where there are several; the start at last.
+
+    A trial is worth what the surrogate expects at its values, not what its few seeds happened to give; its own score
+    counts where trials are too few for a surrogate.
+    """
     finished = [done for done in study.finished() if done.scores]
+    worths = _expected(study, finished)
     if len(study.sign) > 1:
         front = pareto(finished, study.sign)
         finished = [done for done in finished if done.number in front]
-    ranked = sorted(finished, key=lambda done: (-study.sign[0] * (done.scores or [0.0])[0], done.number))
+    ranked = sorted(finished, key=lambda done: (-study.sign[0] * worths[done.number], done.number))
     start = study.start
     chosen: list[tuple[int | None, Values]] = []
     for done in ranked:
@@ -52,6 +60,16 @@ def candidates(study: Study) -> list[tuple[int | None, Values]]:
             break
     number = next((done.number for done in study.finished() if done.values == start), None)
     return [*chosen, (number, start)]
+
+
+def _expected(study: Study, finished: list[Finished]) -> dict[int, float]:
+    """What the trials are worth in the first objective, by number."""
+    way = next(iter(study.search.objectives.values()))
+    fitted = surrogate.fit(parameter_records(study.space), trial_records(finished), 0, way)
+    if fitted is None:
+        return {done.number: done.scores[0] for done in finished if done.scores}
+    expected = fitted.mean(fitted.coding.encode([done.values for done in finished]))
+    return {done.number: float(value) for done, value in zip(finished, expected, strict=True)}
 
 
 def confirm(study: Study, task: Callable[..., Task], workers: Workers, console: Console) -> list[Confirmed]:
@@ -65,8 +83,7 @@ def confirm(study: Study, task: Callable[..., Task], workers: Workers, console: 
     path = study.folder / "confirmed.json"
     known: dict[str, list[float]] = json.loads(path.read_text()) if path.exists() else {}
     chosen, search = candidates(study), study.search
-    first = search.first_seed + search.seeds
-    seeds = range(first, first + search.confirmation.seeds)
+    seeds = confirmation_seeds(search)
     metric = next(iter(search.objectives))
     keys = [json.dumps([values, list(seeds)], sort_keys=True) for _, values in chosen]
     missing = {

@@ -12,6 +12,7 @@ from protocols.faults import ProtocolFault
 from protocols.processes import Failed, Next
 from protocols.search.objectives import worth
 from protocols.search.space import Values, at_point
+from protocols.search.spec import trial_seeds
 from protocols.search.study import Asked, Finished, Study
 from protocols.search.trial import Generation, Outcome, Task
 
@@ -100,13 +101,15 @@ class Leader:
         return None
 
     def _known(self, values: Values) -> tuple[Any, ...] | None:
-        """What a finished trial with the same values gave: the same again."""
+        """What a finished trial with the same values and seeds gave: the same again."""
+        if self.study.search.fresh_seeds:
+            return None
         same = (done for done in self.study.finished() if done.state == "complete" and done.values == values)
         return next(((done.means, done.scores, done.per_seed, done.curve) for done in same), None)
 
     def _task(self, asked: Asked) -> Task:
         search = self.study.search
-        seeds = range(search.first_seed, search.first_seed + search.seeds)
+        seeds = trial_seeds(search, asked.number)
         protocol = at_point(self.study.protocol, asked.values, seeds=seeds, trial=True)
         if search.pruning is None:
             return self.task(protocol)

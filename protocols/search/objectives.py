@@ -56,8 +56,9 @@ def check_objectives(protocol: Protocol) -> None:
     allowed = metric_names(protocol)
     numbers = [dimension.path for dimension in dimensions(protocol) if dimension.kind != "choice"]
     lines = [_fault(name, allowed, numbers) for name in search.objectives if name not in {*allowed, *numbers}]
-    if all(name in numbers for name in search.objectives):
-        lines.append(f"search.objectives: only parameters; allowed: at least one of {', '.join(allowed)}")
+    first = next(iter(search.objectives))
+    if first in numbers:
+        lines.append(f"search.objectives.{first}: a parameter comes first; allowed: one of {', '.join(allowed)}")
     if lines:
         raise ProtocolFault(lines)
 

@@ -11,6 +11,7 @@ Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**62, strict=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[\w %-]+)*$")]
+CONFIRMATION_OFFSET = 10**12  # above the seeds of a million trials of a million seeds
 Plain = bool | int | float | str | None
 Bound = Annotated[int | float | str, Field(union_mode="left_to_right")]
 
@@ -170,7 +171,11 @@ class Search(Section):
         What is optimised: the ``mean`` over seeds, or its ``lower_bound`` (one-sided, Student's t, at `confidence`;
         of an objective to be minimised the upper one).
     seeds, first_seed
-        Of every trial, the same for all; confirmation takes those that follow.
+        How many seeds a trial has; the first one of the first trial.
+    fresh_seeds
+        Every trial has seeds of its own; else all have the same, and the search finds what suits just these.
+    search_seed
+        Of the sampler.
     trial
         What a trial does otherwise than the protocol, by dotted path: less data, fewer evaluations.
     cluster
@@ -185,6 +190,7 @@ class Search(Section):
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.8
     seeds: Count = 2
     first_seed: Seed = 10000
+    fresh_seeds: bool = True
     search_seed: Seed = 0
     trial: dict[str, Any] = Field(default_factory=dict)
     pruning: Pruning | None = None
@@ -205,3 +211,15 @@ class Search(Section):
                     raise ValueError(f"space.{path}.when.{other}: allowed: a parameter with choices that stands before")
             seen.add(path)
         return self
+
+
+def trial_seeds(search: Search, number: int) -> range:
+    """The seeds of one trial."""
+    first = search.first_seed + (number * search.seeds if search.fresh_seeds else 0)
+    return range(first, first + search.seeds)
+
+
+def confirmation_seeds(search: Search) -> range:
+    """Seeds that no trial has."""
+    first = search.first_seed + CONFIRMATION_OFFSET
+    return range(first, first + search.confirmation.seeds)

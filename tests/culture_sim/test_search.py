@@ -79,7 +79,9 @@ def test_a_search_answers_and_its_trials_agree_with_runs(
     changes = [f"{change} mV" if "strength" in change else change for change in changes]
     own = [item for change in changes for item in ("--set", change)]
     with pytest.raises(SystemExit):
-        cli.main(run_app, [*arguments, *own, "--set", "first_seed=10000", "--seeds", "1", "--json"])
+        cli.main(
+            run_app, [*arguments, *own, "--set", f"first_seed={10000 + trial['number']}", "--seeds", "1", "--json"]
+        )
     alone = json.loads(capsys.readouterr().out)
     assert trial["per_seed"][0] == alone["accuracy/validation"]["per_seed"]
 

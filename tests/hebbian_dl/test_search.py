@@ -42,7 +42,9 @@ def test_rate_and_temperature_of_a_network(
     trial = next(trial for trial in reversed(found["trials"]) if trial["state"] == "complete")
     own = [item for path, value in trial["values"].items() for item in ("--set", f"{path}={value!r}")]
     with pytest.raises(SystemExit):
-        cli.main(run_app, [*arguments, *own, "--set", "first_seed=10000", "--seeds", "1", "--json"])
+        cli.main(
+            run_app, [*arguments, *own, "--set", f"first_seed={10000 + trial['number']}", "--seeds", "1", "--json"]
+        )
     alone = json.loads(capsys.readouterr().out)
     assert trial["per_seed"][0] == alone["validation/SWTA/10%"]["per_seed"]
 

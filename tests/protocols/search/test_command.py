@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from protocols import cli
 from protocols.loader import load
 from protocols.search.plans import Point
+from protocols.search.spec import CONFIRMATION_OFFSET
 from tests.protocols.search import toy
 
 ROOT = Path(__file__).parents[3]
@@ -52,9 +53,14 @@ def told(out: Path) -> dict[int, Any]:
     return {trial.number: (trial.values, trial.params) for trial in trials if trial.state.is_finished()}
 
 
-def run_of(log: Path, first_seed: int = 10000) -> list[tuple[float, float]]:
+def trials_begun(log: Path) -> list[dict[str, Any]]:
+    """The log's lines of trials; those of the confirmation and the prediction left out."""
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    return [(line["strength"], line["sigma"]) for line in lines if line["first_seed"] == first_seed]
+    return [line for line in lines if 10000 <= line["first_seed"] < CONFIRMATION_OFFSET]
+
+
+def run_of(log: Path) -> list[tuple[float, float]]:
+    return [(line["strength"], line["sigma"]) for line in trials_begun(log)]
 
 
 def point(params: Point) -> tuple[float, float]:
@@ -84,7 +90,8 @@ def test_an_answer_from_the_first_trial_to_the_recipe(tmp_path: Path) -> None:
     assert f"{grown.culture.excitatory.strength * 1e3:.4g}" == f"{best['values']['culture.excitatory.strength']:.4g}"  # type: ignore[attr-defined]
     assert (folder / "figures" / "recipe.pdf").exists()
     seeds = {json.loads(line)["first_seed"] for line in (tmp_path / "log").read_text().splitlines()}
-    assert seeds == {10000, 10002, 0}  # trials, confirmation, prediction: never the same cultures
+    own = {10000 + 2 * number for number in range(24)}  # no two trials have a seed in common
+    assert seeds == own | {10000 + CONFIRMATION_OFFSET, 0}  # confirmation and prediction have others
     before = (tmp_path / "log").read_text()
     finish(start(protocol, out, "--jobs", "2", "--json"))
     assert (tmp_path / "log").read_text() == before  # all of it is there already
@@ -103,7 +110,7 @@ def test_killing_anyone_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         else:
-            trials = [line for line in map(json.loads, log.read_text().splitlines()) if line["first_seed"] == 10000]
+            trials = trials_begun(log)
             if not trials:
                 continue
             with contextlib.suppress(ProcessLookupError):

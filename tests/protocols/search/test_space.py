@@ -121,7 +121,7 @@ def test_a_wrong_space_is_one_clear_line(tmp_path: Path, space: str, said: str) 
             "objectives.evoked/L: no such metric; allowed: accuracy/validation",
         ),
         ("objectives: {accuracy/validation: maximize}", "'maximize' is not allowed"),
-        ("objectives: {culture.neurons.count: minimise}", "only parameters; allowed: at least one of accuracy/val"),
+        ("objectives: {culture.neurons.count: minimise}", "a parameter comes first; allowed: one of accuracy/val"),
         ("budget: {}", "search.budget: has no end; allowed: trials, time, or both"),
         ("budget: {time: 20 mV}", "search.budget.time: '20 mV' is not a duration; allowed: h, min or s"),
         ("sampler: {sampler: annealing}", "search.sampler: is not allowed"),
