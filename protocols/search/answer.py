@@ -33,7 +33,6 @@ def answer(
     workers: Workers,
     options: cli.Options,
     console: Console,
-    seconds: float,
     jobs: int,
 ) -> dict[str, Any]:
     """Confirm the best, predict what it does on data that the search never saw, and write all of it.
@@ -60,7 +59,7 @@ def answer(
         console.print(f"Predicting: the {name} in full, on images and seeds that the search never saw.")
         metrics[name] = cli.perform(learner, protocol, options, out, console).metrics()
     found = _content(study, finished, confirmed, protocols, metrics)
-    found["budget"] |= {"seconds": seconds, "jobs": jobs}
+    found["budget"] |= {"seconds": round(study.seconds, 1), "jobs": jobs}
     _write_json(study.folder / "answer.json", found)
     _write_json(study.folder / "provenance.json", store.provenance(learner.packages, learner=learner.packages[0]))
     return found

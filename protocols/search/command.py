@@ -108,6 +108,7 @@ class _Search:
         self.learner, self.trials, self.protocol, self.options = learner, trials, protocol, options
         self.folder, self.console, self.cluster, self.storage = folder, console, cluster, storage
         self.space = dimensions(protocol)
+        self.code = store.code_hash(*trials.packages)
         self.jobs = options.jobs or cores()
         self.prepares = cluster is None  # what the workers need is prepared by this process
 
@@ -141,14 +142,17 @@ class _Search:
         if force and (aside := set_aside(self.folder)) is not None:
             self.console.print(f"The earlier study is now {aside}.", soft_wrap=True)
         with (
-            Study(self.folder, self.protocol, store.code_hash(*self.trials.packages), self.storage) as study,
+            Study(self.folder, self.protocol, self.code, self.storage) as study,
             self._workers() as workers,
         ):
             n = len(study.finished())
             if n:
                 self.console.print(f"Resuming: {n} trials are finished already.")
             started = time.monotonic()
-            Leader(study, self._task, self.console).lead(workers)
+            try:
+                Leader(study, self._task, self.console).lead(workers)
+            finally:
+                study.spend(time.monotonic() - started)
             elsewhere = study.elsewhere()
             if elsewhere:
                 self.console.print(f"{elsewhere} trials still run elsewhere; the process that ends last answers.")
@@ -159,10 +163,7 @@ class _Search:
                 except BlockingIOError:
                     self.console.print("Another process writes the answer already.")
                     return None
-                searched = round(time.monotonic() - started, 1)
-                found = answer.answer(
-                    *(study, self.learner, self._task, workers, self.options, self.console, searched, self.jobs)
-                )
+                found = answer.answer(study, self.learner, self._task, workers, self.options, self.console, self.jobs)
                 self.trials.figures(self.folder, self.console)
                 return found
 
@@ -171,8 +172,7 @@ class _Search:
         targets = read_targets(self.options.targets) if self.options.targets else []
         need = self.trials.needs(protocol, self.space)
         prepared = self.trials.prepare(need, self.options.device) if self.prepares else None
-        code = store.code_hash(*self.trials.packages)
-        return Task(protocol, targets, self.options.device, need, code, prepared, **watching)
+        return Task(protocol, targets, self.options.device, need, self.code, prepared, **watching)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[Workers]:

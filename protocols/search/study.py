@@ -285,6 +285,16 @@ class Study:
                 found.append(Finished(trial.number, names[trial.state.name], values, scores=scores, **result))
         return found
 
+    @property
+    def seconds(self) -> float:
+        """How long it was searched, by all processes together."""
+        return float(self._optuna.user_attrs.get("seconds", 0.0))
+
+    def spend(self, seconds: float) -> None:
+        """Note that this process searched for so long."""
+        with self._alone():
+            self._optuna.set_user_attr("seconds", self.seconds + seconds)
+
     def elsewhere(self) -> int:
         """Trials that other living processes run."""
         others = [trial for trial in self._running() if trial.user_attrs.get("owner") != self.owner]
