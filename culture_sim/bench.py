@@ -5,6 +5,7 @@ electrodes fires at 125 Hz while all synapses learn. The floor is what the memor
 least read and write one weight.
 """
 
+import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from culture_sim.parameters import Shape
 from culture_sim.session import Session
 from protocols import cli
 from protocols.culture import Culture as CultureSpec
+from protocols.faults import ProtocolFault
 
 STEPS = 100
 
@@ -150,6 +152,15 @@ def table(measurements: list[Measurement]) -> Table:
     return shown
 
 
+def _bench_search(console: Console) -> None:
+    for package in ("optuna", "distributed", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            raise ProtocolFault([f"--search: {package} is not installed (pip install '.[search,data]')"])
+    from culture_sim import bench_search
+
+    bench_search.bench(console)
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -157,9 +168,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def bench(
     full: Annotated[bool, typer.Option(help="Measure 10,140 neurons too: 4 GB, a minute.")] = True,
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
+    search: Annotated[bool, typer.Option("--search", help="Measure a search: trials an hour, nothing else.")] = False,
 ) -> None:
     """Measure every engine at 240 neurons, and the fastest at the density of the dish."""
     console = Console(width=150, highlight=False)
+    if search:
+        _bench_search(console)
+        return
     compiled = compiler() is not None
 
     def cpp(culture: Culture) -> Engine:

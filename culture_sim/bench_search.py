@@ -1,14 +1,17 @@
 """How many trials an hour: ``python -m culture_sim.bench --search``.
 
-All ways run the same trials, take turns, and are timed in one session; what only happens once (the compiler, starting
-the forkserver and the Dask workers) is not counted.
+All ways search the same space with the same trials, studies on disk included, take turns, and are timed in one session;
+what happens only once (the compiler, starting the forkserver and the Dask workers) is not counted.
 """
 
 import contextlib
 import functools
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -18,38 +21,53 @@ from culture_sim.search import CultureTrials
 from protocols import store
 from protocols.loader import load
 from protocols.overrides import changed
-from protocols.processes import Failed, side_by_side
+from protocols.processes import side_by_side
+from protocols.schema import Protocol
 from protocols.search.cluster import on_cluster
-from protocols.search.loop import Workers
+from protocols.search.loop import Leader, Workers
+from protocols.search.study import Study
 from protocols.search.trial import Task, run_trial
 
-TRIAL = {
+SEARCH = {
+    "space": {"culture.plasticity.A_minus": {"low": "0.004 mV", "high": "0.0041 mV"}},  # takes no time by itself
+    "objectives": {"accuracy/validation": "maximise"},
+    "sampler": {"sampler": "tpe", "startup": 4},
     "seeds": 1,
+}
+TRIAL = {
     "culture.neurons.count": 240,
     "data.test": 20,
     "association.probe": {"per_label": 0, "random": 0},
 }
 
 
-def trials_per_hour(workers: Workers, task: Task, n: int) -> float:
-    """Run `n` equal trials; trials an hour.
+def searched(n: int) -> Protocol:
+    """The search that is timed: `n` trials on scikit-learn's digits."""
+    return changed(load("digits01"), TRIAL | {"search": SEARCH | {"budget": {"trials": n}}})
 
-    Raises
-    ------
-    RuntimeError
-        If a trial fails.
-    """
-    waiting = list(range(n))
-    started = time.perf_counter()
-    for _, outcome in workers(lambda: (waiting.pop(), task) if waiting else None):
-        if isinstance(outcome, Failed) or outcome.fault:
-            raise RuntimeError(outcome.reason if isinstance(outcome, Failed) else outcome.fault[0])
-    return n / (time.perf_counter() - started) * 3600
+
+def trials_per_hour(workers: Workers, n: int, *, prepare: bool) -> float:
+    """Search with `n` trials; trials an hour."""
+    trials, protocol = CultureTrials(), searched(n)
+    code = store.code_hash(*trials.packages)
+
+    def task(protocol: Protocol, **watching: Any) -> Task:
+        need = trials.needs(protocol, [])
+        prepared = trials.prepare(need, "auto") if prepare else None
+        return Task(protocol, [], "auto", need, code, prepared, **watching)
+
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder, Study(Path(folder), protocol, code) as study:
+        started = time.perf_counter()
+        Leader(study, task, Console(quiet=True)).lead(workers)
+        elapsed = time.perf_counter() - started
+        if any(done.state != "complete" for done in study.finished()):
+            raise RuntimeError(f"a trial failed: {study.finished()[-1].reason}")
+    return n / elapsed * 3600
 
 
 @contextlib.contextmanager
 def ways(console: Console) -> Iterator[dict[str, tuple[Workers, bool]]]:
-    """Workers by name, and whether they are on this machine's own processes."""
+    """Workers by name, and whether this process prepares what they need."""
     from distributed import Client, LocalCluster
 
     trials = CultureTrials()
@@ -69,26 +87,20 @@ def ways(console: Console) -> Iterator[dict[str, tuple[Workers, bool]]]:
         }
 
 
-def bench(console: Console, n: int = 8, rounds: int = 3) -> None:
+def bench(console: Console, n: int = 10, rounds: int = 3) -> None:
     """Measure and print."""
-    trials = CultureTrials()
-    protocol = changed(load("digits01"), TRIAL)
-    need = trials.needs(protocol, [])
-    code = store.code_hash(*trials.packages)
-    with console.status("Preparing ..."):
-        prepared = trials.prepare(need, "auto")
     found: dict[str, list[float]] = {}
     with ways(console) as every:
-        tasks = {own: Task(protocol, [], "auto", need, code, prepared if own else None) for own in (True, False)}
-        for workers, own in every.values():
-            trials_per_hour(workers, tasks[own], 2)  # warms up
+        for workers, prepare in every.values():
+            trials_per_hour(workers, 2, prepare=prepare)  # warms up
         for _ in range(rounds):
-            for name, (workers, own) in every.items():
-                found.setdefault(name, []).append(trials_per_hour(workers, tasks[own], n))
+            for name, (workers, prepare) in every.items():
+                found.setdefault(name, []).append(trials_per_hour(workers, n, prepare=prepare))
     console.print(_table(found))
+    presentations = searched(1).association.training.presentations  # type: ignore[attr-defined]
     console.print(
-        f"One trial: {protocol.association.training.presentations} presentations of digits01 to one culture of 240 "  # type: ignore[attr-defined]
-        f"neurons. Medians of {rounds} rounds of {n} trials; the ways take turns."
+        f"A trial: {presentations} presentations of digits01 to one culture of 240 neurons, with its evaluations. "
+        f"Medians of {rounds} searches of {n} trials; the ways take turns."
     )
 
 
