@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def storage(path: Path, url: str | None) -> Any:
         return optuna.storages.RDBStorage(url)
     except Exception as error:  # whatever the database's driver raises
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ProtocolFault([f"--storage {url}: {reason}; allowed: the URL of a database, or none"]) from None
+        shown = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+        raise ProtocolFault([f"--storage {shown}: {reason}; allowed: the URL of a database, or none"]) from None
 
 
 class WholeLines:

@@ -170,3 +170,5 @@ def test_a_database_keeps_a_study_as_well(tmp_path: Path) -> None:
     with pytest.raises(ProtocolFault, match=r"--storage nothing://x: .*; allowed: the URL of a database") as fault:
         Study(tmp_path / "search", protocol, "abc", "nothing://x")
     assert len(fault.value.lines) == 1
+    with pytest.raises(ProtocolFault, match=r"--storage nothing://me:\*\*\*@x: "):
+        Study(tmp_path / "search", protocol, "abc", "nothing://me:secret@x")
