@@ -29,7 +29,8 @@ from protocols.search.spec import (
 )
 from protocols.seeds import stream
 
-NOT_PART_OF_IT = ("budget", "confirmation", "cluster")  # may change while a study goes on
+NOT_PART_OF_IT = ("budget", "confirmation", "cluster")  # of the section; may change while a study goes on
+NOT_OF_TRIALS = ("seeds", "first_seed", "quick")  # of the protocol; trials have seeds of their own
 
 
 @dataclass(frozen=True)
@@ -307,6 +308,7 @@ class Study:
 def _identity(protocol: Protocol, code: str) -> dict[str, str]:
     """Everything that the trials of a study depend on, by dotted path."""
     content = protocol.model_dump(mode="json")
+    content = {key: value for key, value in content.items() if key not in NOT_OF_TRIALS}
     content["search"] = {key: value for key, value in content["search"].items() if key not in NOT_PART_OF_IT}
     return dict(_flat(content, ())) | {"the code": code}
 

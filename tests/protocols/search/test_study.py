@@ -125,7 +125,8 @@ def test_another_space_other_code_another_protocol_are_refused(tmp_path: Path) -
         Study(tmp_path / "search", load(str(tmp_path / "toy.yaml")), "abc")
     assert len(fault.value.lines) == 1
     (tmp_path / "toy.yaml").write_text(text)
-    more = load(str(tmp_path / "toy.yaml"), ["search.budget.trials=9"])  # a longer search is the same study
+    longer = ["search.budget.trials=9", "seeds=12"]  # a longer search, a prediction from more seeds: the same study
+    more = load(str(tmp_path / "toy.yaml"), longer)
     Study(tmp_path / "search", more, "abc").close()
 
 
