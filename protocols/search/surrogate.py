@@ -20,6 +20,7 @@ from protocols.seeds import stream
 FEWEST, EACH = 8, 2  # complete trials in all, and for each parameter: of fewer, most seem not to matter
 SAMPLES = 4096  # points of the variance-based importance
 CANDIDATES, KEPT = 50_000, 1_500  # points of the space, and the most of them that are drawn jointly
+NEAR = 0.1  # sd of the points around a trial, of a parameter's range
 SHARE = 0.8  # of the optima that a region holds
 SMOOTH = 1e-6  # of the largest variance of drawn functions, so that their covariance has a root
 
@@ -35,7 +36,9 @@ class Surrogate:
     model
         scikit-learn's regressor, fitted to values of which larger ones are better, without its noise.
     noise
-        By how much (sd) a trial differs from the metric's mean, in the metric's unit.
+        By how much (sd) good trials differ from the metric's mean by chance, in the metric's unit.
+    good
+        Encoded points of the better half of the trials, the best first.
     sign
         -1 where the metric is to be minimised, else 1.
     """
@@ -43,6 +46,7 @@ class Surrogate:
     coding: Coding
     model: Any
     noise: float
+    good: np.ndarray
     sign: int
 
     def predict(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,7 +99,16 @@ def fit(
     if np.ptp(values) == 0:
         return None
     model = regressor(points, values)
-    return Surrogate(coding, model, math.sqrt(model.alpha) * float(values.std()), sign)
+    best = np.argsort(-values, kind="stable")[: math.ceil(len(values) / 2)]
+    noise = min(math.sqrt(model.alpha) * float(values.std()), _chance([complete[i] for i in best], objective_index))
+    return Surrogate(coding, model, noise, points[best], sign)
+
+
+def _chance(trials: Sequence[Mapping[str, Any]], objective_index: int) -> float:
+    """Standard error of a trial's mean over its seeds, the median of trials; infinite where it is not known."""
+    per_seed = [trial["per_seed"][objective_index] for trial in trials if trial.get("per_seed")]
+    errors = [float(np.std(values, ddof=1)) / math.sqrt(len(values)) for values in per_seed if len(values) > 1]
+    return float(np.median(errors)) if errors else math.inf
 
 
 def importance(
@@ -198,14 +211,28 @@ def region(
     """
     if surrogate is None:
         return {}
-    points = surrogate.coding.random(rng, CANDIDATES)
+    points = np.concatenate([surrogate.good, _around(surrogate, rng), surrogate.coding.random(rng, CANDIDATES)])
     mean, sd = surrogate.model.predict(points, return_std=True)
-    promising = points[mean + 3 * sd + surrogate.noise >= (mean - 3 * sd).max()][:KEPT]
+    promising = points[mean + 3 * sd + surrogate.noise >= (mean - 3 * sd).max()]
+    promising = promising[np.sort(rng.permutation(len(promising))[:KEPT])]
     drawn = surrogate.draw(promising, draws, rng)
     as_good = drawn >= drawn.max(axis=1, keepdims=True) - surrogate.noise
     optima = promising[np.where(as_good, rng.random(drawn.shape), -1.0).argmax(axis=1)]
     columns = surrogate.coding.columns
     return {parameter["path"]: _extent(parameter, optima[:, columns[parameter["path"]]]) for parameter in parameters}
+
+
+def _around(surrogate: Surrogate, rng: np.random.Generator) -> np.ndarray:
+    """Points near good trials: in a space of many parameters points drawn from all of it hardly ever come near."""
+    points = surrogate.good[rng.integers(len(surrogate.good), size=CANDIDATES)]
+    numeric = [columns for columns in surrogate.coding.columns.values() if _width(columns) == 1]
+    for columns in numeric:
+        points[:, columns] += NEAR * rng.standard_normal(points[:, columns].shape)
+    return np.clip(points, 0, 1)
+
+
+def _width(columns: slice) -> int:
+    return columns.stop - columns.start
 
 
 def _extent(parameter: Parameter, optima: np.ndarray) -> dict[str, Any]:
