@@ -11,7 +11,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cholesky
 
 from protocols.search.encoding import Coding, Parameter, place, value_at
 from protocols.search.gaussian import regressor
@@ -19,10 +18,10 @@ from protocols.seeds import stream
 
 FEWEST, EACH = 8, 2  # complete trials in all, and for each parameter: of fewer, most seem not to matter
 SAMPLES = 4096  # points of the variance-based importance
-CANDIDATES, KEPT = 50_000, 1_500  # points of the space, and the most of them that are drawn jointly
+CANDIDATES = 20_000  # points of the space, and as many near good trials, that may do as well as the best
+FAR = 2.0  # times the sd at good trials: beyond it, no trial is near
 NEAR = 0.1  # sd of the points around a trial, of a parameter's range
 SHARE = 0.8  # of the optima that a region holds
-SMOOTH = 1e-6  # of the largest variance of drawn functions, so that their covariance has a root
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,6 @@ class Surrogate:
     def mean(self, points: np.ndarray) -> np.ndarray:
         """Only the mean, which is cheaper."""
         return self.sign * self.model.predict(points)
-
-    def draw(self, points: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-        """Functions that agree with the trials, at encoded points, larger is better; shape (draws, n_points)."""
-        mean, covariance = self.model.predict(points, return_cov=True)
-        scale = float(covariance.diagonal().max()) or 1.0
-        root = cholesky(covariance / scale + SMOOTH * np.eye(len(points)), lower=True)
-        return mean + math.sqrt(scale) * rng.standard_normal((draws, len(points))) @ root.T
 
 
 def fit(
@@ -196,30 +188,30 @@ def _grid(parameter: Parameter, points: int) -> list[float]:
 
 
 def region(
-    surrogate: Surrogate | None, parameters: Sequence[Parameter], rng: np.random.Generator, draws: int = 400
+    surrogate: Surrogate | None, parameters: Sequence[Parameter], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """Where the optimum lies: what does as well as the best of a function that agrees with the trials.
+    """Where the optimum is known to lie: what does as well as the best, as far as the trials can tell.
 
-    Functions are drawn over points of the space that may be best at all. Each gives one point at random of those that
-    fall short of its best by no more than equal trials differ by chance. Of each parameter the central 80 % of these.
+    The surrogate is asked at points of the whole space and near good trials. Of each point counts what it does at the
+    least, one sd below its mean; those that fall short of the best trial by no more than good trials differ by chance
+    do as well. What no trial came near, where the surrogate knows less than twice what it knows of good trials, is not
+    among them: it may be better, but nobody knows, and a Gaussian process does not know that accuracies end at 1.
 
     Returns
     -------
     dict
-        By path ``{"low", "high"}``, of integers rounded outward, or ``{"choices": {option: share}}``; empty without a
-        surrogate.
+        By path ``{"low", "high"}``, of integers rounded outward: the central 80 % of these points; or
+        ``{"choices": {option: share}}``. Empty without a surrogate.
     """
     if surrogate is None:
         return {}
     points = np.concatenate([surrogate.good, _around(surrogate, rng), surrogate.coding.random(rng, CANDIDATES)])
     mean, sd = surrogate.model.predict(points, return_std=True)
-    promising = points[mean + 3 * sd + surrogate.noise >= (mean - 3 * sd).max()]
-    promising = promising[np.sort(rng.permutation(len(promising))[:KEPT])]
-    drawn = surrogate.draw(promising, draws, rng)
-    as_good = drawn >= drawn.max(axis=1, keepdims=True) - surrogate.noise
-    optima = promising[np.where(as_good, rng.random(drawn.shape), -1.0).argmax(axis=1)]
+    at_least, of_trials = mean - sd, slice(len(surrogate.good))
+    known = sd <= FAR * sd[of_trials].max()
+    as_good = points[known & (at_least >= at_least[of_trials].max() - surrogate.noise)]
     columns = surrogate.coding.columns
-    return {parameter["path"]: _extent(parameter, optima[:, columns[parameter["path"]]]) for parameter in parameters}
+    return {parameter["path"]: _extent(parameter, as_good[:, columns[parameter["path"]]]) for parameter in parameters}
 
 
 def _around(surrogate: Surrogate, rng: np.random.Generator) -> np.ndarray:
