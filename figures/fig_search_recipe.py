@@ -92,7 +92,7 @@ def _footer(fig: Figure, answer: Answer) -> None:
     ]
     if answer.region:
         lines[0] += (
-            " Does as well: the middle 80 % of what all trials together show to be as good, one value at a time, up to the "
+            " Does as well: the middle 80 % of what all trials together show to be as good, one by one, up to the "
             "recommended value."
         )
     if found is not None:

@@ -82,7 +82,7 @@ def answer(trials: int = 80, objectives: int = 1) -> dict[str, Any]:
         fitted = surrogate.fit(PARAMETERS, tried, index, goal["direction"])
         found = surrogate.surfaces(fitted, PARAMETERS, shares[goal["metric"]], best["values"], goal["metric"])
         surfaces += found
-        region = region or surrogate.region(fitted, PARAMETERS, np.random.default_rng(0), draws=100)
+        region = region or surrogate.region(fitted, PARAMETERS, np.random.default_rng(0))
     start = load("mnist01")
     sets = [f"{p}={v} {u}".strip() for p, v, u in ((p["path"], best["values"].get(p["path"]), p["unit"])
             for p in PARAMETERS) if v is not None]  # fmt: skip
