@@ -50,7 +50,10 @@ def test_all_trials_of_the_search_share_one_program() -> None:
     space, trials, rng = dimensions(protocol), CultureTrials(), np.random.default_rng(0)
     needs = set()
     for _ in range(100):
-        values = {d.path: d.rounded(d.low * (d.high / d.low) ** rng.random()) for d in space}
+        values = {
+            d.path: str(rng.choice(list(d.choices))) if d.choices else d.rounded(rng.uniform(d.low, d.high))
+            for d in space
+        }
         needs.add(trials.needs(at_point(protocol, values, trial=True), space))
     assert len(needs) == 1
 
