@@ -37,6 +37,8 @@ SEARCH = {
 TRIAL = {
     "culture.neurons.count": 240,
     "data.test": 20,
+    "association.training.presentations": 600,
+    "association.evaluation.every": 100,
     "association.probe": {"per_label": 0, "random": 0},
 }
 
@@ -87,7 +89,7 @@ def ways(console: Console) -> Iterator[dict[str, tuple[Workers, bool]]]:
         }
 
 
-def bench(console: Console, n: int = 10, rounds: int = 3) -> None:
+def bench(console: Console, n: int = 8, rounds: int = 3) -> None:
     """Measure and print."""
     found: dict[str, list[float]] = {}
     with ways(console) as every:

@@ -32,7 +32,7 @@ class CultureTrials:
     """Trials of a culture's protocol."""
 
     packages: tuple[str, ...] = CultureLearner.packages
-    preload: tuple[str, ...] = ("culture_sim.experiment", "sklearn.linear_model")
+    preload: tuple[str, ...] = ("culture_sim.search", "sklearn.linear_model", "scipy.stats")
 
     def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape:
         """The shape of the compiled program: one for cultures of all sizes up to the largest searched."""
