@@ -1,7 +1,7 @@
 """A grown culture: explicit positions and weights, no simulator."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -93,6 +93,24 @@ class Culture:
             rows[name] = csr_array(given, dtype=dtype, copy=True)
             rows[name].sum_duplicates()
         return cls(spec, electrode_positions(spec.array), np.asarray(positions, float), rows)
+
+    def filled(self, n_neurons: int) -> Self:
+        """The culture with neurons without synapses added, up to `n_neurons`; they never fire."""
+        missing = n_neurons - len(self.positions)
+        if not missing:
+            return self
+        weights = {}
+        for name, own in self.weights.items():
+            silent = 0 if name == "electrode" else missing
+            indptr = np.pad(own.indptr, (0, silent), mode="edge")
+            weights[name] = csr_array((own.data, own.indices, indptr), shape=(len(indptr) - 1, n_neurons))
+        neurons = self.spec.neurons.model_copy(update={"count": n_neurons})
+        return replace(
+            self,
+            spec=self.spec.model_copy(update={"neurons": neurons}),
+            positions=np.pad(self.positions, ((0, missing), (0, 0))),
+            weights=weights,
+        )
 
     @property
     def n_synapses(self) -> int:

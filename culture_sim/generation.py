@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.batch import Batch
@@ -113,32 +112,13 @@ class _Meeting:
                 request.progress(done, of)
 
         try:
-            cultures = tuple(filled(request.culture, self.n_neurons) for request in group)
+            cultures = tuple(request.culture.filled(self.n_neurons) for request in group)
             recordings = self.engine.run_batch(Batch(cultures, tuple(r.session for r in group)), progress)
             for request, recording in zip(group, recordings, strict=True):
                 request.answer = _unfilled(recording, request.culture)
         except Exception as error:  # every experiment of the batch has it
             for request in group:
                 request.answer = error
-
-
-def filled(culture: Culture, n_neurons: int) -> Culture:
-    """The culture with neurons without synapses added, up to `n_neurons`; they never fire."""
-    missing = n_neurons - len(culture.positions)
-    if not missing:
-        return culture
-    weights = {}
-    for name, own in culture.weights.items():
-        silent = 0 if name == "electrode" else missing
-        indptr = np.pad(own.indptr, (0, silent), mode="edge")
-        weights[name] = csr_array((own.data, own.indices, indptr), shape=(len(indptr) - 1, n_neurons))
-    neurons = culture.spec.neurons.model_copy(update={"count": n_neurons})
-    return replace(
-        culture,
-        spec=culture.spec.model_copy(update={"neurons": neurons}),
-        positions=np.pad(culture.positions, ((0, missing), (0, 0))),
-        weights=weights,
-    )
 
 
 def _unfilled(recording: Recording, culture: Culture) -> Recording:

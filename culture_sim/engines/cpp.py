@@ -48,7 +48,7 @@ class CppEngine:
             raise ValueError(f"this program was compiled for {self.shape}, the culture is {own}")
         with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
             directory = Path(scratch)
-            _write_inputs(directory, culture, session, self.shape.n_neurons)
+            _write_inputs(directory, culture.filled(self.shape.n_neurons), session)
             execute(self.program, directory, session, progress)
             return _read_outputs(directory, culture, session)
 
@@ -74,7 +74,7 @@ def execute(program: Path, directory: Path, session: Session, progress: Progress
             raise RuntimeError(f"the compiled culture ended with code {process.returncode}: {said}")
 
 
-def _write_inputs(directory: Path, culture: Culture, session: Session, n_neurons: int) -> None:
+def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
     inputs = directory / "inputs"
     inputs.mkdir()
     (directory / "outputs").mkdir()
@@ -86,8 +86,7 @@ def _write_inputs(directory: Path, culture: Culture, session: Session, n_neurons
     write("parameters", [values[name] for name in PARAMETERS], np.float64)
     write("strengths", [p.strength for p in culture.spec.projections.values()], np.float64)
     for name, weights in culture.weights.items():
-        silent = 0 if name == "electrode" else n_neurons - weights.shape[0]
-        write(f"{name}.indptr", np.pad(weights.indptr, (0, silent), mode="edge"), np.int32)
+        write(f"{name}.indptr", weights.indptr, np.int32)
         write(f"{name}.indices", weights.indices, np.int32)
         write(f"{name}.data", weights.data, culture.spec.simulation.precision)
     segments = cut(session, longest_segment(culture.spec))

@@ -28,7 +28,7 @@ from brian2cuda.utils.gputools import reset_gpu_selection
 from culture_sim import network
 from culture_sim.culture import PROJECTIONS
 from culture_sim.engines import gpu
-from culture_sim.engines.program import cache_dir, compiler, keep, source_hash
+from culture_sim.engines.program import RowWalk, cache_dir, calls, compiler, keep, source_hash
 from culture_sim.parameters import PARAMETERS, Shape, strength_variable
 from protocols.machine import cores, processor_features
 
@@ -48,30 +48,8 @@ def rows(
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
     """Walk the rows of the spiking neurons: the route of the CUDA engine, for the reasons of the C++ engine's."""
     synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
-    eventspace = f"_{pathway.event}space"
-    synapses.variables.add_reference(eventspace, source)
     synapses.variables.add_array("row_start", size=len(source) + 1, dtype=np.int32)
-
-    def runner(what: str, code: str, only_if: str | None) -> CodeRunner:
-        return CodeRunner(
-            synapses,
-            "synapse_rows",
-            code=code,
-            clock=target.clock,
-            when="synapses",
-            name=f"{name}_{what}",
-            needed_variables=[eventspace, "row_start"],
-            template_kwds={
-                "eventspace_variable": source.variables[eventspace],
-                "n_sources": len(source),
-                "only_if": only_if,
-            },
-            codeobj_class=RowCodeObject,
-        )
-
-    if pathway.learn is None:
-        return synapses, [runner("transmit", pathway.transmit, None)]
-    return synapses, [runner("transmit", pathway.transmit, "false"), runner("learn", pathway.learn, "true")]
+    return synapses, RowWalk(RowCodeObject, "row_start", ("false", "true")).runners(synapses, source, pathway)
 
 
 def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
@@ -123,11 +101,6 @@ def _main(shape: Shape, n_cultures: int, net: network.CultureNetwork, device: ob
     def array(group: b2.Group, variable: str, prefix: str = "dev") -> str:
         name = device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
         return prefix + name
-
-    def calls(runners: list[CodeRunner]) -> str:
-        for runner in runners:
-            runner.before_run({})
-        return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
 
     n_neurons, n_electrodes = shape.n_neurons * n_cultures, shape.n_electrodes * n_cultures
     plastic = [name for name, is_plastic in zip(PROJECTIONS, shape.plastic, strict=True) if is_plastic]

@@ -14,7 +14,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -61,33 +62,59 @@ def rows(
     A presentation without learning only transmits: it reads the weights and writes nothing.
     """
     synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
-    eventspace = f"_{pathway.event}space"
-    synapses.variables.add_reference(eventspace, source)
+    learning = target.variables["learning"]
+    walk = RowWalk(RowCodeObject, "learning_post", ("== 0", "> 0"), {"learning_variable": learning})
+    return synapses, walk.runners(synapses, source, pathway)
 
-    def runner(what: str, code: str, only_if: str | None) -> CodeRunner:
-        return CodeRunner(
-            synapses,
-            "synapse_rows",
-            code=code,
-            clock=target.clock,
-            when="synapses",
-            name=f"{name}_{what}",
-            needed_variables=[eventspace, "learning_post"],
-            template_kwds={
-                "eventspace_variable": source.variables[eventspace],
-                "n_sources": len(source),
-                "learning_variable": target.variables["learning"],
-                "only_if": only_if,
-            },
-            codeobj_class=RowCodeObject,
-        )
 
-    if pathway.learn is None:
-        return synapses, [runner("transmit", pathway.transmit, None)]
-    return synapses, [
-        runner("transmit", pathway.transmit, "== 0"),
-        runner("learn", pathway.learn, "> 0"),
-    ]
+@dataclass(frozen=True)
+class RowWalk:
+    """How an engine's template `synapse_rows` is called.
+
+    Parameters
+    ----------
+    codeobj_class
+        Of the engine.
+    needed
+        The variable that the template needs beside the spikes.
+    only_if
+        The conditions under which a plastic projection only transmits, and learns.
+    more
+        What else the template is told.
+    """
+
+    codeobj_class: type
+    needed: str
+    only_if: tuple[str, str]
+    more: Mapping[str, object] = field(default_factory=dict)
+
+    def runners(self, synapses: b2.Synapses, source: b2.Group, pathway: network.Pathway) -> list[CodeRunner]:
+        """What is called for the spikes of every step, in a presentation without learning and in one with it."""
+        eventspace = f"_{pathway.event}space"
+        synapses.variables.add_reference(eventspace, source)
+
+        def runner(what: str, code: str, only_if: str | None) -> CodeRunner:
+            return CodeRunner(
+                synapses,
+                "synapse_rows",
+                code=code,
+                clock=synapses.clock,
+                when="synapses",
+                name=f"{synapses.name}_{what}",
+                needed_variables=[eventspace, self.needed],
+                template_kwds={
+                    "eventspace_variable": source.variables[eventspace],
+                    "n_sources": len(source),
+                    "only_if": only_if,
+                    **self.more,
+                },
+                codeobj_class=self.codeobj_class,
+            )
+
+        if pathway.learn is None:
+            return [runner("transmit", pathway.transmit, None)]
+        alone, learning = self.only_if
+        return [runner("transmit", pathway.transmit, alone), runner("learn", pathway.learn, learning)]
 
 
 def generate(shape: Shape, directory: Path) -> None:
@@ -113,16 +140,18 @@ def generate(shape: Shape, directory: Path) -> None:
         b2.set_device("runtime")
 
 
+def calls(runners: list[CodeRunner]) -> str:
+    """The C++ that calls what happens between presentations."""
+    for runner in runners:
+        runner.before_run({})
+    return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
+
+
 def _main(shape: Shape, net: network.CultureNetwork, device: object) -> str:
     """The C++ that loads the values and leads through the presentations."""
 
     def array(group: b2.Group, variable: str) -> str:
         return device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
-
-    def calls(runners: list[CodeRunner]) -> str:
-        for runner in runners:
-            runner.before_run({})
-        return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
 
     load = []
     for index, name in enumerate(PARAMETERS):

@@ -14,7 +14,7 @@ from culture_sim.culture import Culture
 from culture_sim.engines import Engine
 from culture_sim.engines.base import Progress
 from culture_sim.engines.runtime import RuntimeEngine
-from culture_sim.generation import filled, together
+from culture_sim.generation import together
 from culture_sim.recording import Recording
 from protocols.loader import load
 from protocols.overrides import changed
@@ -106,8 +106,8 @@ def test_a_batch_that_fails_is_every_members_failure() -> None:
 @pytest.mark.parametrize("name", ["electrode", "excitatory", "inhibitory"])
 def test_filling_up_adds_neurons_without_synapses(name: str) -> None:
     culture = Culture.grow(spec(30), 1)
-    more = filled(culture, 40)
+    more = culture.filled(40)
     dense, own = more.weights[name].toarray(), culture.weights[name].toarray()
     np.testing.assert_array_equal(dense[: len(own), :30], own)
     assert np.count_nonzero(dense) == np.count_nonzero(own)
-    assert filled(replace(culture), 30).positions.shape == (30, 2)
+    assert replace(culture).filled(30).positions.shape == (30, 2)
