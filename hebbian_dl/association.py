@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl import rules
-from hebbian_dl.evaluation import outputs
+from hebbian_dl.evaluation import BATCH
 from hebbian_dl.layers import NotFinite, hebbian_layers
 from hebbian_dl.models import build
 from hebbian_dl.seeding import seed_torch
@@ -50,7 +50,9 @@ class Associator:
 
     def features(self, images: Tensor) -> Tensor:
         """What the hidden layers make of images, without learning."""
-        return outputs(self.hidden.eval(), images)
+        hidden = self.hidden.eval()
+        with torch.no_grad():
+            return torch.cat([hidden(part) for part in images.split(BATCH)])
 
     def scores(self, images: Tensor) -> np.ndarray:
         """Cosines of the features with the weights of each label, shape (n, n_classes)."""

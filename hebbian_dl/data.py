@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,9 +14,26 @@ from protocols.examples import ImageSplits
 ROWS_AT_A_TIME = 4096  # of a product with the whitening matrix
 
 
+class Images(Protocol):
+    """Images and their classes, wherever they are: in memory (`Examples`), or in files."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Class indices from 0, int64, shape (n,)."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def take(self, index: Tensor) -> "Images":
+        """Some of them."""
+
+    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
+        """All of them in batches, in some order."""
+
+
 @dataclass(frozen=True)
 class Examples:
-    """Images and their classes, on one device.
+    """Images and their classes in memory, on one device.
 
     Parameters
     ----------
@@ -45,16 +63,19 @@ class Examples:
                 yield self.take(index.to(self.labels.device))
 
 
+AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)
+
+
 @dataclass(frozen=True)
-class Splits:
+class Splits(Generic[AnyImages]):
     """Training, validation and test images."""
 
-    training: Examples
-    validation: Examples
-    test: Examples
+    training: AnyImages
+    validation: AnyImages
+    test: AnyImages
 
 
-def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = torch.float32) -> Splits:
+def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = torch.float32) -> Splits[Examples]:
     """Channels of mean 0 and variance 1 over the training images; the same map for validation and test images."""
     pixels = splits.training.images
     axes = (0, 2, 3)
@@ -98,7 +119,7 @@ def whitening_matrix(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     return mean, matrix.to(images.dtype)
 
 
-def whitened(splits: Splits, epsilon: float) -> Splits:
+def whitened(splits: Splits[Examples], epsilon: float) -> Splits[Examples]:
     """Images decorrelated pixel by pixel (ZCA), by the statistics of the training images."""
     mean, matrix = whitening_matrix(splits.training.images, epsilon)
 

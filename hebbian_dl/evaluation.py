@@ -5,27 +5,29 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.data import Examples
+from hebbian_dl.data import Images
 
 BATCH = 500
 RANKED = 2000  # images whose features' effective rank is taken
 
 
 @torch.no_grad()
-def outputs(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """What a model in evaluation mode gives of images, batch by batch."""
-    return torch.cat([model(batch) for batch in images.split(BATCH)])
+def outputs(model: Callable[[Tensor], Tensor], images: Images, batch: int = BATCH) -> tuple[Tensor, Tensor]:
+    """What a model in evaluation mode gives of images, and their labels, batch by batch."""
+    pairs = [(model(part.images), part.labels) for part in images.batches(batch)]
+    return torch.cat([output for output, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
 
-def evaluate(model: nn.Module, examples: Examples) -> dict[str, float]:
+def evaluate(model: nn.Module, images: Images, batch: int = BATCH) -> dict[str, float]:
     """Top-1 and top-5 accuracy, from 0 to 1, and the mean cross-entropy in nats."""
     model.eval()
-    scores = outputs(model, examples.images).float()
-    best = scores.topk(min(5, scores.shape[1]), 1).indices == examples.labels[:, None]
+    scores, labels = outputs(model, images, batch)
+    scores = scores.float()
+    best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
     return {
         "top1": best[:, 0].double().mean().item(),
         "top5": best.any(1).double().mean().item(),
-        "loss": nn.functional.cross_entropy(scores, examples.labels).item(),
+        "loss": nn.functional.cross_entropy(scores, labels).item(),
     }
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.data import Examples, Splits
+from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.descent import Descent
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.layers import hebbian_layers
@@ -28,7 +28,9 @@ def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: flo
     return nn.Sequential(ChannelsLast(), network, nn.Dropout(dropout), head).to(device)
 
 
-def supervised_training(name: str, model: nn.Module, spec: Finetuning, labelled: Examples, splits: Splits) -> Training:
+def supervised_training(
+    name: str, model: nn.Module, spec: Finetuning, labelled: Images, splits: Splits[Images]
+) -> Training:
     """The supervised training of a classifier on labelled images; validation images choose the epoch."""
     validation = splits.validation
     if spec.validation is not None and spec.validation < len(validation):

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.data import Examples, Splits
+from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.evaluation import RANKED, effective_rank, nearest_class_mean, outputs
 from hebbian_dl.layers import Hebbian, hebbian_layers
 from hebbian_dl.training import Record, Training
@@ -40,7 +40,7 @@ class ClassMeans:
 
 
 def hebbian_training(
-    name: str, network: nn.Sequential, method: HebbianPretraining, splits: Splits, n_classes: int
+    name: str, network: nn.Sequential, method: HebbianPretraining, splits: Splits[Images], n_classes: int
 ) -> Training:
     """The training of a network by its layers' rules.
 
@@ -76,10 +76,10 @@ def hebbian_training(
         if stage[1] < len(network):
             return dict.fromkeys((LABELLED, LABEL_FREE), 0.0)
         network.eval()
-        validation = splits.validation
-        features = outputs(lambda images: forward(images, len(network)), validation.images).float()
+        features, labels = outputs(lambda images: forward(images, len(network)), splits.validation)
+        features = features.float()
         return {
-            LABELLED: means.accuracy(features, validation.labels),
+            LABELLED: means.accuracy(features, labels),
             LABEL_FREE: effective_rank(
                 features[torch.linspace(0, len(features) - 1, min(RANKED, len(features))).long()]
             ),

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hebbian_dl import checkpoint, networks
-from hebbian_dl.data import Examples, Splits, labelled_order, normalised, whitened
+from hebbian_dl.data import Images, Splits, labelled_order, normalised, whitened
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.layers import hebbian_layers
@@ -35,7 +35,7 @@ class Seed:
 
     protocol: NetworkProtocol
     seed: int
-    splits: Splits
+    splits: Splits[Images]
     run: Run
     device: torch.device
     watch: Watch = unwatched
@@ -134,12 +134,12 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
 
 
 @torch.no_grad()
-def take_statistics(network: nn.Sequential, examples: Examples) -> None:
+def take_statistics(network: nn.Sequential, images: Images) -> None:
     """One pass over images for the running statistics of batch normalisation alone; no weight changes."""
     for _, layer in hebbian_layers(network):
         layer.plastic = False
     network.train()
-    for batch in examples.batches(STATISTICS_BATCH, torch.arange(len(examples))):
+    for batch in images.batches(STATISTICS_BATCH, torch.arange(len(images))):
         network(batch.images.contiguous(memory_format=torch.channels_last))
 
 
@@ -159,7 +159,7 @@ def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndar
     state.drawing(f"classifier/{name.rpartition('/')[2]}")
     with torch.no_grad():
         network.eval()
-        width = network(state.splits.training.images[:1]).shape[1]
+        width = network(torch.zeros(1, *protocol.data.shape, device=state.device)).shape[1]
     model = classifier(network, width, len(protocol.data.class_list), spec.dropout)
     index = torch.from_numpy(labelled).to(state.device)
     training = supervised_training(name, model, spec, state.splits.training.take(index), state.splits)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl import checkpoint
-from hebbian_dl.data import Examples
+from hebbian_dl.data import Examples, Images
 from hebbian_dl.layers import NotFinite
 from hebbian_dl.seeding import seed_torch
 from protocols.seeds import stream
@@ -37,7 +37,7 @@ class Training:
         For logs and seeds, for example ``HPCA`` or ``HPCA/fine-tuning/1%``.
     model
         All that learns.
-    examples, batch, epochs
+    images, batch, epochs
         Training images, images a step, passes.
     step
         Learns one batch and returns a loss, or None.
@@ -55,7 +55,7 @@ class Training:
 
     name: str
     model: nn.Module
-    examples: Examples
+    images: Images
     batch: int
     epochs: int
     step: Callable[[Examples], Tensor | None]
@@ -124,10 +124,10 @@ class Training:
     def _epoch(self, seed: int, epoch: int, report: Callable[[float], None]) -> float | None:
         rng = np.random.default_rng(stream(f"training/{self.name}", seed, epoch))
         seed_torch(rng)
-        order = torch.from_numpy(rng.permutation(len(self.examples)))
+        order = torch.from_numpy(rng.permutation(len(self.images)))
         self.begin_epoch(epoch)
         losses, n_steps = [], -(-len(order) // self.batch)
-        for index, batch in enumerate(self.examples.batches(self.batch, order)):
+        for index, batch in enumerate(self.images.batches(self.batch, order)):
             try:
                 loss = self.step(batch)
             except NotFinite as fault:

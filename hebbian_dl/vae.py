@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hebbian_dl.data import Examples, Splits
+from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.descent import Descent
 from hebbian_dl.evaluation import outputs
 from hebbian_dl.models import MaxPool, n_features
@@ -122,7 +122,7 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
 
 
-def vae_training(name: str, vae: BetaVae, spec: VaePretraining, splits: Splits) -> Training:
+def vae_training(name: str, vae: BetaVae, spec: VaePretraining, splits: Splits[Images]) -> Training:
     """The training of the VAE; the epoch with the lowest loss on validation images is kept."""
     descent = Descent(vae, spec)
 
@@ -139,7 +139,7 @@ def vae_training(name: str, vae: BetaVae, spec: VaePretraining, splits: Splits) 
             total = loss(reconstruction, images, mean, log_variance, spec)
             return torch.stack([total, divergence(mean, log_variance).mean()])[None].expand(len(images), -1)
 
-        found = outputs(measured, splits.validation.images).mean(0)
+        found = outputs(measured, splits.validation)[0].mean(0)
         return {"negative_loss": -found[0].item(), "divergence_nats": found[1].item()}
 
     return Training(
