@@ -27,8 +27,11 @@ class Images(Protocol):
     def take(self, index: Tensor) -> "Images":
         """Some of them."""
 
-    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
-        """All of them in batches, in some order."""
+    def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
+        """All of them in batches, in some order.
+
+        `draw` seeds random crops and reflections, where there are any; None for the images as they are.
+        """
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Examples:
         """Some of them."""
         return Examples(self.images[index], self.labels[index])
 
-    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
+    def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
         """All of them in batches, in some order; a last batch of one image, which has no variance, is left out."""
         for index in (torch.arange(len(self)) if order is None else order).split(size):
             if order is None:

@@ -20,23 +20,28 @@ class ClassMeans:
     """The supervised Hebbian last layer, a rate of 1/n: the mean features of each class in an epoch.
 
     Nothing that learns without labels sees them.
+
+    Attributes
+    ----------
+    gathered : dict
+        ``sums`` of the features of each class, shape (n_classes, n_features), once there is one.
     """
 
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
-        self.sums: Tensor | None = None
+        self.gathered: dict[str, Tensor] = {}
 
     def add(self, features: Tensor, labels: Tensor) -> None:
         """Take a batch in; the mean of a class is its sum but for a factor that no cosine sees."""
-        if self.sums is None:
-            self.sums = torch.zeros(self.n_classes, features.shape[1], device=features.device)
-        self.sums.index_add_(0, labels, features.float())
+        if "sums" not in self.gathered:
+            self.gathered["sums"] = torch.zeros(self.n_classes, features.shape[1], device=features.device)
+        self.gathered["sums"].index_add_(0, labels, features.float())
 
     def accuracy(self, features: Tensor, labels: Tensor) -> float:
         """Of the nearest class mean."""
-        if self.sums is None:
+        if "sums" not in self.gathered:
             raise RuntimeError("no class mean was learned yet")
-        return nearest_class_mean(features, labels, self.sums)
+        return nearest_class_mean(features, labels, self.gathered["sums"])
 
 
 def hebbian_training(
@@ -60,8 +65,8 @@ def hebbian_training(
         layer.learning_rate = method.learning_rate
 
     def begin_epoch(epoch: int) -> None:
-        nonlocal means, stage
-        means, stage = ClassMeans(n_classes), stages[epoch // method.epochs]
+        nonlocal stage
+        stage = stages[epoch // method.epochs]
         network.eval()
         for index in range(*stage):
             network[index].train()
@@ -86,7 +91,11 @@ def hebbian_training(
         }
 
     epochs, best_by = method.epochs * len(stages), BEST_BY[method.selection]
-    return Training(name, network, splits.training, method.batch, epochs, step, score, best_by, begin_epoch=begin_epoch)
+    return Training(
+        *(name, network, splits.training, method.batch, epochs, step, score, best_by),
+        begin_epoch=begin_epoch,
+        gathered=means.gathered,
+    )
 
 
 def _stages(network: nn.Sequential) -> list[tuple[int, int]]:

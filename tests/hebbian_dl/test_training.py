@@ -25,6 +25,7 @@ from protocols.examples import load_images
 from protocols.network import Finetuning, HebbianPretraining, Network, VaePretraining
 
 N_CLASSES, SEED, BATCH = 3, 5, 16
+N_STEPS = 5  # of an epoch of 80 images
 LAYERS: list[dict[str, Any]] = [
     *({"conv": 5, "kernel": 3}, {"norm": "plain"}, {"pool": 2}),
     *({"dense": 8}, {"norm": "relative"}, {"dense": 6}),
@@ -156,9 +157,13 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit(kind: str, tmp_p
         epochs: list[int] = []
         begin = resumed.begin_epoch
         resumed.begin_epoch = lambda epoch, begin=begin, epochs=epochs: (epochs.append(epoch), begin(epoch))[1]
+        learn, learned = resumed.step, []
+        resumed.step = lambda batch, learn=learn, learned=learned: (learned.append(batch), learn(batch))[1]
         torch.randn(stop)
         run(resumed, path)
         assert epochs == list(range(stop, len(history)))
+        done = (1, 3)[stop % 2]  # steps before the plug was pulled: none of them is done again
+        assert len(learned) == (len(history) - stop) * N_STEPS - done
         assert resumed.history == history
         assert resumed.best_epoch == best
         assert_same(weights(resumed), expected)
@@ -234,21 +239,22 @@ def test_progress_and_the_log_go_epoch_by_epoch(tmp_path: Path) -> None:
 
 
 def test_checkpoints_cost_no_time_in_short_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One at most every so many seconds, and always one at the end."""
-    now, saved = 0.0, []
-    keep = checkpoint.save
+    """One at most every so many seconds, in the middle of an epoch or after it, and always one at the end."""
+    now, saved = 0, []
+    keep, work = checkpoint.save, counting([0.0] * 12, None)
+    learn = work.step
 
-    def clock() -> float:
+    def step(batch: Examples) -> Tensor | None:
         nonlocal now
-        now += 1  # twice an epoch, once a checkpoint
-        return now
+        now += 1  # second a step
+        return learn(batch)
 
+    work.step = step
     monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 8.0)
-    monkeypatch.setattr(training.time, "monotonic", clock)
-    monkeypatch.setattr(checkpoint, "save", lambda *given: (saved.append(len(given[2]["history"])), keep(*given)))
-    run(counting([0.0] * 12, None), tmp_path / "x.safetensors")
-    assert saved[-1] == 12
-    assert len(saved) == 4  # 36 readings of the clock, one checkpoint after more than eight
+    monkeypatch.setattr(training.time, "monotonic", lambda: now)
+    monkeypatch.setattr(checkpoint, "save", lambda *given: (saved.append(now), keep(*given)))
+    run(work, tmp_path / "x.safetensors")
+    assert saved == [*range(9, now, 9), now]
 
 
 def test_the_learning_rate_is_halved_as_written() -> None:
