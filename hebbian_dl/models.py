@@ -1,13 +1,13 @@
 """From the layer list of a protocol to a torch network."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hebbian_dl.layers import Hebbian
+from hebbian_dl.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
 from protocols.network import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
 from protocols.rules import Rule
 
@@ -26,30 +26,6 @@ class MaxPool(nn.Module):
         height, width = (side // 2 * 2 for side in inputs.shape[2:])  # on a CPU twice as fast as max_pool2d
         rows = torch.maximum(inputs[:, :, 0:height:2], inputs[:, :, 1:height:2])
         return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
-
-
-class RelativeBatchNorm(nn.Module):
-    """Batch normalisation after which neurons keep their variances relative to each other (the authors' code).
-
-    The output of `norm` times sqrt(var_i / mean(var)), with the variances it normalised by.
-
-    Parameters
-    ----------
-    norm
-        A `BatchNorm1d` or `BatchNorm2d`.
-    """
-
-    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-        super().__init__()
-        self.norm = norm
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Shape (n, channels, ...) -> the same."""
-        variance = cast(Tensor, self.norm.running_var)
-        if self.training:
-            variance = inputs.var([0, *range(2, inputs.dim())], correction=0)
-        relative = ((variance + self.norm.eps) / (variance.mean() + self.norm.eps)).sqrt()  # smooth at a silent neuron
-        return self.norm(inputs) * relative.reshape(-1, *(1,) * (inputs.dim() - 2))
 
 
 def build(
@@ -99,7 +75,7 @@ def _module(layer: Layer, channels: int, rule: Rule | None, momentum: float, *, 
         case Pooling(pool=size):
             return MaxPool(size)
         case Normalisation(norm=kind):
-            norm = (nn.BatchNorm1d if flat else nn.BatchNorm2d)(channels, momentum=momentum)
+            norm = (BatchNorm1d if flat else BatchNorm2d)(channels, momentum=momentum)
             return RelativeBatchNorm(norm) if kind == "relative" else norm
     raise TypeError(type(layer))
 

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hebbian_dl import ranks
 from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.descent import Descent
 from hebbian_dl.evaluation import outputs
 from hebbian_dl.models import MaxPool, n_features
+from hebbian_dl.normalisation import BatchNorm1d, BatchNorm2d
 from hebbian_dl.training import Record, Training
 from protocols.network import Convolution, Dense, Layer, Normalisation, Pooling, VaePretraining, map_sizes
 
@@ -67,8 +69,8 @@ class BetaVae(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruction from one draw of the latents, their mean and log-variance."""
         mean, log_variance, places = self.encode(images)
-        draw = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        return self.decode(draw, places), mean, log_variance
+        normal = ranks.drawn(lambda n: mean.new_empty(n, mean.shape[1]).normal_(), len(mean))
+        return self.decode(mean + normal * (0.5 * log_variance).exp(), places), mean, log_variance
 
 
 def _decoder(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Sequential:
@@ -84,7 +86,7 @@ def _decoder(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Seque
             case Pooling(pool=size):
                 decoder.append(MaxPool(size))
             case Normalisation():
-                norm = nn.BatchNorm1d if after[1:] == (1, 1) and _flat(layers, index) else nn.BatchNorm2d
+                norm = BatchNorm1d if after[1:] == (1, 1) and _flat(layers, index) else BatchNorm2d
                 decoder.append(norm(after[0]))
             case Convolution(kernel=kernel, stride=stride, padding=padding):
                 left = tuple((side + 2 * padding - kernel) % stride for side in before[1:])

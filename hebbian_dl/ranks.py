@@ -1,0 +1,116 @@
+"""Processes that train one network together: what each takes of a batch, and what they exchange.
+
+Of every batch each process takes its own images: those at its rank, and from there on every so-manyth as there are
+processes. What is summed over images is summed over processes, so that many processes compute what one computes, but
+for rounding; weights, statistics and torch's generators are the same in all of them. All call these functions in the
+same order. Without `torch.distributed` there is one process, and nothing is exchanged.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+T = TypeVar("T")
+
+
+class Lost(RuntimeError):
+    """Another process ended, or does not answer."""
+
+
+def world() -> int:
+    """The number of processes."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0; the one of rank 0 leads, and alone writes files."""
+    return dist.get_rank() if world() > 1 else 0
+
+
+def own(batch: Tensor) -> Tensor:
+    """The rows of a batch that are this process's, perhaps none."""
+    return batch[rank() :: world()] if world() > 1 else batch
+
+
+def add_up(*tensors: Tensor) -> None:
+    """Sum each tensor over all processes, in place."""
+    if world() == 1 or not tensors:
+        return
+    flat = tensors[0].reshape(-1) if len(tensors) == 1 else torch.cat([tensor.reshape(-1) for tensor in tensors])
+    with _lost():
+        dist.all_reduce(flat)
+    for tensor, values in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(values.reshape(tensor.shape))
+
+
+def counts(n: int) -> list[int]:
+    """What each process has of a batch, this one `n` images."""
+    if world() == 1:
+        return [n]
+    found = torch.zeros(world(), dtype=torch.int64)
+    found[rank()] = n
+    add_up(found)
+    return found.tolist()
+
+
+def anywhere(condition: bool) -> bool:
+    """Whether a condition holds in any process."""
+    return any(counts(int(condition)))
+
+
+def agreed(value: T) -> T:
+    """The leader's value of what JSON can spell, given to all."""
+    if world() == 1:
+        return value
+    content = json.dumps(value).encode() if rank() == 0 else b""
+    size = torch.tensor([len(content)])
+    add_up(size)
+    spelled = torch.zeros(int(size), dtype=torch.uint8)
+    if rank() == 0:
+        spelled += torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    add_up(spelled)
+    return json.loads(bytes(spelled.tolist()))
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows of all processes, in the order of the batch that they are the own parts of.
+
+    Shape (n_own, ...) -> (n, ...).
+    """
+    if world() == 1:
+        return rows
+    each = counts(len(rows))
+    whole = rows.new_zeros(_places(each), *rows.shape[1:])
+    whole[rank() :: world()][: len(rows)] = rows
+    add_up(whole)
+    there = [place // world() < each[place % world()] for place in range(len(whole))]
+    return whole if all(there) else whole[torch.tensor(there, device=whole.device)]  # images that could not be read
+
+
+def drawn(draw: Callable[[int], Tensor], n: int) -> Tensor:
+    """Random numbers for `n` own images: `draw` is asked for those of the whole batch.
+
+    So all processes' generators stay in step, and every image gets the numbers that it would get in one process.
+    """
+    if world() == 1:
+        return draw(n)
+    return own(draw(_places(counts(n))))[:n]
+
+
+def _places(each: list[int]) -> int:
+    """Images in the whole batch, with gaps where images of some processes could not be read."""
+    return max(((n - 1) * world() + place + 1 for place, n in enumerate(each) if n), default=0)
+
+
+@contextlib.contextmanager
+def _lost() -> Iterator[None]:
+    """Say in a word what torch says in many: the other side of a connection is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise Lost("another process of this run ended, or does not answer") from error
