@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -64,6 +65,19 @@ class Examples:
                 yield Examples(self.images[index[0] : index[-1] + 1], self.labels[index[0] : index[-1] + 1])
             elif len(index) > 1 or size == 1:
                 yield self.take(index.to(self.labels.device))
+
+
+def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:
+    """A batch a part at a time, and whether it is the last one.
+
+    A single image left over has no variance to normalise by: it goes with the part before it.
+    """
+    size = at_a_time or max(1, len(batch))
+    bounds = [*range(0, len(batch), size), len(batch)]
+    if len(bounds) > 2 and size > 1 and bounds[-1] - bounds[-2] == 1:
+        del bounds[-2]
+    for start, end in pairwise(bounds):
+        yield Examples(batch.images[start:end], batch.labels[start:end]), end == len(batch)
 
 
 AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)
