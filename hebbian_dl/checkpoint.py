@@ -11,17 +11,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hebbian_dl import ranks
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be used; training never silently starts anew."""
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write a checkpoint to a temporary file and rename it."""
+    """Write a checkpoint to a temporary file and rename it; of several processes the one that leads does."""
+    if ranks.rank() > 0:
+        return
     unfinished = path.with_name(path.name + ".unfinished")
     held = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     save_file(held, unfinished, {"facts": json.dumps(facts), "crc32": str(_crc32(held))})
     unfinished.replace(path)
+
+
+def delete(path: Path) -> None:
+    """Delete a checkpoint that is done with, if it is there; of several processes the one that leads does."""
+    if ranks.rank() == 0:
+        path.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

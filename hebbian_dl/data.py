@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hebbian_dl import ranks
 from protocols.datasets import LabelledImages
 from protocols.examples import ImageSplits
 
@@ -27,7 +28,7 @@ class Images(Protocol):
         """Some of them."""
 
     def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
-        """All of them in batches, in some order.
+        """All of them in batches, in some order; of each batch what is this process's (`ranks.own`), perhaps nothing.
 
         `draw` seeds random crops and reflections, where there are any; None for the images as they are.
         """
@@ -57,25 +58,32 @@ class Examples:
         return Examples(self.images[index], self.labels[index])
 
     def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
-        """All of them in batches, in some order; a last batch of one image, which has no variance, is left out."""
-        for index in (torch.arange(len(self)) if order is None else order).split(size):
-            if order is None:
-                yield Examples(self.images[index[0] : index[-1] + 1], self.labels[index[0] : index[-1] + 1])
-            elif len(index) > 1 or size == 1:
-                yield self.take(index.to(self.labels.device))
+        """As in `Images`; a last batch of one image, which has no variance, is left out of an order."""
+        if order is None:
+            for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
+                yield Examples(ranks.own(images), ranks.own(labels))
+        else:
+            for index in order.split(size):
+                if len(index) > 1 or size == 1:
+                    yield self.take(ranks.own(index).to(self.labels.device))
 
 
 def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:
     """A batch a part at a time, and whether it is the last one.
 
-    A single image left over has no variance to normalise by: it goes with the part before it.
+    A single image left over has no variance to normalise by: it goes with the part before it. Of several processes'
+    batch each part is the part of all of them.
     """
-    size = at_a_time or max(1, len(batch))
-    bounds = [*range(0, len(batch), size), len(batch)]
-    if len(bounds) > 2 and size > 1 and bounds[-1] - bounds[-2] == 1:
+    if at_a_time is None:
+        yield batch, True
+        return
+    each = ranks.counts(len(batch))
+    bounds = ranks.bounds(each, at_a_time)
+    if len(bounds) > 2 and at_a_time > 1 and sum(bounds[-1]) - sum(bounds[-2]) < 2:
         del bounds[-2]
-    for start, end in pairwise(bounds):
-        yield Examples(batch.images[start:end], batch.labels[start:end]), end == len(batch)
+    for before, after in pairwise(bounds):
+        own = slice(before[ranks.rank()], after[ranks.rank()])
+        yield Examples(batch.images[own], batch.labels[own]), after == each
 
 
 AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)

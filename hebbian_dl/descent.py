@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl import ranks
 from hebbian_dl.data import Examples, in_parts
 from hebbian_dl.training import halved
 from protocols.network import GradientDescent
@@ -36,18 +37,21 @@ class Descent:
             group["lr"] = halved(epoch, self.spec.learning_rate, self.spec.halve_from, self.spec.halve_every)
 
     def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
-        """Go down the loss of a batch, the mean of its images', unless it is NaN or infinite; gives the loss.
+        """Go down the loss of a batch, the mean of all its images', unless it is NaN or infinite; gives the loss.
 
         Then the weights stay as they are.
         """
-        total = torch.zeros((), device=batch.images.device)
+        n, total = sum(ranks.counts(len(batch))), torch.zeros((), device=batch.images.device)
         for part, _ in in_parts(batch, self.spec.at_a_time):
-            loss = loss_of(part) * (len(part) / len(batch))
-            total = total + loss.detach()
+            loss = loss_of(part) * (len(part) / n)
+            value = loss.detach().clone() if len(part) else torch.zeros_like(loss)  # the mean of no image is NaN
+            ranks.add_up(value)
+            total = total + value
             if not torch.isfinite(total):
                 break
             loss.backward()
         else:
+            ranks.add_up(*(p.grad for p in self.model.parameters() if p.grad is not None))
             self.optimizer.step()
         self.optimizer.zero_grad()
         return total

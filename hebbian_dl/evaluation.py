@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl import ranks
 from hebbian_dl.data import Images
 
 BATCH = 500
@@ -13,8 +14,8 @@ RANKED = 2000  # images whose features' effective rank is taken
 
 @torch.no_grad()
 def outputs(model: Callable[[Tensor], Tensor], images: Images, batch: int = BATCH) -> tuple[Tensor, Tensor]:
-    """What a model in evaluation mode gives of images, and their labels, batch by batch."""
-    pairs = [(model(part.images), part.labels) for part in images.batches(batch)]
+    """What a model in evaluation mode gives of images, and their labels, batch by batch, in all processes."""
+    pairs = [(ranks.gathered(model(part.images)), ranks.gathered(part.labels)) for part in images.batches(batch)]
     return torch.cat([output for output, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
 

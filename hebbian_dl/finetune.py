@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl import ranks
 from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.descent import Descent
 from hebbian_dl.evaluation import evaluate
@@ -19,13 +20,27 @@ class ChannelsLast(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
 
+class Dropout(nn.Dropout):
+    """torch's; the processes that share a batch drop what one process would."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (n, ...) -> the same."""
+        if not self.training or ranks.world() == 1:
+            return super().forward(inputs)
+
+        def mask(n: int) -> Tensor:
+            return nn.functional.dropout(inputs.new_ones(n, *inputs.shape[1:]), self.p)
+
+        return inputs * ranks.drawn(mask, len(inputs))
+
+
 def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: float) -> nn.Sequential:
     """A network with dropout and a linear layer on top, which torch's global generator draws."""
     device = next(network.parameters()).device
     for _, layer in hebbian_layers(network):
         layer.plastic = False
     head = nn.Linear(n_features, n_classes)
-    return nn.Sequential(ChannelsLast(), network, nn.Dropout(dropout), head).to(device)
+    return nn.Sequential(ChannelsLast(), network, Dropout(dropout), head).to(device)
 
 
 def supervised_training(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from hebbian_dl import rules
+from hebbian_dl import ranks, rules
 from hebbian_dl.geometry import Geometry
 from protocols.rules import Rule
 
@@ -27,6 +27,7 @@ class Hebbian(nn.Module):
 
     Its update lands in ``weight.grad``, with the sign of a gradient, so that any torch optimizer applies it; several
     forwards before ``zero_grad()`` count as one batch. Or, where `learning_rate` is set, in the weights themselves.
+    The processes of a `torch.distributed` group learn from the patches of all of them.
 
     Parameters
     ----------
@@ -73,6 +74,7 @@ class Hebbian(nn.Module):
             return self._respond(inputs)
         with torch.no_grad():
             output, sums = self._learn(inputs)
+            ranks.add_up(sums.total, sums.weight)
             self._check_finite(inputs, output, sums)
             if not self.activated:
                 output = self._respond(inputs)  # with the weights as they were, as the rule's output
@@ -115,10 +117,11 @@ class Hebbian(nn.Module):
     def _check_finite(self, inputs: Tensor, output: Tensor, sums: rules.Sums) -> None:
         """Refuse NaN and infinity, which show in the update, and in inputs or output: the smaller ones are looked at.
 
-        The output alone does not tell: relu(-inf) is 0.
+        The output alone does not tell: relu(-inf) is 0. Of several processes all must see the same: the update.
         """
         around = (inputs, output)
-        looked_at = around if sum(map(torch.numel, around)) < sums.total.numel() else (sums.total,)
+        smaller = ranks.world() == 1 and sum(map(torch.numel, around)) < sums.total.numel()
+        looked_at = around if smaller else (sums.total,)
         if not all(torch.isfinite(tensor.sum()) for tensor in looked_at):
             cause = "the update holds" if torch.isfinite(self.weight).all() else "the weights hold"
             raise NotFinite(self, f"{cause} NaN or infinity")

@@ -87,9 +87,7 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return _Moments.apply(inputs)
 
 
-def over_all(
-    norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, found: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
+def over_all(norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, found: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     """What `norm` gives in training, by the moments found over all processes.
 
     Raises

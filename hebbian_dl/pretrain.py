@@ -6,6 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl import ranks
 from hebbian_dl.data import Examples, Images, Splits, in_parts
 from hebbian_dl.evaluation import RANKED, effective_rank, nearest_class_mean, outputs
 from hebbian_dl.layers import Hebbian, hebbian_layers
@@ -79,7 +80,7 @@ def hebbian_training(
                     layer.more_to_come = not last
                 features = forward(part.images, stage[1])
                 if stage[1] == len(network):
-                    means.add(features, part.labels)
+                    means.add(ranks.gathered(features.float()), ranks.gathered(part.labels))
 
     def score() -> Record:
         if stage[1] < len(network):

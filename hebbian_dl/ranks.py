@@ -58,6 +58,20 @@ def counts(n: int) -> list[int]:
     return found.tolist()
 
 
+def bounds(each: list[int], size: int) -> list[list[int]]:
+    """How many images each process has before every so-manyth of the batch, from none to all.
+
+    Parameters
+    ----------
+    each
+        As `counts` gives it.
+    size
+        A multiple of the number of processes, so that each part of the batch is shared as a batch is.
+    """
+    places = [*range(0, _places(each), size), _places(each)]
+    return [[min(n, -(-(place - number) // len(each))) for number, n in enumerate(each)] for place in places]
+
+
 def anywhere(condition: bool) -> bool:
     """Whether a condition holds in any process."""
     return any(counts(int(condition)))
@@ -109,8 +123,8 @@ def _places(each: list[int]) -> int:
 
 @contextlib.contextmanager
 def _lost() -> Iterator[None]:
-    """Say in a word what torch says in many: the other side of a connection is gone."""
+    """Say what torch says in many words: the other side of a connection is gone."""
     try:
         yield
     except RuntimeError as error:
-        raise Lost("another process of this run ended, or does not answer") from error
+        raise Lost("another process ended, or does not answer") from error

@@ -11,12 +11,20 @@ import numpy as np
 from rich.console import Console
 
 from figures.after_run import make_if_possible
+from hebbian_dl import torchrun
 from protocols import cli, store
 from protocols.curriculum import expand_association
 from protocols.examples import load_images
 from protocols.faults import ProtocolFault
 from protocols.machine import cores
-from protocols.network import AssociativeNetwork, n_labelled, regime_name
+from protocols.network import (
+    AssociativeNetwork,
+    GradientDescent,
+    HebbianPretraining,
+    NoPretraining,
+    n_labelled,
+    regime_name,
+)
 from protocols.progress import SeedProgress
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.seed_processes import run_seeds
@@ -38,6 +46,7 @@ class NetworkLearner:
             if importlib.util.find_spec(package) is None:
                 raise ProtocolFault([f"network: {package} is not installed (pip install '.[deep,data]')"])
         device_of(options.device)
+        _check_processes(protocol, options)
         match protocol:
             case NetworkProtocol():
                 _check_regimes(protocol)
@@ -57,6 +66,7 @@ class NetworkLearner:
         """Run what is not finished yet, seed by seed and method by method, then summarise all."""
         from hebbian_dl import experiment
 
+        torchrun.check_begun(run)
         names = experiment.task_names(protocol)
         parts = {index: part for index, name in enumerate(names) if (part := run.load_part(name)) is not None}
         if parts:
@@ -64,10 +74,11 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         device = device_of(options.device)
         if missing:
-            jobs = 1 if device == "cuda" else min(options.jobs or cores(), len(missing))
-            threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
-            console.print(f"{len(missing)} trainings on {device}, {jobs} at a time, {threads} threads each.")
+            jobs, threads = _shares(device, min(options.jobs or cores(), len(missing)))
+            together = f" in {n} processes" if (n := torchrun.n_processes()) > 1 else ""
+            console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{together}, {threads} threads each.")
             task = functools.partial(experiment.run_task, protocol, device, threads, run)
+            task = torchrun.leading(task, device)
             with (
                 SeedProgress(console, missing, "training") as progress,
                 contextlib.closing(run_seeds(task, missing, jobs, progress.report, PRELOAD, names)) as results,
@@ -76,6 +87,7 @@ class NetworkLearner:
                     run.save_part(names[index], part)
                     parts[index] = part
                     progress.report(index, 1.0)
+        torchrun.end(run)
         targets = read_targets(options.targets) if options.targets else []
         ordered = [parts[index] for index in range(len(names))]
         metrics = experiment.summarise(protocol, ordered, targets)
@@ -85,6 +97,7 @@ class NetworkLearner:
             for path, array in part.items()
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
+        facts |= {"processes": torchrun.n_processes()}
         return metrics, facts | experiment.facts(protocol), arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
@@ -115,7 +128,53 @@ def device_of(asked: str) -> str:
 
     if asked == "cuda" and not torch.cuda.is_available():
         raise ProtocolFault(["--device cuda: torch finds no CUDA device; allowed: auto, cpu"])
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    if (n := torchrun.n_here()) > (found := torch.cuda.device_count()):
+        raise ProtocolFault(
+            [f"--device {asked}: {found} GPUs for {n} processes on a machine; allowed: a GPU each, or --device cpu"]
+        )
+    return "cuda"
+
+
+def _shares(device: str, trainings: int) -> tuple[int, int]:
+    """Trainings at a time, and threads of each."""
+    if torchrun.n_processes() > 1:
+        return 1, torchrun.threads()
+    jobs = 1 if device == "cuda" else trainings
+    return jobs, int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
+
+
+def _check_processes(protocol: Protocol, options: cli.Options) -> None:
+    """Refuse what several processes cannot share."""
+    n = torchrun.n_processes()
+    if n == 1:
+        return
+    processes = f"{n} processes"
+    if (options.jobs or 1) > 1:
+        raise ProtocolFault([f"--jobs {options.jobs}: allowed: 1 with torchrun, whose {processes} share a training"])
+    match protocol:
+        case AssociationProtocol():
+            raise ProtocolFault([f"network: learns images one by one; allowed: 1 process, without torchrun"])
+        case NetworkProtocol(network=network):
+            trainings = {f"network.methods.{name}": method for name, method in network.methods.items()}
+            faults = [
+                fault
+                for path, training in [*trainings.items(), ("network.finetuning", network.finetuning)]
+                if not isinstance(training, NoPretraining)
+                for fault in _not_shared(path, training, n)
+            ]
+            if faults:
+                raise ProtocolFault(faults)
+
+
+def _not_shared(path: str, training: HebbianPretraining | GradientDescent, n: int) -> list[str]:
+    """What of a training is too small for so many processes, or does not divide."""
+    if training.batch < n:
+        return [f"{path}.batch: {training.batch}; allowed: at least {n}, the number of processes"]
+    if training.at_a_time is not None and training.at_a_time % n:
+        return [f"{path}.at_a_time: {training.at_a_time}; allowed: a multiple of {n}, the number of processes"]
+    return []
 
 
 def _check_regimes(protocol: NetworkProtocol) -> None:
@@ -131,7 +190,7 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
             )
 
 
-app = cli.command(NetworkLearner())
+app = cli.command(NetworkLearner(), torchrun.carry_out)
 
 if __name__ == "__main__":
-    cli.main(app)
+    torchrun.main(app)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hebbian_dl import checkpoint, networks
+from hebbian_dl import checkpoint, networks, ranks
 from hebbian_dl.data import Images, Splits, labelled_order, normalised
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import classifier, supervised_training
@@ -86,12 +86,12 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     for index, regime in enumerate(regimes):
         part = f"seed_{state.seed}_{name}_{regime_name(regime)}"
         result = state.run.load_part(part)
-        if result is None:
+        if ranks.agreed(result is None):
             labelled = order[: n_labelled(regime, len(order))]
             what = f"{name}/{regime_name(regime)}"
             result = _finetuned(state, what, network, labelled, _share(report, index + 1, shares))
             state.run.save_part(part, result)
-        results.append(result)
+        results.append(cast(Part, result))
         report((index + 2) / shares)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
     first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
@@ -119,7 +119,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
     finished = networks.path_of(state.run.partial, name, state.seed)
     path = state.run.partial / f"seed_{state.seed}_{name}.safetensors"
     finished.parent.mkdir(exist_ok=True)
-    if finished.exists():
+    if ranks.agreed(finished.exists()):
         facts = networks.restore(drawn, finished, name, state.seed)
     else:
         started = time.monotonic()
@@ -128,7 +128,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
         facts = {"method": name, "seed": state.seed, "history": training.history, "epoch": training.best_epoch}
         facts["wall_s"] = round(time.monotonic() - started, 3)
         checkpoint.save(finished, drawn.learner.state_dict(), facts)
-    path.unlink(missing_ok=True)  # also where an earlier run ended between the two
+    checkpoint.delete(path)  # also where an earlier run ended between the two
     history = facts["history"]
     records = {f"pretraining/{key}": np.array([record[key] for record in history]) for key in history[0]}
     return drawn.features, records | {f"pretraining/{key}": np.array(facts[key]) for key in ("epoch", "wall_s")}
@@ -170,7 +170,7 @@ def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndar
     training.run(state.seed, path, state.log, report)
     tested = evaluate(model, state.splits.test)
     network.load_state_dict(before)
-    path.unlink()
+    checkpoint.delete(path)
     best = training.history[training.best_epoch]
     return {
         "top1": np.array(tested["top1"]),

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl import checkpoint
+from hebbian_dl import checkpoint, ranks
 from hebbian_dl.data import Examples, Images
 from hebbian_dl.layers import NotFinite
 from hebbian_dl.seeding import seed_torch
@@ -100,7 +100,8 @@ class Training:
         CheckpointError
             If the checkpoint is damaged, or of another network.
         """
-        generators = self._restore(path, seed) if path is not None and path.exists() else None
+        begun = path is not None and ranks.agreed(path.exists())
+        generators = self._restore(path, seed) if path is not None and begun else None
         self._saved = time.monotonic()
         for epoch in range(len(self.history), self.epochs):
             started = time.monotonic()
@@ -108,14 +109,14 @@ class Training:
             generators = None
             wall_s = round(time.monotonic() - started, 3)
             self._check_finite(epoch)
-            record = self.score()
+            record = ranks.agreed(self.score())
             if self.best_by is not None and math.isnan(record[self.best_by]):  # it would win every comparison
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
             self.history.append(record | ({} if loss is None else {"training_loss": loss}))
             if self.best_by is not None and self.best_epoch == epoch:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             self.watch(record)
-            if log is not None:
+            if log is not None and ranks.rank() == 0:
                 line = {"training": self.name, "seed": seed, "epoch": epoch, "wall_s": wall_s} | self.history[-1]
                 with open(log, "a") as file:
                     file.write(json.dumps(line) + "\n")
@@ -144,7 +145,9 @@ class Training:
             set_generators(generators)
         n_steps = -(-len(order) // self.batch)
         for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
-            if len(batch) >= min(2, self.batch):  # of a batch of unreadable images, too little may be left
+            if sum(ranks.counts(len(batch))) >= min(
+                2, self.batch
+            ):  # of a batch of unreadable images, too little may be left
                 self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
             self.steps += 1
             if path is not None and self.steps < n_steps and self._due():
@@ -161,15 +164,12 @@ class Training:
             loss = self.step(batch)
         except NotFinite as fault:
             name = next((n for n, module in self.model.named_modules() if module is fault.layer), "")
-            cause = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else str(fault)
-            raise Diverged(f"{where}, layer {name}: {cause}") from None
+            raise Diverged(f"{where}, layer {name}: {_of_images(batch) or fault}") from None
         if loss is not None:
             self.losses.append(loss.detach())
             if not torch.isfinite(loss):
-                cause = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else ""
-                cause = cause or first_not_finite(self.model) or ""
-                cause = cause or "the loss is NaN or infinite; allowed: a smaller learning rate"
-                raise Diverged(f"{where}: {cause}")
+                cause = _of_images(batch) or first_not_finite(self.model)
+                raise Diverged(f"{where}: {cause or 'the loss is NaN or infinite; allowed: a smaller learning rate'}")
 
     def _check_finite(self, epoch: int) -> None:
         if (where := first_not_finite(self.model)) is not None:
@@ -217,6 +217,12 @@ class Training:
 
     def _parameters(self) -> list[Any]:
         return [p for group in self.optimizer.param_groups for p in group["params"]] if self.optimizer else []
+
+
+def _of_images(batch: Examples) -> str | None:
+    """What is wrong with the images of a batch, in whichever process."""
+    wrong = ranks.anywhere(not torch.isfinite(batch.images).all())
+    return "the images hold NaN or infinity" if wrong else None
 
 
 def get_generators() -> dict[str, Tensor]:

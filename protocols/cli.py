@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
@@ -54,8 +54,12 @@ class Learner(Protocol):
         """Draw the run's figures."""
 
 
-def command(learner: Learner) -> typer.Typer:
-    """The command-line program of a learner."""
+#: What is done with a protocol: learner, protocol, options, the folder of runs, whether to print JSON, whether to repeat.
+CarryOut = Callable[[Learner, Experiment, Options, Path, bool, bool], None]
+
+
+def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
+    """The command-line program of a learner; `carry_out` in place of `run_and_show` where there is more to it."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @app.command()
@@ -83,7 +87,7 @@ def command(learner: Learner) -> typer.Typer:
             print(store.resolved(loaded))
             print("\n".join(learner.plan(loaded, options)))
             return
-        _run(learner, loaded, options, out, json_, force)
+        (carry_out or run_and_show)(learner, loaded, options, out, json_, force)
 
     return app
 
@@ -93,7 +97,10 @@ def targets_of(name: str, protocol: Experiment) -> Path | None:
     return None if protocol.targets is None else find(name).parent / protocol.targets
 
 
-def _run(learner: Learner, protocol: Experiment, options: Options, out: Path, as_json: bool, force: bool) -> None:
+def run_and_show(
+    learner: Learner, protocol: Experiment, options: Options, out: Path, as_json: bool, force: bool
+) -> None:
+    """Run an experiment, or find it finished, and print its result."""
     messages = Console(stderr=True, highlight=False)
     with kept_on_interruption(messages, out):
         run = perform(learner, protocol, options, out, messages, force=force)
@@ -109,8 +116,8 @@ def perform(
     learner: Learner, protocol: Experiment, options: Options, out: Path, messages: Console, *, force: bool = False
 ) -> store.Run:
     """Run an experiment, unless it is finished already; `force` runs it again all the same."""
-    inputs = {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
-    run = store.Run(out, protocol, store.run_hash(protocol, inputs, learner.packages))
+    inputs = inputs_of(protocol, options)
+    run = run_of(learner, protocol, options, out)
     if run.complete and not force:
         messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
         return run
@@ -123,6 +130,16 @@ def perform(
             run.finish(metrics, facts, arrays, inputs)
     learner.figures(run.path, messages)
     return run
+
+
+def inputs_of(protocol: Experiment, options: Options) -> dict[str, bytes]:
+    """The files beside the protocol that a result depends on."""
+    return {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
+
+
+def run_of(learner: Learner, protocol: Experiment, options: Options, out: Path) -> store.Run:
+    """Where a run is, or will be."""
+    return store.Run(out, protocol, store.run_hash(protocol, inputs_of(protocol, options), learner.packages))
 
 
 @contextlib.contextmanager
@@ -143,24 +160,31 @@ def result_console() -> Console:
 
 
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
-    """Run the command; exit codes 0 done, 1 failed while running, 2 wrong input, 130 interrupted."""
+    """Run the command, say what went wrong, exit."""
+    code, lines = outcome(app, arguments)
+    tell(lines)
+    sys.exit(code)
+
+
+def outcome(app: typer.Typer, arguments: Sequence[str] | None = None) -> tuple[int, list[str]]:
+    """Run the command; exit codes 0 done, 1 failed while running, 2 wrong input, 130 interrupted; and what to say."""
     try:
         with interruption.noted():
             code = typer.main.get_command(app).main(
                 args=None if arguments is None else list(arguments), standalone_mode=False
             )
     except ProtocolFault as fault:
-        _fail(fault.lines, 2)
+        return 2, fault.lines
     except UsageError as error:
-        _fail([error.format_message().replace("\n", " ")], 2)
+        return 2, [error.format_message().replace("\n", " ")]
     except (KeyboardInterrupt, typer.Abort):
-        _fail(["interrupted"], 130)
+        return 130, ["interrupted"]
     except (RuntimeError, store.RunInUse, MemoryError, OSError) as error:
-        _fail([str(error) or type(error).__name__], 1)
-    sys.exit(code or 0)
+        return 1, [str(error) or type(error).__name__]
+    return code or 0, []
 
 
-def _fail(lines: Sequence[str], code: int) -> None:
+def tell(lines: Sequence[str]) -> None:
+    """Say what went wrong, a line each."""
     for line in lines:
         print(f"error: {line}", file=sys.stderr)
-    sys.exit(code)

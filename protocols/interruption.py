@@ -9,12 +9,14 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _asked = threading.Event()
+_by: list[int] = []
 
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
     """Raise KeyboardInterrupt on SIGINT and SIGTERM, and remember it for `check`."""
     _asked.clear()
+    _by.clear()
     before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     hook, sys.unraisablehook = sys.unraisablehook, _tell_unless_interrupted
     try:
@@ -23,6 +25,11 @@ def noted() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def terminated() -> bool:
+    """Whether it was SIGTERM that interrupted: another program, and not a person at a keyboard."""
+    return signal.SIGTERM in _by
 
 
 def check() -> None:
@@ -37,6 +44,7 @@ def _tell_unless_interrupted(dropped: Any) -> None:
         sys.__unraisablehook__(dropped)
 
 
-def _interrupt(*_: object) -> None:
+def _interrupt(number: int, _: object) -> None:
+    _by.append(number)
     _asked.set()
     raise KeyboardInterrupt

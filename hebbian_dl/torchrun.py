@@ -1,0 +1,187 @@
+"""The command in several processes: ``torchrun --nproc-per-node 2 -m hebbian_dl.run PROTOCOL``.
+
+All processes are given the same command and see one file system. The one of rank 0 leads: it runs the command as one
+process would, and names each training before it begins; the others follow, write nothing and say nothing. Who fails
+first says why, once for all, and all end with that exit code.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from protocols import cli, interruption, store
+from protocols.faults import ProtocolFault
+from protocols.machine import cores
+from protocols.schema import Protocol
+from protocols.watching import unheard
+
+if TYPE_CHECKING:
+    from torch import distributed as dist
+
+TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
+BEGUN_BY = "processes"  # a file in the directory of an unfinished run
+ENDED = "another process of this run ended, or torchrun was stopped; the same command goes on from the last checkpoint"
+Task = Callable[..., dict[str, np.ndarray]]
+
+
+def n_processes() -> int:
+    """How many processes torchrun started for this command."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def n_here() -> int:
+    """How many of them are on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or n_processes())
+
+
+def threads() -> int:
+    """Threads of each process: what OMP_NUM_THREADS says, or a fair share of the cores; torchrun sets it to 1."""
+    return int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // n_here()))
+
+
+def main(app: typer.Typer) -> None:
+    """Run the command, in one process or in step with the others."""
+    if n_processes() == 1:
+        cli.main(app)
+    for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also while another says why
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        rendezvous = _join()
+    except (RuntimeError, ValueError) as error:
+        cli.tell([f"torchrun: {str(error).splitlines()[0]}"])
+        sys.exit(1)
+    from torch import distributed as dist
+
+    with contextlib.ExitStack() as silence:
+        if dist.get_rank() > 0:
+            nowhere = silence.enter_context(open(os.devnull, "w"))
+            silence.enter_context(contextlib.redirect_stdout(nowhere))
+            silence.enter_context(contextlib.redirect_stderr(nowhere))
+        code, lines = cli.outcome(app)
+    if interruption.terminated():
+        code, lines = 1, [ENDED]
+    if code:
+        code, lines = _first_failure(rendezvous, code, lines)
+        cli.tell(lines)
+    else:
+        dist.destroy_process_group()
+    sys.exit(code)
+
+
+def carry_out(
+    learner: cli.Learner, protocol: Protocol, options: cli.Options, out: Path, as_json: bool, force: bool
+) -> None:
+    """Lead or follow; one process does what it always does."""
+    if n_processes() == 1:
+        return cli.run_and_show(learner, protocol, options, out, as_json, force)
+    from hebbian_dl import ranks
+
+    if ranks.rank() == 0:
+        cli.run_and_show(learner, protocol, options, out, as_json, force)
+        ranks.agreed(None)  # that was all
+    else:
+        _follow(learner, protocol, options, out)
+    return None
+
+
+def leading(task: Task, device: str) -> Task:
+    """A training, by its index, that the other processes are told of."""
+    if n_processes() == 1:
+        return task
+    from hebbian_dl import ranks
+
+    def named(index: int, *given: Any) -> dict[str, np.ndarray]:
+        ranks.agreed({"training": index, "device": device})
+        return task(index, *given)
+
+    return named
+
+
+def check_begun(run: store.Run) -> None:
+    """Refuse to go on with what other processes, or more of them, began: it would not be the same run.
+
+    Raises
+    ------
+    ProtocolFault
+        If the unfinished run was begun by another number of processes.
+    """
+    n, record = n_processes(), run.partial / BEGUN_BY
+    if record.exists():
+        begun = record.read_text().strip()
+    else:
+        begun = "1" if any(run.partial.iterdir()) else str(n)
+    if begun != str(n):
+        raise ProtocolFault([f"{run.partial}: was begun by {_spelled(begun)}; allowed: {begun}, or --force"])
+    if n > 1:
+        unfinished = record.with_name(BEGUN_BY + ".unfinished")
+        unfinished.write_text(f"{n}\n")
+        unfinished.replace(record)
+
+
+def end(run: store.Run) -> None:
+    """All trainings are finished: how many processes shared them is no longer asked."""
+    (run.partial / BEGUN_BY).unlink(missing_ok=True)
+
+
+class _Reading(store.Run):
+    """A run that another process writes."""
+
+    def save_part(self, name: str, arrays: Any) -> None:
+        """Leave it to the process that leads."""
+
+
+def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out: Path) -> None:
+    """Take part in the trainings that the leader names, until there are no more."""
+    from hebbian_dl import experiment, ranks
+    from hebbian_dl.run import device_of
+
+    run = _Reading(out, protocol, cli.run_of(learner, protocol, options, out).path.name)
+    checked = False
+    while (told := ranks.agreed(None)) is not None:
+        device = device_of(told["device"])
+        if not checked:
+            learner.check(protocol, options)
+            if not run.partial.is_dir():
+                raise RuntimeError(f"{run.partial}: not there; allowed: the same code and file system for all processes")
+            checked = True
+        experiment.run_task(protocol, device, threads(), run, told["training"], unheard)
+
+
+def _join() -> "dist.Store":
+    """Meet the other processes; gives the store that outlives any of them."""
+    import torch
+    from torch import distributed as dist
+
+    rendezvous, rank, world = next(dist.rendezvous("env://", timeout=TIMEOUT))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+    group = dist.PrefixStore("group", rendezvous)
+    dist.init_process_group(backend, store=group, rank=rank, world_size=world, timeout=TIMEOUT)
+    return rendezvous
+
+
+def _first_failure(rendezvous: "dist.Store", code: int, lines: list[str]) -> tuple[int, list[str]]:
+    """Exit code of the process that failed first, and what is left to say: nothing, unless it is this one."""
+    own = json.dumps([os.getpid(), os.environ.get("RANK"), code, lines])
+    try:
+        first = rendezvous.compare_set("first failure", "", own).decode()
+    except RuntimeError:  # the store is gone as well
+        return code, lines
+    return int(json.loads(first)[2]), lines if first == own else []
+
+
+def _spelled(n: str) -> str:
+    return "1 process" if n == "1" else f"{n} processes"
+
+
