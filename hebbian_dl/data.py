@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -27,8 +28,11 @@ class Images(Protocol):
     def take(self, index: Tensor) -> "Images":
         """Some of them."""
 
-    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
-        """All of them in batches, in some order."""
+    def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
+        """All of them in batches, in some order.
+
+        `draw` seeds random crops and reflections, where there are any; None for the images as they are.
+        """
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,26 @@ class Examples:
         """Some of them."""
         return Examples(self.images[index], self.labels[index])
 
-    def batches(self, size: int, order: Tensor | None = None) -> Iterator["Examples"]:
+    def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
         """All of them in batches, in some order; a last batch of one image, which has no variance, is left out."""
         for index in (torch.arange(len(self)) if order is None else order).split(size):
             if order is None:
                 yield Examples(self.images[index[0] : index[-1] + 1], self.labels[index[0] : index[-1] + 1])
             elif len(index) > 1 or size == 1:
                 yield self.take(index.to(self.labels.device))
+
+
+def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:
+    """A batch a part at a time, and whether it is the last one.
+
+    A single image left over has no variance to normalise by: it goes with the part before it.
+    """
+    size = at_a_time or max(1, len(batch))
+    bounds = [*range(0, len(batch), size), len(batch)]
+    if len(bounds) > 2 and size > 1 and bounds[-1] - bounds[-2] == 1:
+        del bounds[-2]
+    for start, end in pairwise(bounds):
+        yield Examples(batch.images[start:end], batch.labels[start:end]), end == len(batch)
 
 
 AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)

@@ -8,6 +8,8 @@ from protocols.network import (
     AssociativeNetwork,
     Convolution,
     Dense,
+    GradientDescent,
+    HebbianPretraining,
     Layer,
     Network,
     NoPretraining,
@@ -85,8 +87,8 @@ def check_network(protocol: "NetworkProtocol") -> None:
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
-            _check_batch(f"network.methods.{name}.batch", method.batch, network)
-    _check_batch("network.finetuning.batch", network.finetuning.batch, network)
+            _check_batch(f"network.methods.{name}", method, network)
+    _check_batch("network.finetuning", network.finetuning, network)
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
@@ -118,9 +120,13 @@ def _check_layers(layers: tuple[Layer, ...], data: ImageData | FileData) -> None
         raise ValueError("network.layers: a map after a dense layer; allowed: dense and norm")
 
 
-def _check_batch(path: str, batch: int, network: Network) -> None:
-    if batch == 1 and any(isinstance(layer, Normalisation) for layer in network.layers):
-        raise ValueError(f"{path}: 1; allowed: at least 2, for batch normalisation")
+def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:
+    normalised = any(isinstance(layer, Normalisation) for layer in network.layers)
+    for key, n in (("batch", training.batch), ("at_a_time", training.at_a_time)):
+        if n == 1 and normalised:
+            raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for batch normalisation")
+    if training.at_a_time is not None and training.at_a_time > training.batch:
+        raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
 
 
 def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:

@@ -95,6 +95,9 @@ class HebbianPretraining(Section):
         Of plain steps; weights += learning_rate * update.
     epochs, batch
         Passes over the training images, and images a step.
+    at_a_time
+        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
+        sums of all parts give its one update. Batch normalisation takes its statistics from each part.
     whitening
         Regularisation of the ZCA whitening, which holds in pre-training, fine-tuning and tests; null for none.
     layers
@@ -111,6 +114,7 @@ class HebbianPretraining(Section):
     learning_rate: Positive
     epochs: Count = 20
     batch: Count = 64
+    at_a_time: Count | None = None
     whitening: Positive | None = None
     layers: Literal["together", "one_by_one"] = "together"
     selection: Literal["last", "labelled", "label_free"] = "last"
@@ -124,6 +128,9 @@ class GradientDescent(Section):
     ----------
     epochs, batch
         Passes over the training images, and images a step.
+    at_a_time
+        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
+        gradients of all parts give its one update. Batch normalisation takes its statistics from each part.
     learning_rate, momentum
         Of the first epoch; of all epochs.
     halve_from, halve_every
@@ -132,6 +139,7 @@ class GradientDescent(Section):
 
     epochs: Count = 20
     batch: Count = 64
+    at_a_time: Count | None = None
     learning_rate: Positive = 1e-3
     momentum: Share = 0.9
     halve_from: Count = 10
