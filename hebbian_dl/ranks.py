@@ -77,18 +77,25 @@ def anywhere(condition: bool) -> bool:
     return any(counts(int(condition)))
 
 
-def agreed(value: T) -> T:
-    """The leader's value of what JSON can spell, given to all."""
+def agreed(value: T, by: int = 0) -> T:
+    """The value of one process, the leader, of what JSON can spell, given to all."""
     if world() == 1:
         return value
-    content = json.dumps(value).encode() if rank() == 0 else b""
+    content = json.dumps(value).encode() if rank() == by else b""
     size = torch.tensor([len(content)])
     add_up(size)
     spelled = torch.zeros(int(size), dtype=torch.uint8)
-    if rank() == 0:
+    if rank() == by:
         spelled += torch.frombuffer(bytearray(content), dtype=torch.uint8)
     add_up(spelled)
     return json.loads(bytes(spelled.tolist()))
+
+
+def joined(values: list[T]) -> list[T]:
+    """The values of all processes, of what JSON can spell; mostly none."""
+    if world() == 1:
+        return values
+    return [value for place, n in enumerate(counts(len(values))) if n for value in agreed(values, place)]
 
 
 def gathered(rows: Tensor) -> Tensor:

@@ -14,17 +14,9 @@ from figures.after_run import make_if_possible
 from hebbian_dl import torchrun
 from protocols import cli, store
 from protocols.curriculum import expand_association
-from protocols.examples import load_images
 from protocols.faults import ProtocolFault
 from protocols.machine import cores
-from protocols.network import (
-    AssociativeNetwork,
-    GradientDescent,
-    HebbianPretraining,
-    NoPretraining,
-    n_labelled,
-    regime_name,
-)
+from protocols.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.progress import SeedProgress
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.seed_processes import run_seeds
@@ -46,7 +38,7 @@ class NetworkLearner:
             if importlib.util.find_spec(package) is None:
                 raise ProtocolFault([f"network: {package} is not installed (pip install '.[deep,data]')"])
         device_of(options.device)
-        _check_processes(protocol, options)
+        torchrun.check(protocol, options)
         match protocol:
             case NetworkProtocol():
                 _check_regimes(protocol)
@@ -75,10 +67,9 @@ class NetworkLearner:
         device = device_of(options.device)
         if missing:
             jobs, threads = _shares(device, min(options.jobs or cores(), len(missing)))
-            together = f" in {n} processes" if (n := torchrun.n_processes()) > 1 else ""
-            console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{together}, {threads} threads each.")
-            task = functools.partial(experiment.run_task, protocol, device, threads, run)
-            task = torchrun.leading(task, device)
+            share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
+            console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")
+            task = torchrun.leading(functools.partial(experiment.run_task, protocol, device, threads, run), device)
             with (
                 SeedProgress(console, missing, "training") as progress,
                 contextlib.closing(run_seeds(task, missing, jobs, progress.report, PRELOAD, names)) as results,
@@ -97,8 +88,7 @@ class NetworkLearner:
             for path, array in part.items()
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
-        facts |= {"processes": torchrun.n_processes()}
-        return metrics, facts | experiment.facts(protocol), arrays
+        return metrics, facts | {"processes": torchrun.n_processes()} | experiment.facts(protocol), arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the comparison with what is published."""
@@ -145,47 +135,24 @@ def _shares(device: str, trainings: int) -> tuple[int, int]:
     return jobs, int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
 
 
-def _check_processes(protocol: Protocol, options: cli.Options) -> None:
-    """Refuse what several processes cannot share."""
-    n = torchrun.n_processes()
-    if n == 1:
-        return
-    processes = f"{n} processes"
-    if (options.jobs or 1) > 1:
-        raise ProtocolFault([f"--jobs {options.jobs}: allowed: 1 with torchrun, whose {processes} share a training"])
-    match protocol:
-        case AssociationProtocol():
-            raise ProtocolFault([f"network: learns images one by one; allowed: 1 process, without torchrun"])
-        case NetworkProtocol(network=network):
-            trainings = {f"network.methods.{name}": method for name, method in network.methods.items()}
-            faults = [
-                fault
-                for path, training in [*trainings.items(), ("network.finetuning", network.finetuning)]
-                if not isinstance(training, NoPretraining)
-                for fault in _not_shared(path, training, n)
-            ]
-            if faults:
-                raise ProtocolFault(faults)
-
-
-def _not_shared(path: str, training: HebbianPretraining | GradientDescent, n: int) -> list[str]:
-    """What of a training is too small for so many processes, or does not divide."""
-    if training.batch < n:
-        return [f"{path}.batch: {training.batch}; allowed: at least {n}, the number of processes"]
-    if training.at_a_time is not None and training.at_a_time % n:
-        return [f"{path}.at_a_time: {training.at_a_time}; allowed: a multiple of {n}, the number of processes"]
-    return []
-
-
 def _check_regimes(protocol: NetworkProtocol) -> None:
-    """Refuse fractions of the labels that are fewer images than classes."""
-    n, n_classes = len(load_images(protocol.data).training.labels), len(protocol.data.class_list)
+    """Refuse fractions of the labels that are fewer images than classes, or than processes."""
+    from hebbian_dl.estimate import n_images
+
+    n, n_classes = n_images(protocol.data)[0], len(protocol.data.class_list)
     for regime in protocol.network.regimes:
         if (labelled := n_labelled(regime, n)) < n_classes:
             raise ProtocolFault(
                 [
                     f"network.regimes: {regime:g} ({regime_name(regime)}) of {n} images are {labelled}; "
                     f"allowed: at least one for each of {n_classes} classes"
+                ]
+            )
+        if labelled < (least := torchrun.n_processes()):
+            raise ProtocolFault(
+                [
+                    f"network.regimes: {regime:g} ({regime_name(regime)}) of {n} images are {labelled}; "
+                    f"allowed: at least {least}, the number of processes"
                 ]
             )
 

@@ -20,8 +20,9 @@ import typer
 
 from protocols import cli, interruption, store
 from protocols.faults import ProtocolFault
-from protocols.machine import cores
-from protocols.schema import Protocol
+from protocols.machine import cores_of_each
+from protocols.network import GradientDescent, Method, NoPretraining
+from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.watching import unheard
 
 if TYPE_CHECKING:
@@ -40,12 +41,44 @@ def n_processes() -> int:
 
 def n_here() -> int:
     """How many of them are on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE") or n_processes())
+    return int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
 
 
 def threads() -> int:
     """Threads of each process: what OMP_NUM_THREADS says, or a fair share of the cores; torchrun sets it to 1."""
-    return int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // n_here()))
+    return int(os.environ.get("OMP_NUM_THREADS") or cores_of_each())
+
+
+def check(protocol: Protocol, options: cli.Options) -> None:
+    """Refuse what several processes cannot share.
+
+    Raises
+    ------
+    ProtocolFault
+        If there are several.
+    """
+    n = n_processes()
+    if n > 1 and (options.jobs or 1) > 1:
+        raise ProtocolFault([f"--jobs {options.jobs}: allowed: 1 with torchrun, whose processes share each training"])
+    match protocol:
+        case AssociationProtocol() if n > 1:
+            raise ProtocolFault(["network: learns from one image at a time; allowed: 1 process, without torchrun"])
+        case NetworkProtocol(network=network):
+            methods = {f"network.methods.{name}": method for name, method in network.methods.items()}
+            every = [*methods.items(), ("network.finetuning", network.finetuning)]
+            if faults := [fault for path, method in every for fault in _not_shared(path, method, n)]:
+                raise ProtocolFault(faults)
+
+
+def _not_shared(path: str, training: Method | GradientDescent, n: int) -> list[str]:
+    """What of a training is too small for so many processes, or does not divide."""
+    if isinstance(training, NoPretraining):
+        return []
+    if training.batch < n:
+        return [f"{path}.batch: {training.batch}; allowed: at least {n}, the number of processes"]
+    if training.at_a_time is not None and training.at_a_time % n:
+        return [f"{path}.at_a_time: {training.at_a_time}; allowed: a multiple of {n}, the number of processes"]
+    return []
 
 
 def main(app: typer.Typer) -> None:
@@ -115,10 +148,8 @@ def check_begun(run: store.Run) -> None:
         If the unfinished run was begun by another number of processes.
     """
     n, record = n_processes(), run.partial / BEGUN_BY
-    if record.exists():
-        begun = record.read_text().strip()
-    else:
-        begun = "1" if any(run.partial.iterdir()) else str(n)
+    unsaid = "1" if any(run.partial.iterdir()) else str(n)
+    begun = record.read_text().strip() if record.exists() else unsaid
     if begun != str(n):
         raise ProtocolFault([f"{run.partial}: was begun by {_spelled(begun)}; allowed: {begun}, or --force"])
     if n > 1:
@@ -151,7 +182,9 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
         if not checked:
             learner.check(protocol, options)
             if not run.partial.is_dir():
-                raise RuntimeError(f"{run.partial}: not there; allowed: the same code and file system for all processes")
+                raise RuntimeError(
+                    f"{run.partial}: not there; allowed: the same code and file system for all processes"
+                )
             checked = True
         experiment.run_task(protocol, device, threads(), run, told["training"], unheard)
 
@@ -183,5 +216,3 @@ def _first_failure(rendezvous: "dist.Store", code: int, lines: list[str]) -> tup
 
 def _spelled(n: str) -> str:
     return "1 process" if n == "1" else f"{n} processes"
-
-

@@ -54,7 +54,7 @@ class Learner(Protocol):
         """Draw the run's figures."""
 
 
-#: What is done with a protocol: learner, protocol, options, the folder of runs, whether to print JSON, whether to repeat.
+#: What is done with a protocol; called with learner, protocol, options, the folder of runs, --json, --force.
 CarryOut = Callable[[Learner, Experiment, Options, Path, bool, bool], None]
 
 

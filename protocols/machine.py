@@ -12,6 +12,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def cores_of_each() -> int:
+    """Cores for this process where torchrun started several of them on this machine."""
+    return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE") or 1))
+
+
 def processor_features() -> str:
     """What the processor can do: programs compiled for one do not run on every other."""
     try:
