@@ -8,7 +8,9 @@ same order. Without `torch.distributed` there is one process, and nothing is exc
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 T = TypeVar("T")
+ENDED = "another process of this run ended, or does not answer; the same command goes on from the last checkpoint"
 
 
 class Lost(RuntimeError):
@@ -30,6 +33,29 @@ def world() -> int:
 def rank() -> int:
     """The number of this process, from 0; the one of rank 0 leads, and alone writes files."""
     return dist.get_rank() if world() > 1 else 0
+
+
+def join(timeout: timedelta) -> dist.Store:
+    """Meet the processes that torchrun started; gives the store that outlives any of them.
+
+    Raises
+    ------
+    RuntimeError, ValueError
+        If they cannot be met.
+    """
+    rendezvous, number, n = next(dist.rendezvous("env://", timeout=timeout))
+    backend = "gloo"
+    if torch.cuda.is_available():
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
+    group = dist.PrefixStore("group", rendezvous)
+    dist.init_process_group(backend, store=group, rank=number, world_size=n, timeout=timeout)
+    return rendezvous
+
+
+def leave() -> None:
+    """Part from the others; a process that ended without it might be aborted by the threads that exchange."""
+    dist.destroy_process_group()
 
 
 def own(batch: Tensor) -> Tensor:
@@ -134,4 +160,4 @@ def _lost() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise Lost("another process ended, or does not answer") from error
+        raise Lost(ENDED) from error

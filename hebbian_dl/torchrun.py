@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
 BEGUN_BY = "processes"  # a file in the directory of an unfinished run
-ENDED = "another process of this run ended, or torchrun was stopped; the same command goes on from the last checkpoint"
 Task = Callable[..., dict[str, np.ndarray]]
 
 
@@ -85,29 +84,36 @@ def main(app: typer.Typer) -> None:
     """Run the command, in one process or in step with the others."""
     if n_processes() == 1:
         cli.main(app)
-    for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also while another says why
-        signal.signal(number, signal.SIG_IGN)
+    from hebbian_dl import ranks
+
     try:
-        rendezvous = _join()
+        rendezvous = ranks.join(TIMEOUT)
     except (RuntimeError, ValueError) as error:
         cli.tell([f"torchrun: {str(error).splitlines()[0]}"])
         sys.exit(1)
-    from torch import distributed as dist
-
-    with contextlib.ExitStack() as silence:
-        if dist.get_rank() > 0:
-            nowhere = silence.enter_context(open(os.devnull, "w"))
-            silence.enter_context(contextlib.redirect_stdout(nowhere))
-            silence.enter_context(contextlib.redirect_stderr(nowhere))
-        code, lines = cli.outcome(app)
-    if interruption.terminated():
-        code, lines = 1, [ENDED]
-    if code:
-        code, lines = _first_failure(rendezvous, code, lines)
+    for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also to one that says why
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        with _silence() if ranks.rank() > 0 else contextlib.nullcontext():
+            code, lines = cli.outcome(app)
+        if code:
+            code, lines = (1, [ranks.ENDED]) if interruption.terminated() else (code, lines)
+            code, lines = _first_failure(rendezvous, code, lines)
         cli.tell(lines)
-    else:
-        dist.destroy_process_group()
+    finally:
+        ranks.leave()
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Drop what is printed."""
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        yield
 
 
 def carry_out(
@@ -187,21 +193,6 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
                 )
             checked = True
         experiment.run_task(protocol, device, threads(), run, told["training"], unheard)
-
-
-def _join() -> "dist.Store":
-    """Meet the other processes; gives the store that outlives any of them."""
-    import torch
-    from torch import distributed as dist
-
-    rendezvous, rank, world = next(dist.rendezvous("env://", timeout=TIMEOUT))
-    backend = "gloo"
-    if torch.cuda.is_available():
-        backend = "cpu:gloo,cuda:nccl"
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
-    group = dist.PrefixStore("group", rendezvous)
-    dist.init_process_group(backend, store=group, rank=rank, world_size=world, timeout=TIMEOUT)
-    return rendezvous
 
 
 def _first_failure(rendezvous: "dist.Store", code: int, lines: list[str]) -> tuple[int, list[str]]:

@@ -1,0 +1,351 @@
+"""Two processes that share every batch, against one that has all of it: the same numbers in both, to 1e-12."""
+
+import functools
+import itertools
+import math
+import re
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, multiprocessing, nn
+from torch import distributed as dist
+
+from hebbian_dl import checkpoint, ranks, training
+from hebbian_dl.data import Examples, Splits, in_parts
+from hebbian_dl.evaluation import evaluate
+from hebbian_dl.finetune import Dropout, classifier, supervised_training
+from hebbian_dl.layers import Hebbian
+from hebbian_dl.models import build, n_features
+from hebbian_dl.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
+from hebbian_dl.pretrain import hebbian_training
+from hebbian_dl.semi_supervised import take_statistics
+from hebbian_dl.training import Diverged, Training
+from hebbian_dl.vae import BetaVae, vae_training
+from protocols.network import Finetuning, HebbianPretraining, Network, VaePretraining
+from tests.hebbian_dl.test_layers import PLACES, inputs_of, layer_of
+from tests.hebbian_dl.test_rules import RULES, draw_normal
+
+N_PROCESSES = 2
+SIZES = (5, 2, 1)  # of batches: of the last one the second process has nothing
+Found = dict[str, Tensor]
+
+LAYERS: list[dict[str, Any]] = [
+    *({"conv": 5, "kernel": 3}, {"norm": "plain"}, {"pool": 2}),
+    *({"dense": 8}, {"norm": "relative"}, {"dense": 6}),
+]
+SHAPE, N_CLASSES, BATCH = (1, 8, 8), 3, 8
+NETWORK = Network.model_validate({"layers": LAYERS, "methods": {"none": {"pretraining": "none"}}})
+
+
+def layers_in_place() -> Found:
+    """Every rule at every place, learning from batch after batch."""
+    found = {}
+    for place, (index, rule) in itertools.product(PLACES, enumerate(RULES)):
+        layer = layer_of(place, rule, chunk=2 if index % 2 else None)
+        layer.learning_rate = 0.1
+        outputs = [ranks.gathered(layer(ranks.own(inputs_of(place, n, seed=n)))) for n in SIZES]
+        found[f"{place} {index} weights"] = layer.weight.detach()
+        found |= {f"{place} {index} output {n}": output for n, output in zip(SIZES, outputs, strict=True)}
+    return found
+
+
+def layers_with_gradients() -> Found:
+    """Every rule at every place, an update left in ``.grad`` by two forwards."""
+    found = {}
+    for place, (index, rule) in itertools.product(PLACES, enumerate(RULES)):
+        layer = layer_of(place, rule)
+        for n in SIZES:
+            layer(ranks.own(inputs_of(place, n, seed=n)))
+        found[f"{place} {index}"] = layer.weight.grad
+    return found
+
+
+def normalisation() -> Found:
+    """Forth and back through each kind of batch normalisation, and what it remembers."""
+    found: Found = {}
+    kinds = {
+        "plain 0": (BatchNorm1d(4), (4,)),
+        "plain 2": (BatchNorm2d(4, momentum=0.3), (4, 3, 5)),
+        "relative 0": (RelativeBatchNorm(BatchNorm1d(4)), (4,)),
+        "relative 2": (RelativeBatchNorm(BatchNorm2d(4)), (4, 3, 5)),
+    }
+    for (name, (module, shape)), n in itertools.product(kinds.items(), (5, 2, 3)):
+        module.double()
+        inputs = 3 * draw_normal(n, *shape, seed=n) + 100  # a mean that a sum of squares would drown in
+        own = ranks.own(inputs).clone().requires_grad_()
+        output = module(own)
+        (output * ranks.own(draw_normal(n, *shape, seed=1)) + output.sin()).sum().backward()
+        found[f"{name} {n} output"] = ranks.gathered(output.detach())
+        found[f"{name} {n} gradient"] = ranks.gathered(own.grad)
+        gradients = {key: parameter.grad.clone() for key, parameter in module.named_parameters()}
+        ranks.add_up(*gradients.values())
+        found |= {f"{name} {n} {key}": gradient for key, gradient in gradients.items()}
+        found |= {f"{name} {n} {key}": value.double() for key, value in module.state_dict().items()}
+        module.zero_grad()
+    return found
+
+
+def examples(n: int = 3 * BATCH + 3, seed: int = 0) -> Examples:
+    """The last batch, of three images, is two here and one there."""
+    return Examples(draw_normal(n, *SHAPE, seed=seed), torch.arange(n) % N_CLASSES)
+
+
+def splits(part: Examples | None = None) -> Splits[Examples]:
+    return Splits(part or examples(), examples(11, 1), examples(9, 2))
+
+
+def method(rule: str, **options: Any) -> HebbianPretraining:
+    return HebbianPretraining.model_validate(
+        {"rule": {"rule": rule}, "learning_rate": 0.02, "epochs": 2, "batch": BATCH} | options
+    )
+
+
+def make(kind: str, part: Examples | None = None) -> Training:
+    """A training in double precision."""
+    torch.manual_seed(3)
+    images = splits(part)
+    match kind.split():
+        case ["VAE", *more]:
+            spec = VaePretraining(latents=4, learning_rate=0.01, epochs=2, batch=BATCH, at_a_time=4 if more else None)
+            vae = BetaVae(build(NETWORK.layers, SHAPE, None), NETWORK.layers, SHAPE, 4).double()
+            return vae_training(kind, vae, spec, images)
+        case ["fine-tuning", *more]:
+            tuning = Finetuning(epochs=2, batch=BATCH, weight_decay=0.01, at_a_time=2 if more else None)
+            network = build(NETWORK.layers, SHAPE, method("hpca").rule)
+            model = classifier(network, n_features(NETWORK.layers, SHAPE), N_CLASSES, 0.5).double()
+            return supervised_training(kind, model, tuning, images.training, images)
+        case [rule, *more]:
+            options: dict[str, Any] = {"at_a_time": 4} if "parts" in more else {}
+            if "one_by_one" in more:
+                options |= {"layers": "one_by_one", "selection": "labelled"}
+            spec = method(rule, **options)
+            return hebbian_training(kind, build(NETWORK.layers, SHAPE, spec.rule).double(), spec, images, N_CLASSES)
+    raise ValueError(kind)
+
+
+KINDS = [
+    *("hpca", "swta", "swta one_by_one", "krotov_hopfield", "hpca parts"),
+    *("fine-tuning", "fine-tuning parts", "VAE", "VAE parts"),
+]
+
+
+def results(work: Training) -> Found:
+    scores = {
+        f"epoch {i} {key}": torch.tensor(value)
+        for i, record in enumerate(work.history)
+        for key, value in record.items()
+    }
+    return {name: value.double() for name, value in (work.model.state_dict() | scores).items()}
+
+
+def train(kind: str) -> Found:
+    work = make(kind)
+    work.run(5, None, None, lambda fraction: None)
+    return results(work)
+
+
+def statistics() -> Found:
+    """One pass over images, then what a classifier says of them."""
+    torch.manual_seed(3)
+    network = build(NETWORK.layers, SHAPE, method("hpca").rule).double()
+    take_statistics(network, examples(64 + 3))
+    model = classifier(network, n_features(NETWORK.layers, SHAPE), N_CLASSES, 0.5).double()
+    measured = evaluate(model, examples(7), batch=3)  # the last batch is one image
+    return dict(network.state_dict()) | {key: torch.tensor(value) for key, value in measured.items()}
+
+
+def draws() -> Found:
+    """Dropout in training and out of it; the generator afterwards."""
+    torch.manual_seed(4)
+    inputs, module = draw_normal(7, 5), Dropout(0.4)
+    masked = [ranks.gathered(module.train(training)(ranks.own(inputs))) for training in (True, True, False)]
+    return {"masked": torch.stack(masked), "next": torch.rand(3)}
+
+
+def parts() -> Found:
+    """A batch in parts: those of the whole, each shared."""
+    found = {}
+    for n, size in itertools.product((2, 5, 8, 9), (None, 2, 4)):
+        batch = Examples(ranks.own(torch.arange(float(n))), ranks.own(torch.arange(n)))
+        pieces = [(ranks.gathered(part.labels), last) for part, last in in_parts(batch, size)]
+        assert [last for _, last in pieces] == [False] * (len(pieces) - 1) + [True]
+        found[f"{n} by {size} sizes"] = torch.tensor([len(labels) for labels, _ in pieces])
+        found[f"{n} by {size}"] = torch.cat([labels for labels, _ in pieces])
+    return found
+
+
+def diverged(kind: str) -> Found:
+    """What is said of a bad image that only the second process has; as numbers."""
+    said = []
+    for value in (math.nan, math.inf):
+        order = order_of_first_epoch(kind)
+        images = examples().images.clone()
+        images[order[BATCH + 1]] = value
+        work = make(kind, Examples(images, examples().labels))
+        before = {name: tensor.clone() for name, tensor in work.model.named_parameters()}
+        with pytest.raises(Diverged) as stopped:
+            work.run(5, None, None, lambda fraction: None)
+        assert all(torch.isfinite(tensor).all() for tensor in work.model.parameters())
+        assert any(not torch.equal(tensor, before[name]) for name, tensor in work.model.named_parameters())
+        said.append(str(stopped.value))
+    where = "" if kind in {"VAE", "fine-tuning"} else ", layer 0"
+    assert said == [f"{kind}: epoch 0, step 1{where}: the images hold NaN or infinity"] * 2
+    return {"said": torch.tensor(list(said[0].encode()))}
+
+
+def order_of_first_epoch(kind: str) -> list[int]:
+    shown: list[Tensor] = []
+    n = len(examples())
+    work = make(kind, Examples(torch.arange(float(n)), torch.zeros(n, dtype=torch.long)))
+
+    def step(batch: Examples) -> None:
+        shown.append(ranks.gathered(batch.images))
+
+    work.step, work.epochs, work.score, work.best_by = step, 1, dict, None
+    work.run(5, None, None, lambda fraction: None)
+    return torch.cat(shown).long().tolist()
+
+
+CHECKS: dict[str, Callable[[], Found]] = {
+    "layers in place": layers_in_place,
+    "layers with gradients": layers_with_gradients,
+    "normalisation": normalisation,
+    "statistics": statistics,
+    "draws": draws,
+    "parts": parts,
+    **{f"training {kind}": functools.partial(train, kind) for kind in KINDS},
+    **{f"diverged {kind}": functools.partial(diverged, kind) for kind in ("hpca", "fine-tuning", "VAE")},
+}
+
+
+def exchanges(rank: int) -> None:
+    """What there is no equal of in one process; asserted where it happens."""
+    assert (ranks.world(), ranks.rank()) == (N_PROCESSES, rank)
+    assert ranks.agreed({"who": rank, "nan": [1.5, None]}) == {"who": 0, "nan": [1.5, None]}
+    assert ranks.agreed(rank, by=1) == 1
+    assert ranks.joined([f"{rank}a", f"{rank}b"][: 1 + rank]) == ["0a", "1a", "1b"]
+    assert ranks.joined([]) == []
+    assert [ranks.anywhere(rank == place) for place in (0, 1, 2)] == [True, True, False]
+    assert ranks.counts(3 + rank) == [3, 4]
+    # the first process could not read one of its three images, then two
+    rows = torch.arange(6).reshape(3, 2)[: 2 if rank == 0 else 3]
+    assert ranks.gathered(rows + 10 * rank)[:, 0].tolist() == [0, 10, 2, 12, 14]
+    assert ranks.gathered(rows[: 1 + 2 * rank].bfloat16()).tolist() == [[0, 1], [0, 1], [2, 3], [4, 5]]
+    asked: list[int] = []
+    mine = ranks.drawn(lambda n: asked.append(n) or torch.arange(n), len(rows))
+    assert asked == [6]
+    assert mine.tolist() == ([0, 2] if rank == 0 else [1, 3, 5])
+    batch = Examples(torch.zeros(2 if rank == 0 else 5), torch.zeros(2 if rank == 0 else 5))
+    assert [len(part) for part, _ in in_parts(batch, 4)] == ([2, 0] if rank == 0 else [2, 3])
+
+
+class StopNow(Exception):
+    """The plug is pulled."""
+
+
+def resumed(folder: Path, kind: str) -> None:
+    """Stopped in the middle of the second epoch, both go on from the leader's checkpoint, bit by bit."""
+    path = folder / f"{kind}.safetensors"
+    whole, begun, again = make(kind), make(kind), make(kind)
+    whole.run(5, None, None, lambda fraction: None)
+    told: list[float] = []
+
+    def report(fraction: float) -> None:
+        told.append(fraction)
+        if len(told) == 6:
+            raise StopNow
+
+    with pytest.raises(StopNow):
+        begun.run(5, path, folder / "log", report)
+    for parameter in again.model.parameters():
+        nn.init.zeros_(parameter)
+    torch.manual_seed(99)
+    steps: list[float] = []
+    again.run(5, path, folder / "log", steps.append)
+    assert len(steps) == 4 * whole.epochs - 6
+    assert all(torch.equal(value, results(whole)[name]) for name, value in results(again).items())
+    ranks.agreed(None)
+    assert len((folder / "log").read_text().splitlines()) == whole.epochs  # the leader's alone
+    ranks.agreed(None)
+    checkpoint.delete(folder / "log")
+
+
+def lost(rank: int) -> None:
+    """The second process goes; the first is told at the next exchange."""
+    if rank == 1:
+        return
+
+    def ask_until() -> None:
+        while True:
+            ranks.agreed(1)
+
+    with pytest.raises(ranks.Lost, match=re.escape(ranks.ENDED)):
+        ask_until()
+
+
+def work(rank: int, folder: Path) -> None:
+    """All of it, in one of two processes; what it finds goes to a file."""
+    torch.set_num_threads(1)
+    training.CHECKPOINT_EVERY_S = 0.0
+    store = dist.FileStore(str(folder / "store"), N_PROCESSES)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=N_PROCESSES, timeout=timedelta(seconds=60))
+    try:
+        torch.save({name: check() for name, check in CHECKS.items()}, folder / f"rank_{rank}.pt")
+        exchanges(rank)
+        for kind in ("swta one_by_one", "fine-tuning", "VAE"):
+            resumed(folder, kind)
+        lost(rank)
+    finally:
+        ranks.leave()
+
+
+@pytest.fixture(scope="module")
+def two() -> list[dict[str, Found]]:
+    """What each of two processes found."""
+    with tempfile.TemporaryDirectory() as folder:
+        multiprocessing.spawn(work, (Path(folder),), N_PROCESSES)
+        return [torch.load(Path(folder) / f"rank_{rank}.pt") for rank in range(N_PROCESSES)]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_two_processes_find_what_one_finds(name: str, two: list[dict[str, Found]]) -> None:
+    one = CHECKS[name]()
+    assert one
+    for found in two:
+        assert found[name].keys() == one.keys()
+        for key, value in one.items():
+            limit = 1e-12 * max(1.0, float(value.abs().max()))
+            assert found[name][key].shape == value.shape, key
+            assert float((found[name][key] - value).abs().max()) <= limit, key
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_both_processes_hold_the_same_bit_by_bit(name: str, two: list[dict[str, Found]]) -> None:
+    first, second = (found[name] for found in two)
+    for key, value in first.items():
+        assert torch.equal(value, second[key]), key
+
+
+def test_the_mean_of_two_updates_is_another_one() -> None:
+    """What the sums are for: shares of a batch that each learn alone do not learn what the batch teaches."""
+    layer, batch = layer_of("conv2d", RULES[4]), inputs_of("conv2d", 6)
+    layer(batch)
+    together, alone = layer.weight.grad, []
+    for share in (batch[0::2], batch[1::2]):
+        layer.weight.grad = None
+        layer(share)
+        alone.append(layer.weight.grad)
+    assert (sum(alone) / 2 - together).norm() > 0.03 * together.norm()
+
+
+def test_a_single_process_exchanges_nothing() -> None:
+    assert (ranks.world(), ranks.rank()) == (1, 0)
+    rows = torch.arange(3)
+    assert ranks.own(rows) is rows
+    assert ranks.gathered(rows) is rows
+    assert isinstance(layer_of("dense", RULES[0]), Hebbian)
