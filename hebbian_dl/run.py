@@ -122,7 +122,10 @@ def device_of(asked: str) -> str:
         return "cpu"
     if (n := torchrun.n_here()) > (found := torch.cuda.device_count()):
         raise ProtocolFault(
-            [f"--device {asked}: {found} GPUs for {n} processes on a machine; allowed: a GPU each, or --device cpu"]
+            [
+                f"--device {asked}: {found} GPU{'s' * (found > 1)} for {n} processes on a machine; "
+                "allowed: a GPU each, or --device cpu"
+            ]
         )
     return "cuda"
 

@@ -5,7 +5,8 @@ import itertools
 import math
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,20 @@ from hebbian_dl import checkpoint, ranks, training
 from hebbian_dl.data import Examples, Splits, in_parts
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import Dropout, classifier, supervised_training
+from hebbian_dl.inputs import unreadable
 from hebbian_dl.layers import Hebbian
 from hebbian_dl.models import build, n_features
 from hebbian_dl.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.semi_supervised import take_statistics
+from hebbian_dl.streaming import TooManyCorrupt, streamed
 from hebbian_dl.training import Diverged, Training
 from hebbian_dl.vae import BetaVae, vae_training
+from protocols.image_splits import find_images
 from protocols.network import Finetuning, HebbianPretraining, Network, VaePretraining
 from tests.hebbian_dl.test_layers import PLACES, inputs_of, layer_of
 from tests.hebbian_dl.test_rules import RULES, draw_normal
+from tests.hebbian_dl.test_streaming import CPU, data_of
 
 N_PROCESSES = 2
 SIZES = (5, 2, 1)  # of batches: of the last one the second process has nothing
@@ -211,6 +216,40 @@ def order_of_first_epoch(kind: str) -> list[int]:
     return torch.cat(shown).long().tolist()
 
 
+def from_files() -> Found:
+    """Images in files, three of which cannot be read: decoded where they are needed, missed everywhere alike."""
+    data = data_of(workers=1)
+    parts = streamed(find_images(data), data, CPU)
+    prepare = parts.training.prepare
+    double = Splits(
+        *(
+            replace(part, prepare=lambda pixels: prepare(pixels).double())
+            for part in (parts.training, parts.validation)
+        ),
+        parts.test,
+    )
+    torch.manual_seed(3)
+    layers, spec = NETWORK.layers[:3], method("hpca", selection="labelled")
+    network = build(layers, data.shape, spec.rule).double()
+    work = hebbian_training("streamed", network, spec, double, 3)
+    work.run(5, None, None, lambda fraction: None)
+    missed = "\n".join(unreadable(parts.training))
+    assert missed.count("\n") == 2
+    return results(work) | {
+        "shift": prepare.shift,
+        "scale": prepare.scale,
+        "missed": torch.tensor(list(missed.encode())),
+    }
+
+
+def too_many_corrupt() -> Found:
+    """The bound is on the images that all processes miss."""
+    data = data_of(most_corrupt=1)
+    with pytest.raises(TooManyCorrupt, match=r"^data\.most_corrupt: 1; 2 images cannot be read, the last is "):
+        streamed(find_images(data), data, CPU)
+    return {"two": torch.tensor(2)}
+
+
 CHECKS: dict[str, Callable[[], Found]] = {
     "layers in place": layers_in_place,
     "layers with gradients": layers_with_gradients,
@@ -218,6 +257,8 @@ CHECKS: dict[str, Callable[[], Found]] = {
     "statistics": statistics,
     "draws": draws,
     "parts": parts,
+    "from files": from_files,
+    "too many corrupt": too_many_corrupt,
     **{f"training {kind}": functools.partial(train, kind) for kind in KINDS},
     **{f"diverged {kind}": functools.partial(diverged, kind) for kind in ("hpca", "fine-tuning", "VAE")},
 }
@@ -293,7 +334,7 @@ def work(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
     training.CHECKPOINT_EVERY_S = 0.0
     store = dist.FileStore(str(folder / "store"), N_PROCESSES)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=N_PROCESSES, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=N_PROCESSES, timeout=timedelta(minutes=10))
     try:
         torch.save({name: check() for name, check in CHECKS.items()}, folder / f"rank_{rank}.pt")
         exchanges(rank)
@@ -302,6 +343,15 @@ def work(rank: int, folder: Path) -> None:
         lost(rank)
     finally:
         ranks.leave()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of generated images; there before two processes look for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CULTURE_DATA", str(tmp_path_factory.mktemp("data")))
+        find_images(data_of())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,212 @@
+"""The command in two processes: the result of one, a killed process, faults that only one meets, wrong input."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hebbian_dl import torchrun
+from hebbian_dl.run import NetworkLearner, app
+from tests.hebbian_dl.test_run import METHODS, TINY, arrays_of, command, metrics_of, only_run
+
+ROOT = Path(__file__).parents[2]
+
+#: what each of the processes runs
+PROGRAM = """
+import os, signal
+from hebbian_dl import torchrun, training
+from hebbian_dl.run import NetworkLearner, app
+from protocols.faults import ProtocolFault
+
+training.CHECKPOINT_EVERY_S = 0.0
+NetworkLearner.figures = lambda *_: None
+learn, check = training.Training._learn, NetworkLearner.check
+
+def killed(self, batch, where):
+    if self.name == "HPCA" and where.endswith(os.environ.get("KILLED_AT", "never")) and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learn(self, batch, where)
+
+def faulty(self, *given):
+    if os.environ.get("FAULTY") == os.environ["RANK"]:
+        raise ProtocolFault(["data: not on this machine"])
+    return check(self, *given)
+
+training.Training._learn, NetworkLearner.check = killed, faulty
+torchrun.main(app)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(NetworkLearner, "figures", lambda *_: None)
+        yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("protocol") / "tiny.yaml"
+    path.write_text(TINY.replace("seeds: 2", "seeds: 1"))
+    return str(path)
+
+
+def together(folder: Path, *arguments: str, n: int = 2, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in several processes."""
+    program = folder / "program.py"
+    program.write_text(PROGRAM)
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n), str(program)]
+    return subprocess.run(
+        [*line, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """What the command said, without what torchrun says."""
+    return [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+
+
+def exit_codes(done: subprocess.CompletedProcess[str]) -> list[int]:
+    """Of the processes that failed, as torchrun says."""
+    return sorted(int(code) for code in re.findall(r"exitcode  : (-?\d+)", done.stderr))
+
+
+@pytest.fixture(scope="module")
+def killed(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A run whose second process was killed in the middle of an epoch; its folder."""
+    folder = tmp_path_factory.mktemp("killed")
+    return folder, together(folder, tiny, "--out", "runs", KILLED_AT="epoch 1, step 4")
+
+
+def test_a_killed_process_stops_the_other_which_says_what_to_do(
+    killed: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = killed
+    assert errors(done) == [
+        "error: another process of this run ended, or does not answer; "
+        "the same command goes on from the last checkpoint"
+    ]
+    assert exit_codes(done) == [-9, 1]
+    assert "3 trainings on cpu, 1 at a time, 2 processes to each, 1 threads each." in done.stderr
+    (partial,) = (folder / "runs" / "tiny").glob("*.partial")
+    assert (partial / "seed_0_HPCA.safetensors").exists()
+    assert not list(folder.rglob("metrics.json"))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_another_number_of_processes_does_not_go_on_with_it(
+    n: int, tiny: str, killed: tuple[Path, subprocess.CompletedProcess[str]],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder, _ = killed
+    (partial,) = (folder / "runs" / "tiny").glob("*.partial")
+    before = {path: path.stat().st_mtime_ns for path in partial.rglob("*")}
+    monkeypatch.setenv("WORLD_SIZE", str(n))
+    assert command(tiny, "--out", str(folder / "runs")) == 2
+    assert capsys.readouterr().err == f"error: {partial}: was begun by 2 processes; allowed: 2, or --force\n"
+    assert {path: path.stat().st_mtime_ns for path in partial.rglob("*")} == before
+
+
+def test_the_same_command_goes_on_to_the_result_of_one_process(
+    tiny: str, killed: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    folder, _ = killed
+    (log,) = (folder / "runs" / "tiny").glob("*.partial/log_seed_0.jsonl")
+    begun = log.read_text()
+    done = together(folder, tiny, "--out", "runs", "--json")
+    assert done.returncode == 0, done.stderr
+    found = only_run(folder / "runs")
+    assert json.loads(done.stdout) == metrics_of(found)  # printed once
+    assert "Resuming: 1 of 3 trainings" in done.stderr
+    assert (found / "log_seed_0.jsonl").read_text().startswith(begun)
+
+    assert command(tiny, "--out", str(tmp_path), "--jobs", "1") == 0
+    known = only_run(tmp_path)
+    assert found.name == known.name
+    assert {path.name for path in found.iterdir()} == {path.name for path in known.iterdir()}
+    ours, theirs = arrays_of(found), arrays_of(known)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        if theirs[name].dtype.kind == "f" and not name.endswith("wall_s"):
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    for method in METHODS:
+        for path in (f"accuracy/{method}/10%", f"accuracy/{method}/100%"):
+            for key in ("per_seed", "validation_per_seed", "epoch_per_seed"):
+                assert metrics_of(found)[path][key] == metrics_of(known)[path][key], (path, key)
+    assert json.loads((found / "provenance.json").read_text())["processes"] == 2
+
+
+def test_a_fault_that_one_process_meets_is_said_once_and_ends_all(tiny: str, tmp_path: Path) -> None:
+    done = together(tmp_path, tiny, "--out", "runs", FAULTY="1")
+    assert errors(done) == ["error: data: not on this machine"]
+    assert exit_codes(done) == [2, 2]
+    assert done.stdout == ""
+
+
+HPCA = "network.methods.HPCA"
+
+
+@pytest.mark.parametrize(
+    ("n", "arguments", "said"),
+    [
+        (3, ["--set", f"{HPCA}.batch=2"], f"{HPCA}.batch: 2; allowed: at least 3, the number of processes"),
+        (17, ["--set", f"{HPCA}.batch=20"], "network.finetuning.batch: 16; allowed: at least 17"),
+        (3, ["--set", f"{HPCA}.at_a_time=4"], f"{HPCA}.at_a_time: 4; allowed: a multiple of 3"),
+        (16, [], "network.regimes: 0.1 (10%) of 154 images are 15; allowed: at least 16, the number of processes"),
+        (2, ["--jobs", "2"], "--jobs 2: allowed: 1 with torchrun, whose processes share each training"),
+        (2, ["--device", "cuda"], "--device cuda: 1 GPU for 2 processes on a machine; allowed: a GPU each, or"),
+        (2, ["ASSOCIATION"], "network: learns from one image at a time; allowed: 1 process, without torchrun"),
+    ],
+)
+def test_what_processes_cannot_share_is_said_line_by_line(
+    n: int, arguments: list[str], said: str, tiny: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As each process would say it, without the others."""
+    monkeypatch.setenv("WORLD_SIZE", str(n))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(n))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in arguments)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    line = ["mnist01"] if arguments == ["ASSOCIATION"] else [tiny, *arguments]
+    assert command(*line, "--out", str(tmp_path)) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    assert any(line.startswith(f"error: {said}") for line in lines)
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_that_torchrun_did_not_start_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SystemExit) as exit_:
+        torchrun.main(app)
+    assert exit_.value.code == 1
+    captured = capsys.readouterr().err
+    assert captured.startswith("error: torchrun: ")
+    assert captured.count("\n") == 1
+
+
+def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.machine.cores", lambda: 16)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for here, threads in (("4", 4), ("3", 5), ("40", 1), ("", 16)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+        assert torchrun.threads() == threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert torchrun.threads() == 7
