@@ -107,6 +107,7 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
     from PIL import Image
 
     width, height = image.size
+    image_width = width
     orientation = image.getexif().get(ORIENTATION, 1)
     on_its_side = orientation in {5, 6, 7, 8}
     if on_its_side:
@@ -117,13 +118,13 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
         left, top, columns, rows = drawn(width, height, rng)
     # a JPEG may be decoded at a half, quarter or eighth, as long as nothing is to be enlarged afterwards
     enough = (math.ceil(width * data.size[1] / columns), math.ceil(height * data.size[0] / rows))
-    image.draft(image.mode, enough[::-1] if on_its_side else enough)
+    drafted = image.draft(image.mode, enough[::-1] if on_its_side else enough)
+    scale = drafted[1][2] / image_width if drafted else 1.0
     upright = _rgb(image)
     if orientation in UPRIGHT:
         upright = upright.transpose(Image.Transpose[UPRIGHT[orientation]])
-    across, down = upright.width / width, upright.height / height
-    right, bottom = min((left + columns) * across, upright.width), min((top + rows) * down, upright.height)
-    box = (left * across, top * down, right, bottom)
+    right, bottom = min((left + columns) * scale, upright.width), min((top + rows) * scale, upright.height)
+    box = (left * scale, top * scale, right, bottom)
     return np.asarray(upright.resize(data.size[::-1], Image.Resampling.BILINEAR, box=box))
 
 
