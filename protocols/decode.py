@@ -108,7 +108,7 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
 
     width, height = image.size
     image_width = width
-    orientation = image.getexif().get(ORIENTATION, 1)
+    orientation = _orientation(image)
     on_its_side = orientation in {5, 6, 7, 8}
     if on_its_side:
         width, height = height, width
@@ -128,12 +128,22 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
     return np.asarray(upright.resize(data.size[::-1], Image.Resampling.BILINEAR, box=box))
 
 
+def _orientation(image: "Image.Image") -> int:
+    """What the EXIF entry says; 1, upright, where there is none, or Pillow turns the image itself."""
+    if image.format == "TIFF":
+        return 1
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # a damaged entry: the pixels may be whole all the same
+        return 1
+
+
 def _rgb(image: "Image.Image") -> "Image.Image":
     """Decoded, as 8 bits of red, green and blue."""
     from PIL import Image
 
-    if image.mode == "RGB":
-        image.load()
+    image.load()
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16 bits of grey, sometimes held in 32
         grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535) / 257

@@ -119,7 +119,7 @@ def _members(path: Path, file: BinaryIO, n_classes: int) -> _Shard:
     except tarfile.TarError as error:
         raise ProtocolFault([f"{path}: {error}; allowed: a whole .tar file"]) from None
     if os.pread(file.fileno(), BLOCK, end) != bytes(BLOCK):
-        raise ProtocolFault([f"{path}: ends after {end} bytes without a mark; allowed: a whole .tar file"])
+        raise ProtocolFault([f"{path}: cut short or damaged at byte {end}; allowed: a whole .tar file"])
     return found
 
 
