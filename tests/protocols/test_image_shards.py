@@ -2,18 +2,27 @@
 
 import gzip
 import io
+import os
 import random
 import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from protocols import image_shards
 from protocols.decode import CorruptImage
 from protocols.faults import ProtocolFault
+from protocols.image_files import Labelled
 from protocols.image_splits import find_images, fingerprints
 from tests.protocols.images import PIXEL, folder_data, names, pairs, put_shard
+
+
+@pytest.fixture(autouse=True)
+def _own_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CULTURE_DATA", str(tmp_path / "data"))
 
 
 def shards(root: Path) -> Path:
@@ -176,6 +185,38 @@ def test_an_image_of_a_shard_that_is_gone_is_a_corrupt_one(tmp_path: Path) -> No
     (tmp_path / "val/a.tar").unlink()
     with pytest.raises(CorruptImage, match="cannot be read: No such file or directory"):
         test.read(0)
+
+
+def test_headers_are_read_once_for_the_same_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, times, own = shards(tmp_path / "s"), [], image_shards.read_shards
+
+    def counted(*given: Any) -> Labelled:
+        times.append(1)
+        return own(*given)
+
+    def found() -> list[Any]:
+        splits = find_images(folder_data(root, "shards"))
+        parts = (splits.training, splits.validation, splits.test)
+        return [splits.classes, [(names(part), part.labels.tolist(), part.read(0)) for part in parts]]
+
+    monkeypatch.setattr(image_shards, "read_shards", counted)
+    first = found()
+    assert found() == first
+    assert len(times) == 1
+    (index,) = (tmp_path / "data/index").iterdir()
+    index.write_bytes(index.read_bytes()[:700])  # a damaged one is no loss
+    assert found() == first
+    assert len(times) == 2
+    put_shard(root / "val/a.tar", pairs("z", [0, 1]))  # of the same size
+    os.utime(root / "val/a.tar", ns=(0, 1))
+    assert found() != first
+    put_shard(root / "val/b.tar", pairs("z", [0, 1]))
+    found()
+    assert len(times) == 4
+    with pytest.raises(ProtocolFault, match="no image of class 2"):
+        find_images(folder_data(root, "shards", n_classes=3, validation=3))
+    monkeypatch.setenv("CULTURE_DATA", str(root / "val/b.tar"))  # where nothing can be kept
+    assert [found() == found(), len(times)] == [True, 7]
 
 
 def test_a_fingerprint_tells_lengths_and_classes(tmp_path: Path) -> None:
