@@ -124,7 +124,7 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
     if orientation in UPRIGHT:
         upright = upright.transpose(Image.Transpose[UPRIGHT[orientation]])
     right, bottom = min((left + columns) * scale, upright.width), min((top + rows) * scale, upright.height)
-    box = (left * scale, top * scale, right, bottom)
+    box = (max(left * scale, 0), max(top * scale, 0), right, bottom)  # rounding may lead out of the image
     return np.asarray(upright.resize(data.size[::-1], Image.Resampling.BILINEAR, box=box))
 
 

@@ -106,6 +106,20 @@ def test_sides_far_from_the_size(shape: tuple[int, int], rng: np.random.Generato
     assert set(found.flat) == {77}
 
 
+@given(
+    st.integers(1, 400), st.integers(1, 400), st.integers(1, 60), st.integers(1, 60), st.integers(0, 60), st.booleans()
+)
+def test_every_size_becomes_every_size(
+    width: int, height: int, rows: int, columns: int, more: int, augmented: bool
+) -> None:
+    content = encoded(np.full((height, width, 3), 77, np.uint8), "JPEG")
+    for resize in (None, max(rows, columns) + more):
+        spec = data((rows, columns), resize=resize, augmentation="crop_flip")
+        found = decode(content, spec, np.random.default_rng(more) if augmented else None)
+        assert found.shape == (3, rows, columns)
+        assert set(found.flat) == {77}
+
+
 # JPEG
 
 
