@@ -100,6 +100,9 @@ class HebbianPretraining(Section):
         sums of all parts give its one update. Batch normalisation takes its statistics from each part.
     whitening
         Regularisation of the ZCA whitening, which holds in pre-training, fine-tuning and tests; null for none.
+    whitening_patch
+        Side of the patches whose centre is whitened, odd, for images too large for a matrix of all pixels; null for
+        all pixels at once.
     layers
         ``together``: all layers learn at once; ``one_by_one``: each for all epochs, on the finished ones before it.
     selection
@@ -116,6 +119,7 @@ class HebbianPretraining(Section):
     batch: Count = 64
     at_a_time: Count | None = None
     whitening: Positive | None = None
+    whitening_patch: Annotated[int, Field(ge=3, le=99, strict=True)] | None = None
     layers: Literal["together", "one_by_one"] = "together"
     selection: Literal["last", "labelled", "label_free"] = "last"
     precision: Precision = "float32"
