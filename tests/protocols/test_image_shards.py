@@ -6,11 +6,14 @@ import os
 import random
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols import image_shards
 from protocols.decode import CorruptImage
@@ -89,6 +92,8 @@ def test_long_names_and_folders(tmp_path: Path) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             shard.addfile(member, io.BytesIO(content))
+        folder.name = "e" * 150 + ".jpg"
+        shard.addfile(folder)
     splits = find_images(folder_data(tmp_path, "shards"))
     files = next(part for part in (splits.training, splits.validation) if any("ä" in name for name in names(part)))
     (at,) = [i for i, name in enumerate(names(files)) if "ä" in name]
@@ -145,6 +150,22 @@ def test_a_shard_cut_short_anywhere_is_a_fault(tmp_path: Path) -> None:
     for length in range(0, END + 512, 128):
         path.write_bytes(whole[:length])
         assert fault(tmp_path).startswith(f"{path}: ")
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8))
+def test_a_damaged_header_is_one_line(seed: int, bytes_changed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = put_shard(Path(folder) / "a.tar", pairs("x", [1, 0, 1]))
+        content = bytearray(path.read_bytes()[: END + 1024])
+        headers = [512 * i + j for i in range(0, END // 512, 2) for j in range(512)]
+        for _ in range(bytes_changed):
+            content[chance.choice(headers)] ^= chance.randrange(1, 256)
+        path.write_bytes(content)
+        with pytest.raises(ProtocolFault) as fault:  # a header has a checksum
+            image_shards._shard(path, 2)
+        assert len(fault.value.lines) == 1
+        assert fault.value.lines[0].startswith(f"{path}: ")
 
 
 def test_links_in_place_of_images(tmp_path: Path) -> None:
