@@ -158,11 +158,11 @@ def test_a_damaged_header_is_one_line(seed: int, bytes_changed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = put_shard(Path(folder) / "a.tar", pairs("x", [1, 0, 1]))
         content = bytearray(path.read_bytes()[: END + 1024])
-        headers = [512 * i + j for i in range(0, END // 512, 2) for j in range(512)]
+        headers = [512 * i + j for i in range(0, END // 512, 2) for j in range(512) if not 148 <= j < 156]
         for _ in range(bytes_changed):
             content[chance.choice(headers)] ^= chance.randrange(1, 256)
         path.write_bytes(content)
-        with pytest.raises(ProtocolFault) as fault:  # a header has a checksum
+        with pytest.raises(ProtocolFault) as fault:  # a header has a checksum, in those eight bytes
             image_shards._shard(path, 2)
         assert len(fault.value.lines) == 1
         assert fault.value.lines[0].startswith(f"{path}: ")
