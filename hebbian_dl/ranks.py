@@ -18,6 +18,7 @@ from torch import Tensor
 from torch import distributed as dist
 
 T = TypeVar("T")
+LARGE = 2**16  # values, of tensors that are exchanged by themselves: joining them is two more passes over memory
 ENDED = "another process of this run ended, or does not answer; the same command goes on from the last checkpoint"
 
 
@@ -65,13 +66,22 @@ def own(batch: Tensor) -> Tensor:
 
 def add_up(*tensors: Tensor) -> None:
     """Sum each tensor over all processes, in place."""
-    if world() == 1 or not tensors:
+    if world() == 1:
         return
+    large = [[tensor] for tensor in tensors if tensor.numel() >= LARGE]
+    small = [tensor for tensor in tensors if tensor.numel() < LARGE]
+    for part in [*large, small]:
+        if part:
+            _add_up_at_once(part)
+
+
+def _add_up_at_once(tensors: list[Tensor]) -> None:
     flat = tensors[0].reshape(-1) if len(tensors) == 1 else torch.cat([tensor.reshape(-1) for tensor in tensors])
     with _lost():
         dist.all_reduce(flat)
     for tensor, values in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
-        tensor.copy_(values.reshape(tensor.shape))
+        if values.data_ptr() != tensor.data_ptr():
+            tensor.copy_(values.reshape(tensor.shape))
 
 
 def counts(n: int) -> list[int]:
