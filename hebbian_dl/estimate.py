@@ -1,22 +1,26 @@
 """What a network's protocol asks for, before anything is trained: images, weights, operations."""
 
 from protocols.curriculum import expand_association
-from protocols.examples import load_images
+from protocols.examples import ImageSplits, load_images
 from protocols.network import (
     Convolution,
     Dense,
     HebbianPretraining,
     Layer,
+    Network,
     NoPretraining,
     map_sizes,
     n_labelled,
     regime_name,
 )
+from protocols.retrieval import Retrieval
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 
 BACKPROP = 3  # operations of forward, backward to inputs and to weights, in forwards
 HEBBIAN = 2  # forward and correlation
 VAE = 6  # backprop through encoder and decoder
+FORWARD = 1
+COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # of two codes, about: 64 bits compared, the ranking
 
 
 def outline(protocol: Protocol) -> list[str]:
@@ -61,20 +65,52 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
     total = 0.0
     for name, method in network.methods.items():
         work = 0.0
+        if not isinstance(method, NoPretraining) and network.pretrained is not None:
+            lines.append(f"pre-training {name}: taken from {network.pretrained}")
+            continue
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
             work = each * method.epochs * (factor * n + len(images.validation.labels))
         lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
         total += work
-    tuning = (
-        each
-        * network.finetuning.epochs
-        * sum(BACKPROP * n_labelled(r, n) + len(images.validation.labels) for r in network.regimes)
-    )
+    tuning = _tuning(network, images, each, BACKPROP)
     total += tuning * len(network.methods)
     lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
+    if network.retrieval is not None:
+        lines += _retrieval(network, network.retrieval, images, each)
+        total += _coding(network, network.retrieval, images, each) * len(network.methods)
     lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
     return lines
+
+
+def _tuning(network: Network, images: ImageSplits, each: float, factor: float) -> float:
+    """Operations of learning all regimes' labels; `factor` is that of a step, in forwards."""
+    validated = min(len(images.validation.labels), network.finetuning.validation or len(images.validation.labels))
+    n = len(images.training.labels)
+    return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
+
+
+def _coding(network: Network, spec: Retrieval, images: ImageSplits, each: float) -> float:
+    """Operations of learning the codes' units, and of coding database and queries, in all regimes."""
+    coded = len(images.training.labels) + _queries(spec, images)
+    return _tuning(network, images, each, FORWARD if spec.train == "head" else BACKPROP) + (
+        each * coded * len(network.regimes)
+    )
+
+
+def _queries(spec: Retrieval, images: ImageSplits) -> int:
+    return min(len(images.test.labels), spec.queries or len(images.test.labels))
+
+
+def _retrieval(network: Network, spec: Retrieval, images: ImageSplits, each: float) -> list[str]:
+    """What retrieval costs each method, in words."""
+    n, queries = len(images.training.labels), _queries(spec, images)
+    seconds = len(network.regimes) * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
+    work = _coding(network, spec, images, each)
+    return [
+        f"retrieval, each method: {work / 1e12:.1f} TFLOP for codes of {spec.bits} bits",
+        f"  {queries} queries against {n} codes, {len(network.regimes)} times: about {seconds:.0f} s of one core",
+    ]
 
 
 def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> float:

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from protocols.network import NoPretraining, regime_name
+from protocols.retrieval import NORMALISATIONS, metric
 from protocols.schema import NetworkProtocol
 from protocols.statistics import over_seeds
 from protocols.targets import Target, compare
 
 UNIT = "fraction correct"
+PRECISION = "average precision"
 Part = dict[str, np.ndarray]
 
 
@@ -25,7 +27,9 @@ def summarise(
         ``accuracy/<method>/<fraction>`` (top-1) and ``top5/...`` where there are more than five classes: mean over
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
-        the method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``.
+        the method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``. Where images are sought:
+        ``map/<method>/<fraction>/<K>/<normalisation>``, for example ``map/HPCA/1%/at_100/found``
+        (`hebbian_dl.retrieval.average_precision`).
     """
     network = protocol.network
     metrics: dict[str, Any] = {}
@@ -54,6 +58,7 @@ def summarise(
                 "wall_s_per_seed": [float(part["pretraining/wall_s"]) for part in own],
             }
     metrics |= _gains(protocol, parts)
+    metrics |= _retrieval(protocol, parts)
     metrics["targets"] = compare(metrics, targets, None)
     return metrics
 
@@ -72,3 +77,22 @@ def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> 
             for regime, values in zip(network.regimes, difference, strict=True):
                 gains[f"gain/{name}/{regime_name(regime)}"] = over_seeds(values, UNIT) | {"over": plain}
     return gains
+
+
+def _retrieval(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
+    """Mean average precision over queries, and over what it is: K, bits, images in the database, queries."""
+    network, found = protocol.network, {}
+    if (retrieval := network.retrieval) is None:
+        return {}
+    for name in network.methods:
+        own = [parts[seed, name] for seed in protocol.seed_list]
+        for index, regime in enumerate(network.regimes):
+            sizes = {key: int(own[0][f"retrieval/{key}"][index]) for key in ("n_labels", "database", "queries")}
+            sizes["labels"] = sizes.pop("n_labels")
+            tops = retrieval.tops(sizes["database"], len(protocol.data.class_list))
+            for top, k in tops.items():
+                for normalisation in NORMALISATIONS:
+                    values = np.array([float(part[f"map/{top}/{normalisation}"][index]) for part in own])
+                    path = metric(name, regime_name(regime), top, normalisation)
+                    found[path] = over_seeds(values, PRECISION) | {"k": k, "bits": retrieval.bits} | sizes
+    return found

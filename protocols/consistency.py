@@ -13,6 +13,7 @@ from protocols.network import (
     Normalisation,
     map_sizes,
 )
+from protocols.retrieval import Retrieval
 
 if TYPE_CHECKING:
     from protocols.schema import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Phase
@@ -85,6 +86,8 @@ def check_network(protocol: "NetworkProtocol") -> None:
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}.batch", method.batch, network)
     _check_batch("network.finetuning.batch", network.finetuning.batch, network)
+    if network.retrieval is not None:
+        _check_retrieval(network.retrieval, network.finetuning.batch)
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
@@ -119,6 +122,13 @@ def _check_layers(layers: tuple[Layer, ...], data: ImageData) -> None:
 def _check_batch(path: str, batch: int, network: Network) -> None:
     if batch == 1 and any(isinstance(layer, Normalisation) for layer in network.layers):
         raise ValueError(f"{path}: 1; allowed: at least 2, for batch normalisation")
+
+
+def _check_retrieval(retrieval: Retrieval, batch: int) -> None:
+    if len(set(retrieval.at)) < len(retrieval.at):
+        raise ValueError("network.retrieval.at: a number is listed twice")
+    if batch == 1 and retrieval.head == "batch_norm":
+        raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
 def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:

@@ -1,0 +1,70 @@
+"""The ``network.retrieval`` section: images found by binary codes of what a network makes of them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from protocols.data import Amount
+from protocols.section import Section
+
+PER_CLASS = "per_class"
+#: what the sum of precisions is divided by: the relevant images found among the first K; the most that could be
+NORMALISATIONS = ("found", "possible")
+
+
+def _number_of_images(top: Any) -> Any:
+    if top != PER_CLASS and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise ValueError(f"is no number of images; allowed: 1 or more, or {PER_CLASS}")
+    return top
+
+
+Top = Annotated[int | str, BeforeValidator(_number_of_images)]
+
+
+class Retrieval(Section):
+    """Content-based retrieval: training images are the database, test images the queries.
+
+    For each method and labelled fraction a layer of `bits` units and a classifier on top of it are trained apart from
+    the fine-tuning, by its settings. An image's code is which units are above 0. The database is ranked by Hamming
+    distance to the query's code, equal distances by their place in it; what is of the query's class is relevant.
+
+    Parameters
+    ----------
+    bits
+        Of a code.
+    head
+        The units: ``tanh`` of a linear map (paper), or ``batch_norm`` of its positive part (authors' code).
+    train
+        What this training changes: the whole ``network``, or the ``head`` alone, on features as pre-trained.
+    at
+        How many of the ranking count: numbers of images, or ``per_class``, the database's images divided by classes.
+    queries
+        The first so many test images, or ``all``.
+    shown
+        Queries whose first images are kept for the figure.
+    backend
+        ``exact``: all distances, here. ``faiss``: the same by that library, which chooses by itself among images at
+        the last distance that counts.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=2**16, strict=True)] = 256
+    head: Literal["tanh", "batch_norm"] = "tanh"
+    train: Literal["network", "head"] = "network"
+    at: Annotated[tuple[Top, ...], Field(min_length=1)] = (100, PER_CLASS)
+    queries: Amount = None
+    shown: Annotated[int, Field(ge=0, le=100, strict=True)] = 8
+    backend: Literal["exact", "faiss"] = "exact"
+
+    def tops(self, n_database: int, n_classes: int) -> dict[str, int]:
+        """How many images of the ranking count, by the name this has in metrics."""
+        return {top_name(top): n_database // n_classes if isinstance(top, str) else top for top in self.at}
+
+
+def top_name(top: int | str) -> str:
+    """How K is written in metrics: ``at_100``, ``at_per_class``."""
+    return f"at_{top}"
+
+
+def metric(method: str, regime: str, top: str, normalisation: str) -> str:
+    """The path of a mean average precision."""
+    return f"map/{method}/{regime}/{top}/{normalisation}"
