@@ -6,6 +6,7 @@ result this takes a copy of the codes and at most 24 bytes for each of them, wha
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -51,13 +52,13 @@ def nearest(database: np.ndarray, queries: np.ndarray, k: int, chunk: int = CHUN
     """
     n = len(database)
     words, asked = database.view(np.uint64).T.copy(), queries.view(np.uint64)
-    dtype = np.int32 if (64 * len(words) + 1) * n <= np.iinfo(np.int32).max else np.int64
+    dtype: type[np.integer[Any]] = np.int32 if (64 * len(words) + 1) * n <= np.iinfo(np.int32).max else np.int64
     place, key = np.arange(n, dtype=dtype), np.empty(n, dtype)
     found = np.empty((len(queries), k), dtype)
     for query, best in zip(asked, found, strict=True):
         _distances(words, query, key, chunk)
-        key *= n
-        key += place
+        np.multiply(key, n, out=key)
+        np.add(key, place, out=key)
         best[:] = np.partition(key, k - 1)[:k]
         best.sort()
     return found % n, found // n

@@ -96,7 +96,8 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     results, done = [], 1
     for regime in regimes:
         labelled = order[: n_labelled(regime, len(order))]
-        what, result = f"{name}/{regime_name(regime)}", {}
+        what = f"{name}/{regime_name(regime)}"
+        result: Part = {}
         for task, act in ((what, _finetuned), (f"{what}/retrieval", _sought))[: 1 + sought]:
             result |= _kept(state, task, network, labelled, act, _share(report, done, shares))
             done += 1

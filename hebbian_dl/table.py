@@ -64,8 +64,7 @@ def _show_precision(
     console.print(table)
     value = metrics[metric(methods[0], regimes[0], *kinds[0])]
     console.print(
-        f"{value['queries']} test images sought in {value['database']} training images by {value['bits']} bits; relevant: "
-        "of the same class"
+        f"{value['queries']} test images sought in {value['database']} training images by codes of {value['bits']} bits"
     )
 
 
