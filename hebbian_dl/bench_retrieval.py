@@ -1,8 +1,8 @@
 """Measure retrieval on this machine, on one core: ``python -m hebbian_dl.bench_retrieval``.
 
 Random codes; a class has as many images as the largest K. All ways take turns in one process, as in `hebbian_dl.bench`.
-What they are held against: reading the codes once a query, at the rate at which this core copies them, and the distances
-as a product of matrices of +-1, at the rate of a large product.
+What they are held against: reading the codes once a query, at the rate at which this core copies them, and the
+distances as a product of matrices of +-1, at the rate of a large product.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hebbian_dl.bench import GEMM, Call, gemm, take_turns
-from hebbian_dl.hamming import CHUNK, faiss_nearest, nearest, packed
+from hebbian_dl.hamming import CHUNK, Nearest, faiss_nearest, nearest, packed
 from hebbian_dl.retrieval import Coded, mean_average_precision
 from protocols import cli
 from protocols.faults import ProtocolFault
@@ -37,7 +37,7 @@ def calls(database: Coded, queries: Coded, tops: list[int]) -> dict[str, Call]:
     named = {f"K = {top}": {str(top): top} for top in tops}
     if len(tops) > 1:
         named[f"K = {' and '.join(map(str, tops))}"] = {str(top): top for top in tops}
-    searches = {"exact": nearest}
+    searches: dict[str, Nearest] = {"exact": nearest}
     if importlib.util.find_spec("faiss") is not None:
         import faiss
 

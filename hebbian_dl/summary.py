@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from protocols.network import NoPretraining, regime_name
-from protocols.retrieval import NORMALISATIONS, metric
+from protocols.retrieval import NORMALISATIONS, chance, metric
 from protocols.schema import NetworkProtocol
 from protocols.statistics import over_seeds
 from protocols.targets import Target, compare
@@ -80,19 +80,20 @@ def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> 
 
 
 def _retrieval(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
-    """Mean average precision over queries, and over what it is: K, bits, images in the database, queries."""
-    network, found = protocol.network, {}
+    """Mean average precision, and of what: K, bits, images with labels, in the database, queries; that of chance."""
+    network, n_classes, found = protocol.network, len(protocol.data.class_list), {}
     if (retrieval := network.retrieval) is None:
         return {}
     for name in network.methods:
         own = [parts[seed, name] for seed in protocol.seed_list]
         for index, regime in enumerate(network.regimes):
             sizes = {key: int(own[0][f"retrieval/{key}"][index]) for key in ("n_labels", "database", "queries")}
-            sizes["labels"] = sizes.pop("n_labels")
-            tops = retrieval.tops(sizes["database"], len(protocol.data.class_list))
+            sizes |= {"labels": sizes.pop("n_labels"), "bits": retrieval.bits}
+            tops = retrieval.tops(sizes["database"], n_classes)
             for top, k in tops.items():
                 for normalisation in NORMALISATIONS:
                     values = np.array([float(part[f"map/{top}/{normalisation}"][index]) for part in own])
                     path = metric(name, regime_name(regime), top, normalisation)
-                    found[path] = over_seeds(values, PRECISION) | {"k": k, "bits": retrieval.bits} | sizes
+                    random = chance(k, sizes["database"] // n_classes, sizes["database"], normalisation)
+                    found[path] = over_seeds(values, PRECISION) | sizes | {"k": k, "chance": random}
     return found

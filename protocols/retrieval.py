@@ -1,5 +1,6 @@
 """The ``network.retrieval`` section: images found by binary codes of what a network makes of them."""
 
+from math import exp, lgamma
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -68,3 +69,27 @@ def top_name(top: int | str) -> str:
 def metric(method: str, regime: str, top: str, normalisation: str) -> str:
     """The path of a mean average precision."""
     return f"map/{method}/{regime}/{top}/{normalisation}"
+
+
+def chance(k: int, n_relevant: int, n: int, normalisation: str) -> float:
+    """The average precision that a random ranking of `n` images, `n_relevant` of them relevant, has on average.
+
+    With h relevant images among the first K, place i holds one of them with probability h/K, and then as many of those
+    before it are relevant as of the other K - 1: the precisions sum up to h (S + (1 - S) (h - 1)/(K - 1)) on average,
+    where S is the mean of 1/i.
+    """
+    share = sum(1 / i for i in range(1, k + 1)) / k
+    hits = k * n_relevant / n
+    pairs = (n_relevant - 1) / max(1, n - 1)  # as (h - 1)/(K - 1) where h is drawn in proportion to itself
+    if normalisation == "possible":
+        return hits * (share + (1 - share) * pairs) / max(1, min(k, n_relevant))
+    some = 1 - _none(k, n_relevant, n)
+    return some * share + (1 - share) * (hits - some) / max(1, k - 1)
+
+
+def _none(k: int, n_relevant: int, n: int) -> float:
+    """How probable it is that none of the first `k` is relevant."""
+    others = n - n_relevant
+    if k > others:
+        return 0.0
+    return exp(lgamma(others + 1) - lgamma(others - k + 1) - lgamma(n + 1) + lgamma(n - k + 1))
