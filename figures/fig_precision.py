@@ -1,5 +1,7 @@
 """Mean average precision of retrieval over the labelled fraction: a panel each K and normalisation."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,6 +34,8 @@ def figure(run: NetworkRun) -> Figure | None:
             bold(ax, method, values(run, method, top, normalisation), look[method])
         _label(ax, run, top, normalisation)
     _limit(axes, run, [curve for found in others.values() for curve in found])
+    for (row, column), ax in np.ndenumerate(axes):
+        _name_chance(ax, 100 * _any(run, tops[column], NORMALISATIONS[row])["chance"])
     for ax in axes[:, 0]:
         ax.set_ylabel("mean average precision, %")
     for ax in axes[-1]:
@@ -39,28 +43,38 @@ def figure(run: NetworkRun) -> Figure | None:
     fig.suptitle(run.protocol.title, fontsize=9, x=0.01, ha="left")
     handles = legend(run, look, dashes)
     columns = min(len(handles), 7)
-    fig.legend(handles=by_rows(handles, columns), ncols=columns, handlelength=3, loc="outside lower center")
-    if cited:
-        text = "\n".join(f"published: {source}; K and divisor are not stated" for source in cited.values())
-        fig.supxlabel(text, fontsize=6, color=GREY, x=0.01, ha="left")
+    text = "\n".join(f"published: {source}; which K and divisor is not stated" for source in cited.values())
+    key = fig.legend(handles=by_rows(handles, columns), ncols=columns, handlelength=3, loc="outside lower left")
+    key.set_title(text, prop={"size": 6})
+    key.get_title().set_color(GREY)
+    key.set_alignment("left")
     return fig
 
 
-def values(run: NetworkRun, method: str, top: str, normalisation: str) -> dict[float, dict[str, object]]:
+def values(run: NetworkRun, method: str, top: str, normalisation: str) -> dict[float, dict[str, Any]]:
     """The metrics of a method by labelled fraction."""
     return {f: run.metrics[metric(method, regime, top, normalisation)] for f, regime in run.regimes.items()}
 
 
+def _any(run: NetworkRun, top: str, normalisation: str) -> dict[str, Any]:
+    """One of a panel's metrics: K and chance are the same in all."""
+    return next(iter(values(run, run.methods[0], top, normalisation).values()))
+
+
 def _label(ax: Axes, run: NetworkRun, top: str, normalisation: str) -> None:
     """What the panel counts, and what a random ranking would have."""
-    value = next(iter(values(run, run.methods[0], top, normalisation).values()))
+    value = _any(run, top, normalisation)
     each = ", images per class" if top == top_name("per_class") else ""
     ax.set_title(f"K = {value['k']:,}{each}; divided by {DIVIDED[normalisation]}", loc="left", fontsize=8)
-    chance = 100 * float(str(value["chance"]))
-    ax.axhline(chance, color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1.5)
+    ax.axhline(100 * value["chance"], color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1.5)
+
+
+def _name_chance(ax: Axes, chance: float) -> None:
+    """Below the line, where no curve should be, if there is room for it."""
+    below = 0.09 * ax.get_ylim()[1]
     ax.annotate(
-        f"chance {chance:.1f} %", (1, chance), (0, 2), ax.get_yaxis_transform(),
-        textcoords="offset points", ha="right", fontsize=7, color=GREY,
+        f"chance {chance:.1f} %", (1, chance), (0, -2 if chance > below else 2), ax.get_yaxis_transform(),
+        textcoords="offset points", ha="right", va="top" if chance > below else "bottom", fontsize=7, color=GREY,
     )  # fmt: skip
 
 

@@ -12,12 +12,12 @@ from protocols.retrieval import Retrieval
 STEP = 1.12  # from image to image, in images
 BELOW = 0.5  # room for what is written below an image
 APART = 0.45  # between the query and what was found
-HEAD, FOOT = 0.3, 0.5  # inches: a panel's title, the caption
+HEAD, FOOT = 0.26, 0.35  # inches: a panel's title, the caption
 RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 CAPTION = (
     "Left, in grey: a query, the first test image of each class in turn, and its class. Right of it: the {n} training "
-    "images with the nearest codes,\nwith {regime} of the labels, seed {seed}. Below each the Hamming distance in bits, "
-    "of {bits}: {right}, framed blue, is of the query's class; {wrong}, framed orange and dashed, is not."
+    "images with the nearest codes,\nwith {regime} of the labels, seed {seed}. Below each the Hamming distance, of "
+    "{bits} bits: {right}, framed blue, is of the query's class; {wrong}, framed orange and dashed, is not."
 )
 
 
@@ -67,7 +67,7 @@ def _place(ax: Axes, row: int, x: float, pixels: np.ndarray, text: str, color: s
     shown = pixels[0] if grey else pixels.transpose(1, 2, 0)
     ax.imshow(shown, "gray" if grey else None, extent=(x, x + 1, y + 1, y), interpolation="nearest", vmin=0, vmax=255)
     ax.add_patch(Rectangle((x, y), 1, 1, fill=False, ec=color, lw=1.1, ls=line, clip_on=False))
-    ax.text(x + 0.5, y + 1.06, text, ha="center", va="top", fontsize=4.5, color=color)
+    ax.text(x + 0.5, y + 1.09, text, ha="center", va="top", fontsize=4.5, color=color)
 
 
 def _kept(run: NetworkRun, method: str, key: str) -> np.ndarray:
