@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from figures.fig_regimes import MARGIN, bold, dashed, fitting, legend, tick
 from figures.methods import looks
@@ -13,7 +14,7 @@ from figures.run_data import NetworkRun
 from figures.style import GREY, WIDTH, by_rows, canvas
 from protocols.retrieval import NORMALISATIONS, metric, top_name
 
-DIVIDED = {"found": "relevant images found", "possible": "min(K, relevant)"}
+DIVIDED = {"found": "relevant found", "possible": "min(K, relevant)"}
 HEIGHT = 2.3  # inches a row
 
 
@@ -45,7 +46,7 @@ def figure(run: NetworkRun) -> Figure | None:
     columns = min(len(handles), 7)
     text = "\n".join(f"published: {source}; which K and divisor is not stated" for source in cited.values())
     key = fig.legend(handles=by_rows(handles, columns), ncols=columns, handlelength=3, loc="outside lower left")
-    key.set_title(text, prop={"size": 6})
+    key.set_title(text, prop=FontProperties(size=6))
     key.get_title().set_color(GREY)
     key.set_alignment("left")
     return fig
