@@ -29,7 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def random_codes(n: int, bits: int, n_classes: int, seed: int) -> Coded:
     """Codes without meaning."""
     rng = np.random.default_rng(seed)
-    return Coded(packed(rng.random((n, bits)) < 0.5), rng.integers(0, n_classes, n))
+    return Coded(packed(rng.random((n, bits)) < 0.5), rng.integers(0, n_classes, n), np.arange(n))
 
 
 def calls(database: Coded, queries: Coded, tops: list[int]) -> dict[str, Call]:

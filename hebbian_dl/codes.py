@@ -7,6 +7,7 @@ from hebbian_dl.data import Images
 from hebbian_dl.evaluation import outputs
 from hebbian_dl.finetune import ChannelsLast
 from hebbian_dl.hamming import packed
+from hebbian_dl.inputs import readable
 from hebbian_dl.layers import hebbian_layers
 from hebbian_dl.retrieval import Coded
 from protocols.retrieval import Retrieval
@@ -59,4 +60,4 @@ def codes(model: nn.Sequential, images: Images) -> Coded:
         return torch.from_numpy(packed((model[:-1](part) > 0).cpu().numpy()))
 
     found, labels = outputs(bits, images)
-    return Coded(found.numpy(), labels.cpu().numpy())
+    return Coded(found.numpy(), labels.cpu().numpy(), readable(images))

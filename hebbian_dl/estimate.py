@@ -1,7 +1,10 @@
 """What a network's protocol asks for, before anything is trained: images, weights, operations."""
 
 from protocols.curriculum import expand_association
-from protocols.examples import ImageSplits, load_images
+from protocols.data import ImageData
+from protocols.examples import load_images
+from protocols.file_data import FileData
+from protocols.image_splits import find_images
 from protocols.network import (
     Convolution,
     Dense,
@@ -51,11 +54,9 @@ def _spelled(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> list[str
 
 
 def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
-    images, network = load_images(protocol.data), protocol.network
-    n = len(images.training.labels)
+    (n, n_validation, n_test), network = n_images(protocol.data), protocol.network
     lines = [
-        f"data: {n} training, {len(images.validation.labels)} validation, {len(images.test.labels)} test images, "
-        f"{len(protocol.data.class_list)} classes"
+        f"data: {n} training, {n_validation} validation, {n_test} test images, {len(protocol.data.class_list)} classes"
     ]
     lines += ["layers:", *_spelled(network.used_layers, protocol.data.shape)]
     each = forward_flop(network.used_layers, protocol.data.shape)
@@ -70,46 +71,45 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
             continue
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
-            work = each * method.epochs * (factor * n + len(images.validation.labels))
+            work = each * method.epochs * (factor * n + n_validation)
         lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
         total += work
-    tuning = _tuning(network, images, each, BACKPROP)
+    tuning = _tuning(network, n, n_validation, each, BACKPROP)
     total += tuning * len(network.methods)
     lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
     if network.retrieval is not None:
-        lines += _retrieval(network, network.retrieval, images, each)
-        total += _coding(network, network.retrieval, images, each) * len(network.methods)
+        work, said = _retrieval(network, network.retrieval, (n, n_validation, n_test), each)
+        lines += said
+        total += work * len(network.methods)
     lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
     return lines
 
 
-def _tuning(network: Network, images: ImageSplits, each: float, factor: float) -> float:
+def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
+    """Training, validation and test images; those in files are found, not read."""
+    if isinstance(data, FileData):
+        files = find_images(data)
+        return len(files.training), len(files.validation), len(files.test)
+    images = load_images(data)
+    return len(images.training.labels), len(images.validation.labels), len(images.test.labels)
+
+
+def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
     """Operations of learning all regimes' labels; `factor` is that of a step, in forwards."""
-    validated = min(len(images.validation.labels), network.finetuning.validation or len(images.validation.labels))
-    n = len(images.training.labels)
+    validated = min(n_validation, network.finetuning.validation or n_validation)
     return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
 
 
-def _coding(network: Network, spec: Retrieval, images: ImageSplits, each: float) -> float:
-    """Operations of learning the codes' units, and of coding database and queries, in all regimes."""
-    coded = len(images.training.labels) + _queries(spec, images)
-    return _tuning(network, images, each, FORWARD if spec.train == "head" else BACKPROP) + (
-        each * coded * len(network.regimes)
-    )
-
-
-def _queries(spec: Retrieval, images: ImageSplits) -> int:
-    return min(len(images.test.labels), spec.queries or len(images.test.labels))
-
-
-def _retrieval(network: Network, spec: Retrieval, images: ImageSplits, each: float) -> list[str]:
-    """What retrieval costs each method, in words."""
-    n, queries = len(images.training.labels), _queries(spec, images)
-    seconds = len(network.regimes) * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
-    work = _coding(network, spec, images, each)
-    return [
+def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], each: float) -> tuple[float, list[str]]:
+    """What retrieval costs each method: operations of units and codes, and all of it in words."""
+    n, n_validation, n_test = images
+    queries, times = min(n_test, spec.queries or n_test), len(network.regimes)
+    work = _tuning(network, n, n_validation, each, FORWARD if spec.train == "head" else BACKPROP)
+    work += times * each * (n + queries)
+    seconds = times * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
+    return work, [
         f"retrieval, each method: {work / 1e12:.1f} TFLOP for codes of {spec.bits} bits",
-        f"  {queries} queries against {n} codes, {len(network.regimes)} times: about {seconds:.0f} s of one core",
+        f"  {queries} queries against {n} codes, {times} times: about {seconds:.0f} s of one core",
     ]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from hebbian_dl import association, pretrained, semi_supervised, summary
-from protocols import datasets, learning
+from hebbian_dl.inputs import checksums
+from protocols import learning
 from protocols.network import Convolution, Dense
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.store import Run
@@ -76,4 +77,4 @@ def facts(protocol: Protocol, run_dir: Path) -> dict[str, Any]:
         for layer in layers
         if isinstance(layer, Convolution | Dense)
     )
-    return {"data": datasets.checksums(data.source), "neurons": neurons} | taken
+    return {"data": checksums(data), "neurons": neurons} | taken

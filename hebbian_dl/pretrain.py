@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.data import Examples, Images, Splits
+from hebbian_dl.data import Examples, Images, Splits, in_parts
 from hebbian_dl.evaluation import RANKED, effective_rank, nearest_class_mean, outputs
 from hebbian_dl.layers import Hebbian, hebbian_layers
 from hebbian_dl.training import Record, Training
@@ -20,23 +20,28 @@ class ClassMeans:
     """The supervised Hebbian last layer, a rate of 1/n: the mean features of each class in an epoch.
 
     Nothing that learns without labels sees them.
+
+    Attributes
+    ----------
+    gathered : dict
+        ``sums`` of the features of each class, shape (n_classes, n_features), once there is one.
     """
 
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
-        self.sums: Tensor | None = None
+        self.gathered: dict[str, Tensor] = {}
 
     def add(self, features: Tensor, labels: Tensor) -> None:
         """Take a batch in; the mean of a class is its sum but for a factor that no cosine sees."""
-        if self.sums is None:
-            self.sums = torch.zeros(self.n_classes, features.shape[1], device=features.device)
-        self.sums.index_add_(0, labels, features.float())
+        if "sums" not in self.gathered:
+            self.gathered["sums"] = torch.zeros(self.n_classes, features.shape[1], device=features.device)
+        self.gathered["sums"].index_add_(0, labels, features.float())
 
     def accuracy(self, features: Tensor, labels: Tensor) -> float:
         """Of the nearest class mean."""
-        if self.sums is None:
+        if "sums" not in self.gathered:
             raise RuntimeError("no class mean was learned yet")
-        return nearest_class_mean(features, labels, self.sums)
+        return nearest_class_mean(features, labels, self.gathered["sums"])
 
 
 def hebbian_training(
@@ -56,21 +61,25 @@ def hebbian_training(
     stages = _stages(network) if method.layers == "one_by_one" else [(0, len(network))]
     means, stage = ClassMeans(n_classes), stages[0]
     forward = mixed_precision(network, method.precision)
-    for _, layer in hebbian_layers(network):
+    layers = [layer for _, layer in hebbian_layers(network)]
+    for layer in layers:
         layer.learning_rate = method.learning_rate
 
     def begin_epoch(epoch: int) -> None:
-        nonlocal means, stage
-        means, stage = ClassMeans(n_classes), stages[epoch // method.epochs]
+        nonlocal stage
+        stage = stages[epoch // method.epochs]
         network.eval()
         for index in range(*stage):
             network[index].train()
 
     def step(batch: Examples) -> None:
         with torch.no_grad():
-            features = forward(batch.images, stage[1])
-            if stage[1] == len(network):
-                means.add(features, batch.labels)
+            for part, last in in_parts(batch, method.at_a_time):
+                for layer in layers:
+                    layer.more_to_come = not last
+                features = forward(part.images, stage[1])
+                if stage[1] == len(network):
+                    means.add(features, part.labels)
 
     def score() -> Record:
         if stage[1] < len(network):
@@ -86,7 +95,11 @@ def hebbian_training(
         }
 
     epochs, best_by = method.epochs * len(stages), BEST_BY[method.selection]
-    return Training(name, network, splits.training, method.batch, epochs, step, score, best_by, begin_epoch=begin_epoch)
+    return Training(
+        *(name, network, splits.training, method.batch, epochs, step, score, best_by),
+        begin_epoch=begin_epoch,
+        gathered=means.gathered,
+    )
 
 
 def _stages(network: nn.Sequential) -> list[tuple[int, int]]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from hebbian_dl import networks
-from protocols import datasets, store
+from hebbian_dl.inputs import checksums
+from protocols import store
 from protocols.faults import ProtocolFault
 from protocols.loader import load
 from protocols.network import NoPretraining
 from protocols.schema import NetworkProtocol
 
 PATH = "network.pretrained"
+NOT_LEARNED = {"test", "workers", "most_corrupt"}  # of the data: nothing is learned from test images
 
 
 def check(protocol: NetworkProtocol) -> None:
@@ -41,7 +43,7 @@ def check(protocol: NetworkProtocol) -> None:
             [f"{PATH}: {run}: a run of '{given.name}'; allowed: of networks pre-trained without labels"]
         )
     lines = list(_differences(_what_is_learned(given), _what_is_learned(protocol)))
-    lines += [line for line in _other_files(run, protocol.data.source) if not lines]
+    lines += [line for line in _other_files(run, checksums(protocol.data)) if not lines]
     if not lines:
         lines = [
             f"{path.name} is not there; needed: all of {', '.join(_methods(protocol))} in seeds "
@@ -86,7 +88,7 @@ def _what_is_learned(protocol: NetworkProtocol) -> dict[str, Any]:
     network = protocol.network
     methods = {f"network.methods.{name}": network.methods[name].model_dump(mode="json") for name in _methods(protocol)}
     return {
-        "data": protocol.data.model_dump(mode="json", exclude={"test"}),
+        "data": protocol.data.model_dump(mode="json", exclude=NOT_LEARNED),
         "network.layers": [layer.model_dump(mode="json") for layer in network.used_layers],
         "network.batch_norm_momentum": network.batch_norm_momentum,
     } | methods
@@ -114,12 +116,14 @@ def _spelled(value: Any) -> str:
     return "none" if value is None else json.dumps(value).replace('"', "")
 
 
-def _other_files(run: Path, source: str) -> Iterator[str]:
+def _other_files(run: Path, needed: dict[str, str]) -> Iterator[str]:
     """A line if the run saw another copy of the data."""
     try:
         seen = json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("data")
     except (OSError, ValueError, AttributeError):
         yield "provenance.json: damaged"
         return
-    if seen is not None and seen != datasets.checksums(source):
-        yield f"data.source: other files of {source} (provenance.json says which); needed: those of CULTURE_DATA"
+    for name, checksum in needed.items():
+        if seen is not None and name != "test" and seen.get(name) != checksum:
+            yield f"data: {name} with checksum {seen.get(name, 'none')}; needed: {checksum}"
+            return

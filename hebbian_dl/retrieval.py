@@ -21,10 +21,13 @@ class Coded:
     codes
         As `hamming.packed` gives them, shape (n, n_bytes).
     labels : int, shape (n,)
+    place : int, shape (n,)
+        Which images they are: those in files that cannot be read have no code.
     """
 
     codes: np.ndarray
     labels: np.ndarray
+    place: np.ndarray
 
 
 def average_precision(relevant: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:

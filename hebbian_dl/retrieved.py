@@ -31,21 +31,22 @@ def retrieved(
     Returns
     -------
     dict
-        ``query_label``, shape (n_shown,); ``label``, ``index`` (in the database) and ``distance`` (in bits) of the
-        images found, shape (n_shown, n_first); ``query_image`` and ``image``, uint8, with shapes (n_shown, channels,
-        rows, columns) and (n_shown, n_first, channels, rows, columns).
+        ``query_label``, shape (n_shown,); ``label``, ``index`` (among the training images) and ``distance`` (in bits)
+        of the images found, shape (n_shown, n_first); ``query_image`` and ``image``, uint8, with shapes (n_shown,
+        channels, rows, columns) and (n_shown, n_first, channels, rows, columns).
     """
     shown = by_turns(queries.labels)[:n_shown]
     if not len(shown):
         return {}
     index, distance = search(database.codes, queries.codes[shown], min(FIRST, len(database.labels)))
     splits = plain()
-    asked, found = _small(splits.test, shown), _small(splits.training, index.reshape(-1))
+    place = database.place[index]
+    asked, found = _small(splits.test, queries.place[shown]), _small(splits.training, place.reshape(-1))
     pixels = _visible(torch.cat([asked, found]))
     return {
         "query_label": queries.labels[shown],
         "label": database.labels[index],
-        "index": index,
+        "index": place,
         "distance": distance,
         "query_image": pixels[: len(shown)],
         "image": pixels[len(shown) :].reshape(*index.shape, *pixels.shape[1:]),

@@ -12,9 +12,10 @@ from torch import nn
 
 from hebbian_dl import checkpoint, hamming, networks, pretrained
 from hebbian_dl.codes import coder, codes
-from hebbian_dl.data import Examples, Images, Splits, labelled_order, normalised, whitened
+from hebbian_dl.data import Images, Splits, labelled_order
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import classifier, supervised_training
+from hebbian_dl.inputs import inputs_of, unreadable
 from hebbian_dl.layers import hebbian_layers
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.retrieval import mean_average_precision
@@ -22,7 +23,6 @@ from hebbian_dl.retrieved import retrieved
 from hebbian_dl.seeding import seed_torch
 from hebbian_dl.training import Record, Training
 from hebbian_dl.vae import BetaVae, vae_training
-from protocols.examples import load_images
 from protocols.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
 from protocols.schema import NetworkProtocol
 from protocols.seeds import stream
@@ -72,18 +72,17 @@ def run_method(
     -------
     dict
         ``top1``, ``top5``, ``validation``, ``epoch`` and ``wall_s`` (one entry a regime), ``n_labels``, ``filters``
-        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch); where images are sought,
-        ``map/<K>/<normalisation>``, ``retrieval/...`` and ``retrieved/...`` (`hebbian_dl.retrieved`), by regime.
+        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch), ``unreadable`` (names of images
+        in files that were left out); where images are sought, ``map/<K>/<normalisation>``, ``retrieval/...`` and
+        ``retrieved/...`` (`hebbian_dl.retrieved`), one entry a regime.
     """
     method = protocol.network.methods[name]
+    whitens = isinstance(method, HebbianPretraining) and method.whitening is not None
+    splits = inputs_of(protocol.data, method, torch.device(device))
 
-    whitening = method.whitening if isinstance(method, HebbianPretraining) else None
+    def plain() -> Splits[Images]:
+        return inputs_of(protocol.data, NoPretraining(), torch.device(device)) if whitens else splits
 
-    def loaded() -> Splits[Examples]:
-        return normalised(load_images(protocol.data), torch.device(device))
-
-    splits = loaded() if whitening is None else whitened(loaded(), whitening)
-    plain = loaded if whitening is not None else lambda: splits
     return _method(Seed(protocol, seed, splits, plain, run, torch.device(device), watch), name, method, report)
 
 
@@ -105,7 +104,8 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
         results.append(result)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
     first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
-    return summary | pretraining | {"filters": first.detach().cpu().float().numpy()}
+    left_out = np.array(unreadable(state.splits.training), dtype=np.str_)
+    return summary | pretraining | {"filters": first.detach().cpu().float().numpy(), "unreadable": left_out}
 
 
 def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, act: Act, report: Report) -> Part:

@@ -13,6 +13,7 @@ from protocols.targets import Target, compare
 
 UNIT = "fraction correct"
 PRECISION = "average precision"
+NAMED = 10  # of the images that were left out
 Part = dict[str, np.ndarray]
 
 
@@ -27,7 +28,8 @@ def summarise(
         ``accuracy/<method>/<fraction>`` (top-1) and ``top5/...`` where there are more than five classes: mean over
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
-        the method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``. Where images are sought:
+        the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: images in files that
+        were left out, and the names of the first few; ``targets``. Where images are sought:
         ``map/<method>/<fraction>/<K>/<normalisation>``, for example ``map/HPCA/1%/at_100/found``
         (`hebbian_dl.retrieval.average_precision`).
     """
@@ -59,6 +61,9 @@ def summarise(
             }
     metrics |= _gains(protocol, parts)
     metrics |= _retrieval(protocol, parts)
+    left_out = sorted({name for part in parts.values() for name in part["unreadable"].tolist()})
+    if left_out:
+        metrics["unreadable"] = {"images": len(left_out), "names": left_out[:NAMED]}
     metrics["targets"] = compare(metrics, targets, None)
     return metrics
 

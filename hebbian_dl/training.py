@@ -18,7 +18,7 @@ from hebbian_dl.layers import NotFinite
 from hebbian_dl.seeding import seed_torch
 from protocols.seeds import stream
 
-CHECKPOINT_EVERY_S = 20.0
+CHECKPOINT_EVERY_S = 20.0  # also in the middle of an epoch
 
 Record = dict[str, float]
 
@@ -51,6 +51,8 @@ class Training:
         Called with the epoch before its first step.
     watch
         Called with the score of every epoch.
+    gathered
+        What steps gather in the course of an epoch and its score needs; empty when an epoch begins.
     """
 
     name: str
@@ -64,8 +66,11 @@ class Training:
     optimizer: torch.optim.Optimizer | None = None
     begin_epoch: Callable[[int], None] = lambda epoch: None
     watch: Callable[[Record], None] = lambda record: None
+    gathered: dict[str, Tensor] = field(default_factory=dict)
     history: list[Record] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    losses: list[Tensor] = field(default_factory=list)
+    steps: int = 0  # done of the epoch that is not finished
 
     @property
     def best_epoch(self) -> int:
@@ -95,15 +100,14 @@ class Training:
         CheckpointError
             If the checkpoint is damaged, or of another network.
         """
-        if path is not None and path.exists():
-            self._restore(path, seed)
-        saved = time.monotonic()
+        generators = self._restore(path, seed) if path is not None and path.exists() else None
+        self._saved = time.monotonic()
         for epoch in range(len(self.history), self.epochs):
             started = time.monotonic()
-            loss = self._epoch(seed, epoch, report)
+            loss = self._epoch(seed, epoch, report, path, generators)
+            generators = None
             wall_s = round(time.monotonic() - started, 3)
-            if (where := first_not_finite(self.model)) is not None:
-                raise Diverged(f"{self.name}: epoch {epoch}: {where}")
+            self._check_finite(epoch)
             record = self.score()
             if self.best_by is not None and math.isnan(record[self.best_by]):  # it would win every comparison
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
@@ -115,61 +119,117 @@ class Training:
                 line = {"training": self.name, "seed": seed, "epoch": epoch, "wall_s": wall_s} | self.history[-1]
                 with open(log, "a") as file:
                     file.write(json.dumps(line) + "\n")
-            if path is not None and (time.monotonic() - saved > CHECKPOINT_EVERY_S or epoch == self.epochs - 1):
+            if path is not None and (self._due() or epoch == self.epochs - 1):
                 self._save(path, seed)
-                saved = time.monotonic()
         if self.best:
             self.model.load_state_dict(self.best)
 
-    def _epoch(self, seed: int, epoch: int, report: Callable[[float], None]) -> float | None:
+    def _epoch(
+        self,
+        seed: int,
+        epoch: int,
+        report: Callable[[float], None],
+        path: Path | None,
+        generators: dict[str, Tensor] | None,
+    ) -> float | None:
+        """The steps of an epoch that are not done yet; the mean loss of all of them."""
         rng = np.random.default_rng(stream(f"training/{self.name}", seed, epoch))
         seed_torch(rng)
+        if not self.steps:
+            self.gathered.clear()
         order = torch.from_numpy(rng.permutation(len(self.images)))
+        draw = int(rng.integers(2**63))
         self.begin_epoch(epoch)
-        losses, n_steps = [], -(-len(order) // self.batch)
-        for index, batch in enumerate(self.images.batches(self.batch, order)):
-            try:
-                loss = self.step(batch)
-            except NotFinite as fault:
-                name = next((n for n, module in self.model.named_modules() if module is fault.layer), "")
-                cause = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else str(fault)
-                raise Diverged(f"{self.name}: epoch {epoch}, step {index}, layer {name}: {cause}") from None
-            if loss is not None:
-                losses.append(loss.detach())
-                if not torch.isfinite(losses[-1]):
-                    where = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else None
-                    where = where or first_not_finite(self.model)
-                    where = where or "the loss is NaN or infinite; allowed: a smaller learning rate"
-                    raise Diverged(f"{self.name}: epoch {epoch}, step {index}: {where}")
-            report((epoch + (index + 1) / n_steps) / self.epochs)
-        return torch.stack(losses).mean().item() if losses else None
+        if generators is not None:
+            set_generators(generators)
+        n_steps = -(-len(order) // self.batch)
+        for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
+            if len(batch) >= min(2, self.batch):  # of a batch of unreadable images, too little may be left
+                self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
+            self.steps += 1
+            if path is not None and self.steps < n_steps and self._due():
+                self._check_finite(epoch)
+                self._save(path, seed)
+            report((epoch + self.steps / n_steps) / self.epochs)
+        loss = torch.stack(self.losses).mean().item() if self.losses else None
+        self.steps, self.losses = 0, []
+        return loss
+
+    def _learn(self, batch: Examples, where: str) -> None:
+        """Learn one batch, or say what is not finite."""
+        try:
+            loss = self.step(batch)
+        except NotFinite as fault:
+            name = next((n for n, module in self.model.named_modules() if module is fault.layer), "")
+            cause = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else str(fault)
+            raise Diverged(f"{where}, layer {name}: {cause}") from None
+        if loss is not None:
+            self.losses.append(loss.detach())
+            if not torch.isfinite(loss):
+                cause = "the images hold NaN or infinity" if not torch.isfinite(batch.images).all() else ""
+                cause = cause or first_not_finite(self.model) or ""
+                cause = cause or "the loss is NaN or infinite; allowed: a smaller learning rate"
+                raise Diverged(f"{where}: {cause}")
+
+    def _check_finite(self, epoch: int) -> None:
+        if (where := first_not_finite(self.model)) is not None:
+            raise Diverged(f"{self.name}: epoch {epoch}: {where}")
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._saved > CHECKPOINT_EVERY_S
 
     def _save(self, path: Path, seed: int) -> None:
+        """Write a checkpoint: in the middle of an epoch, what it gathered and torch's generators belong to it."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        if self.steps:
+            tensors |= {f"gathered.{name}": tensor for name, tensor in self.gathered.items()}
+            tensors |= {f"generator.{name}": state for name, state in get_generators().items()}
+            if self.losses:
+                tensors["loss.all"] = torch.stack(self.losses)
         for index, parameter in enumerate(self._parameters()):
             momentum = self.optimizer.state[parameter].get("momentum_buffer") if self.optimizer else None
             if momentum is not None:
                 tensors[f"momentum.{index}"] = momentum
-        checkpoint.save(path, tensors, {"training": self.name, "seed": seed, "history": self.history})
+        facts = {"training": self.name, "seed": seed, "history": self.history, "steps": self.steps}
+        checkpoint.save(path, tensors, facts)
+        self._saved = time.monotonic()
 
-    def _restore(self, path: Path, seed: int) -> None:
+    def _restore(self, path: Path, seed: int) -> dict[str, Tensor] | None:
+        """Take a checkpoint over; gives the states of torch's generators where it is from the middle of an epoch."""
         tensors, facts = checkpoint.load(path)
         checkpoint.check_facts(path, facts, {"training": self.name, "seed": seed})
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "momentum": {}}
+        kinds = ("model", "best", "momentum", "gathered", "generator", "loss")
+        parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in kinds}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
             parts[kind][rest] = tensor
         checkpoint.restore(self.model, parts["model"], path)
-        self.history = facts["history"]
+        self.history, self.steps = facts["history"], facts["steps"]
         device = next(iter(self.model.parameters())).device
         self.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
         for index, parameter in enumerate(self._parameters()):
             if self.optimizer is not None and str(index) in parts["momentum"]:
                 self.optimizer.state[parameter]["momentum_buffer"] = parts["momentum"][str(index)].to(device)
+        self.losses = [*parts["loss"].get("all", torch.zeros(0)).to(device)]
+        self.gathered.update({name: tensor.to(device) for name, tensor in parts["gathered"].items()})
+        return parts["generator"] or None
 
     def _parameters(self) -> list[Any]:
         return [p for group in self.optimizer.param_groups for p in group["params"]] if self.optimizer else []
+
+
+def get_generators() -> dict[str, Tensor]:
+    """The states of torch's global generators."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {})
+
+
+def set_generators(states: dict[str, Tensor]) -> None:
+    """Set torch's global generators."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
 
 
 @torch.no_grad()

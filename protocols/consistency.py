@@ -1,12 +1,16 @@
 """What the parts of a protocol must agree on; every check raises ValueError with a path, what is given and allowed."""
 
+import math
 from typing import TYPE_CHECKING
 
 from protocols.data import CLASSES, ImageData
+from protocols.file_data import FileData
 from protocols.network import (
     AssociativeNetwork,
     Convolution,
     Dense,
+    GradientDescent,
+    HebbianPretraining,
     Layer,
     Network,
     NoPretraining,
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from protocols.stimuli import Stimulus
 
 
+MOST_WHITENED = 12_288  # pixels, 64 x 64 in colour: a matrix of 1.2 GB
 MOST_STEPS = 2**31 - 1  # what a simulator counts in 32 bits
 
 
@@ -78,16 +83,19 @@ def check_association(protocol: "AssociationProtocol") -> None:
 def check_network(protocol: "NetworkProtocol") -> None:
     """Check the classes, the layers against the images, the methods against the layers."""
     data, network = protocol.data, protocol.network
-    _check_classes(data)
+    if isinstance(data, ImageData):
+        _check_classes(data)
     _check_layers(network.layers, data)
     if len(set(network.regimes)) < len(network.regimes):
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
-            _check_batch(f"network.methods.{name}.batch", method.batch, network)
-    _check_batch("network.finetuning.batch", network.finetuning.batch, network)
+            _check_batch(f"network.methods.{name}", method, network)
+        if isinstance(method, HebbianPretraining) and method.whitening is not None:
+            _check_whitening(f"network.methods.{name}", method.whitening_patch, data.shape)
+    _check_batch("network.finetuning", network.finetuning, network)
     if network.retrieval is not None:
-        _check_retrieval(network.retrieval, network.finetuning.batch)
+        _check_retrieval(network.retrieval, network.finetuning)
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
@@ -110,7 +118,7 @@ def _check_classes(data: ImageData) -> None:
         raise ValueError(f"data.classes: {max(classes)}; allowed: 0 to {published - 1}")
 
 
-def _check_layers(layers: tuple[Layer, ...], data: ImageData) -> None:
+def _check_layers(layers: tuple[Layer, ...], data: ImageData | FileData) -> None:
     map_sizes(layers, *data.shape)
     kinds = [type(layer) for layer in layers]
     if kinds[0] not in {Convolution, Dense}:
@@ -119,15 +127,30 @@ def _check_layers(layers: tuple[Layer, ...], data: ImageData) -> None:
         raise ValueError("network.layers: a map after a dense layer; allowed: dense and norm")
 
 
-def _check_batch(path: str, batch: int, network: Network) -> None:
-    if batch == 1 and any(isinstance(layer, Normalisation) for layer in network.layers):
-        raise ValueError(f"{path}: 1; allowed: at least 2, for batch normalisation")
+def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:
+    normalised = any(isinstance(layer, Normalisation) for layer in network.layers)
+    for key, n in (("batch", training.batch), ("at_a_time", training.at_a_time)):
+        if n == 1 and normalised:
+            raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for batch normalisation")
+    if training.at_a_time is not None and training.at_a_time > training.batch:
+        raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
 
 
-def _check_retrieval(retrieval: Retrieval, batch: int) -> None:
+def _check_whitening(path: str, side: int | None, shape: tuple[int, int, int]) -> None:
+    pixels, most = math.prod(shape), min(99, min(shape[1:]) // 2 * 2 - 1)
+    if side is None and pixels > MOST_WHITENED:
+        raise ValueError(
+            f"{path}.whitening: a matrix of {pixels} x {pixels} pixels, {pixels**2 * 8 / 1e9:.0f} GB; "
+            f"allowed: at most {MOST_WHITENED} pixels, or patches (whitening_patch)"
+        )
+    if side is not None and (side % 2 == 0 or side > most):
+        raise ValueError(f"{path}.whitening_patch: {side}; allowed: an odd side, at most {most}")
+
+
+def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
     if len(set(retrieval.at)) < len(retrieval.at):
         raise ValueError("network.retrieval.at: a number is listed twice")
-    if batch == 1 and retrieval.head == "batch_norm":
+    if retrieval.head == "batch_norm" and 1 in (finetuning.batch, finetuning.at_a_time):
         raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
