@@ -13,6 +13,7 @@ import numpy as np
 from protocols.faults import ProtocolFault
 
 CHUNK = 2**15  # codes at a time: their distances stay in the cache
+LARGEST = np.iinfo(np.int32).max  # of distance and place in one number of 32 bits, which sorts faster than one of 64
 Nearest = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
@@ -52,7 +53,7 @@ def nearest(database: np.ndarray, queries: np.ndarray, k: int, chunk: int = CHUN
     """
     n = len(database)
     words, asked = database.view(np.uint64).T.copy(), queries.view(np.uint64)
-    dtype: type[np.integer[Any]] = np.int32 if (64 * len(words) + 1) * n <= np.iinfo(np.int32).max else np.int64
+    dtype: type[np.integer[Any]] = np.int32 if (64 * len(words) + 1) * n <= LARGEST else np.int64
     place, key = np.arange(n, dtype=dtype), np.empty(n, dtype)
     found = np.empty((len(queries), k), dtype)
     for query, best in zip(asked, found, strict=True):

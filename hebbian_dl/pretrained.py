@@ -22,7 +22,8 @@ NOT_LEARNED = {"test", "workers", "most_corrupt"}  # of the data: nothing is lea
 def check(protocol: NetworkProtocol) -> None:
     """Refuse a run whose networks are not those that this protocol would train.
 
-    Test images may be others: nothing is learned from them.
+    Its specification is compared, with the defaults of keys that an earlier version did not write. Test images may be
+    others: nothing is learned from them.
 
     Raises
     ------
@@ -44,13 +45,10 @@ def check(protocol: NetworkProtocol) -> None:
         )
     lines = list(_differences(_what_is_learned(given), _what_is_learned(protocol)))
     lines += [line for line in _other_files(run, checksums(protocol.data)) if not lines]
-    if not lines:
-        lines = [
-            f"{path.name} is not there; needed: all of {', '.join(_methods(protocol))} in seeds "
-            f"{protocol.seed_list[0]} to {protocol.seed_list[-1]}"
-            for path in _paths(protocol, run)
-            if not path.is_file()
-        ]
+    missing = [path.name for path in _paths(protocol, run) if not path.is_file()]
+    if missing and not lines:
+        seeds = f"{protocol.seed_list[0]} to {protocol.seed_list[-1]}"
+        lines = [f"no {', '.join(missing)}; needed: {', '.join(_methods(protocol))} in seeds {seeds}"]
     if lines:
         raise ProtocolFault([f"{PATH}: {run}: {line}" for line in lines])
 
