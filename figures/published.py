@@ -17,6 +17,7 @@ class Curve:
 
     method: str
     subject: str
+    source: str  # in words
     points: list[tuple[float, float]] = field(default_factory=list)  # labelled fraction, accuracy
 
 
@@ -40,7 +41,7 @@ def curves(run: NetworkRun, measure: str | None = None, end: str = "") -> list[C
         method, _, regime = rest.rpartition("/")
         fraction = REGIME.fullmatch(regime)
         if kind == (measure or run.measure) and method in run.methods and fraction and target.bin_ms is None:
-            curve = found.setdefault((method, target.subject), Curve(method, target.subject))
+            curve = found.setdefault((method, target.subject), Curve(method, target.subject, _spelled(target)))
             curve.points.append((float(fraction[1]) / 100, target.value))
     for curve in found.values():
         curve.points.sort()
@@ -49,8 +50,7 @@ def curves(run: NetworkRun, measure: str | None = None, end: str = "") -> list[C
 
 def sources(run: NetworkRun, shown: Sequence[Curve] | None = None) -> dict[str, str]:
     """Where some curves, or those of what the run is compared in, stand, in words, by subject."""
-    subjects = {curve.subject for curve in (curves(run) if shown is None else shown)}
-    return {target.subject: _spelled(target) for target in run.targets if target.subject in subjects}
+    return {curve.subject: curve.source for curve in (curves(run) if shown is None else shown)}
 
 
 def _spelled(target: Target) -> str:

@@ -205,7 +205,7 @@ def test_networks_of_another_run_give_the_same_bit_by_bit(
         ("network.layers.1.norm=relative", "network.layers.1.norm: plain; needed: relative"),
         ("network.batch_norm_momentum=0.2", "network.batch_norm_momentum: 0.1; needed: 0.2"),
         ("data.pool=400", "data.pool: 300; needed: 400"),
-        ("data.classes=[0, 2, 1]", "data.classes.1: 1; needed: 2"),
+        ("data.classes=[0, 1, 3]", "data.classes.2: 2; needed: 3"),
         ("network.methods.SWTA.epochs=3", "network.methods.SWTA.epochs: 2; needed: 3"),
         ("network.methods.SWTA.rule.temperature=0.5", "network.methods.SWTA.rule.temperature: 0.02; needed: 0.5"),
         ("network.methods.SWTA.whitening=null", "network.methods.SWTA.whitening: 0.1; needed: none"),
