@@ -57,7 +57,7 @@ def codes(model: nn.Sequential, images: Images) -> Coded:
     model.eval()
 
     def bits(part: Tensor) -> Tensor:
-        return torch.from_numpy(packed((model[:-1](part) > 0).cpu().numpy()))
+        return torch.from_numpy(packed((model[:-1](part) > 0).cpu().numpy())).to(part.device)
 
     found, labels = outputs(bits, images)
-    return Coded(found.numpy(), labels.cpu().numpy(), readable(images))
+    return Coded(found.cpu().numpy(), labels.cpu().numpy(), readable(images))

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from hebbian_dl.data import Images, Splits
+from hebbian_dl.evaluation import outputs
 from hebbian_dl.hamming import Nearest
 from hebbian_dl.retrieval import Coded
 
 FIRST = 10  # images of a ranking
 SIDE = 64  # pixels that are enough for a figure
-BATCH = 64
 
 
 def retrieved(
@@ -64,10 +64,13 @@ def by_turns(labels: np.ndarray) -> np.ndarray:
 
 def _small(images: Images, index: np.ndarray) -> Tensor:
     """Some images, no larger than a figure needs them; on the CPU."""
+
+    def reduced(pixels: Tensor) -> Tensor:
+        height, width = (min(SIDE, side) for side in pixels.shape[2:])
+        return functional.adaptive_avg_pool2d(pixels.float(), (height, width))
+
     some = images.take(torch.from_numpy(index.astype(np.int64)).to(images.labels.device))
-    pixels = torch.cat([batch.images for batch in some.batches(BATCH)]).float().cpu()
-    height, width = (min(SIDE, side) for side in pixels.shape[2:])
-    return functional.adaptive_avg_pool2d(pixels, (height, width))
+    return outputs(reduced, some)[0].cpu()
 
 
 def _visible(pixels: Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from hebbian_dl.hamming import nearest, packed
 from hebbian_dl.models import build
 from hebbian_dl.retrieval import Coded, average_precision, mean_average_precision
 from hebbian_dl.retrieved import by_turns, retrieved
+from hebbian_dl.streaming import streamed
+from protocols.file_data import SyntheticData
+from protocols.image_splits import find_images
 from protocols.network import Convolution, Dense, Normalisation
 from protocols.retrieval import Retrieval
 from protocols.rules import HebbianPCA
@@ -174,6 +178,10 @@ class Torn:
     def labels(self) -> Tensor:
         return self.whole.labels
 
+    @property
+    def shape(self) -> torch.Size:
+        return self.whole.images.shape
+
     def __len__(self) -> int:
         return len(self.whole)
 
@@ -199,6 +207,21 @@ def test_the_images_shown_are_those_that_were_coded() -> None:
     expected = np.round(255 * (shown["index"] - low) / (high - low))
     np.testing.assert_allclose(shown["image"][..., 0, 0, 0], expected, atol=1)
     np.testing.assert_array_equal(shown["query_image"], shown["image"][:, 0])
+
+
+def test_images_in_files_that_cannot_be_read_have_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CULTURE_DATA", str(tmp_path))
+    section = {"source": "synthetic", "corrupt": 3, "workers": 0, "n_classes": 3, "images": 5, "test_images": 2}
+    data = SyntheticData.model_validate(section | {"validation": 3, "side": (9, 12), "size": (8, 8)})
+    files = find_images(data)
+    images = streamed(files, data, torch.device("cpu")).training
+    torch.manual_seed(0)
+    model = coder(build(LAYERS, (3, 8, 8), HebbianPCA()), 6, 3, Retrieval(bits=20), 0.5)
+    found = codes(model, images)
+    assert 0 < len(images) - len(found.labels) <= 3
+    np.testing.assert_array_equal(found.labels, files.training.labels[found.place])
+    for row, place in zip(found.codes, found.place, strict=True):  # one by one
+        np.testing.assert_array_equal(codes(model, images.take(torch.tensor([place]))).codes[0], row)
 
 
 def test_large_images_are_kept_small() -> None:
