@@ -43,7 +43,7 @@ def figure(run: NetworkRun) -> Figure | None:
         ax.set_xlabel("labelled share of the training images")
     fig.suptitle(run.protocol.title, fontsize=9, x=0.01, ha="left")
     handles = legend(run, look, dashes)
-    columns = min(len(handles), 7)
+    columns = min(len(handles), 6)
     text = "\n".join(f"published: {source}; which K and divisor is not stated" for source in cited.values())
     key = fig.legend(handles=by_rows(handles, columns), ncols=columns, handlelength=3, loc="outside lower left")
     key.set_title(text, prop=FontProperties(size=6))
