@@ -79,7 +79,7 @@ def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples,
         return
     each = ranks.counts(len(batch))
     bounds = ranks.bounds(each, at_a_time)
-    if len(bounds) > 2 and at_a_time > 1 and sum(bounds[-1]) - sum(bounds[-2]) < 2:
+    if len(bounds) > 2 and at_a_time > 1 and sum(bounds[-1]) - sum(bounds[-2]) == 1:
         del bounds[-2]
     for before, after in pairwise(bounds):
         own = slice(before[ranks.rank()], after[ranks.rank()])

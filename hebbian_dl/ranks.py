@@ -36,22 +36,29 @@ def rank() -> int:
     return dist.get_rank() if world() > 1 else 0
 
 
-def join(timeout: timedelta) -> dist.Store:
-    """Meet the processes that torchrun started; gives the store that outlives any of them.
+def join(timeout: timedelta) -> "dist.Store":
+    """Meet the processes that torchrun started; gives the store that torchrun keeps, which outlives each of them.
 
     Raises
     ------
     RuntimeError, ValueError
         If they cannot be met.
     """
-    rendezvous, number, n = next(dist.rendezvous("env://", timeout=timeout))
+    store, number, n = next(dist.rendezvous("env://", timeout=timeout))
     backend = "gloo"
     if torch.cuda.is_available():
         backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK") or 0) % torch.cuda.device_count())
-    group = dist.PrefixStore("group", rendezvous)
+    group = dist.PrefixStore("group", store)
     dist.init_process_group(backend, store=group, rank=number, world_size=n, timeout=timeout)
-    return rendezvous
+    return store
+
+
+def first_said(store: "dist.Store", text: str) -> str:
+    """What the first process that called this said: a last word, which needs no answer of the others."""
+    with contextlib.suppress(RuntimeError):  # where all of it ended, this is the last
+        return store.compare_set("first said", "", text).decode()
+    return text
 
 
 def leave() -> None:
@@ -104,7 +111,7 @@ def bounds(each: list[int], size: int) -> list[list[int]]:
     size
         A multiple of the number of processes, so that each part of the batch is shared as a batch is.
     """
-    places = [*range(0, _places(each), size), _places(each)]
+    places = [*range(0, sum(each), size), sum(each)]
     return [[min(n, -(-(place - number) // len(each))) for number, n in enumerate(each)] for place in places]
 
 
@@ -141,12 +148,10 @@ def gathered(rows: Tensor) -> Tensor:
     """
     if world() == 1:
         return rows
-    each = counts(len(rows))
-    whole = rows.new_zeros(_places(each), *rows.shape[1:])
-    whole[rank() :: world()][: len(rows)] = rows
+    whole = rows.new_zeros(sum(counts(len(rows))), *rows.shape[1:])
+    whole[rank() :: world()] = rows
     add_up(whole)
-    there = [place // world() < each[place % world()] for place in range(len(whole))]
-    return whole if all(there) else whole[torch.tensor(there, device=whole.device)]  # images that could not be read
+    return whole
 
 
 def drawn(draw: Callable[[int], Tensor], n: int) -> Tensor:
@@ -154,14 +159,7 @@ def drawn(draw: Callable[[int], Tensor], n: int) -> Tensor:
 
     So all processes' generators stay in step, and every image gets the numbers that it would get in one process.
     """
-    if world() == 1:
-        return draw(n)
-    return own(draw(_places(counts(n))))[:n]
-
-
-def _places(each: list[int]) -> int:
-    """Images in the whole batch, with gaps where images of some processes could not be read."""
-    return max(((n - 1) * world() + place + 1 for place, n in enumerate(each) if n), default=0)
+    return own(draw(sum(counts(n))))
 
 
 @contextlib.contextmanager

@@ -42,6 +42,8 @@ class NetworkLearner:
         match protocol:
             case NetworkProtocol():
                 _check_regimes(protocol)
+                _check_retrieval(protocol)
+                _check_pretrained(protocol)
             case AssociationProtocol():
                 expand_association(protocol)
 
@@ -88,7 +90,8 @@ class NetworkLearner:
             for path, array in part.items()
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
-        return metrics, facts | {"processes": torchrun.n_processes()} | experiment.facts(protocol), arrays
+        facts |= experiment.facts(protocol, run.partial)
+        return metrics, facts | {"processes": torchrun.n_processes()}, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the comparison with what is published."""
@@ -158,6 +161,35 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
                     f"allowed: at least {least}, the number of processes"
                 ]
             )
+
+
+def _check_retrieval(protocol: NetworkProtocol) -> None:
+    """Refuse more images than there are, and a library that is not there."""
+    retrieval = protocol.network.retrieval
+    if retrieval is None:
+        return
+    from hebbian_dl.estimate import n_images
+
+    n, _, n_test = n_images(protocol.data)
+    for index, top in enumerate(retrieval.at):
+        if isinstance(top, int) and top > n:
+            raise ProtocolFault([f"network.retrieval.at.{index}: {top}; allowed: at most the {n} training images"])
+    if retrieval.queries is not None and retrieval.queries > n_test:
+        raise ProtocolFault(
+            [f"network.retrieval.queries: {retrieval.queries}; allowed: at most the {n_test} test images"]
+        )
+    if retrieval.backend == "faiss":
+        from hebbian_dl.hamming import check_faiss
+
+        check_faiss()
+
+
+def _check_pretrained(protocol: NetworkProtocol) -> None:
+    """Refuse networks of another run that are not those this protocol needs."""
+    if protocol.network.pretrained is not None:
+        from hebbian_dl import pretrained
+
+        pretrained.check(protocol)
 
 
 app = cli.command(NetworkLearner(), torchrun.carry_out)

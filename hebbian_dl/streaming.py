@@ -119,9 +119,29 @@ class Streamed:
         """All of them in batches, decoded ahead; in some order, a last batch of one image is left out."""
         index = torch.arange(len(self)) if order is None else order.cpu()
         parts = [ranks.own(part).numpy() for part in index.split(size) if order is None or len(part) > 1 or size == 1]
-        for images, labels, corrupt in decoded(self.files, self.data, parts, draw):
-            self.skipped.add(ranks.joined(corrupt))
+        for part, (images, labels, corrupt) in zip(parts, decoded(self.files, self.data, parts, draw), strict=True):
+            missed = ranks.joined(corrupt)
+            self.skipped.add(missed)
+            if missed and ranks.world() > 1:
+                names = {name for name, _ in missed}
+                there = torch.tensor([self.files.name(i) not in names for i in part.tolist()], dtype=torch.bool)
+                images, labels = _dealt_anew(images, there), _dealt_anew(labels, there)
             yield Examples(self.prepare(images.to(self.device, non_blocking=True)), labels.to(self.device))
+
+
+def _dealt_anew(rows: Tensor, there: Tensor) -> Tensor:
+    """The own rows of a batch that lacks some images, as one process would count them.
+
+    Parameters
+    ----------
+    rows
+        Of the images that could be read.
+    there : bool
+        Which of the own images these are, shape (n_own,).
+    """
+    with_gaps = rows.new_zeros(len(there), *rows.shape[1:])
+    with_gaps[there] = rows
+    return ranks.own(ranks.gathered(with_gaps)[ranks.gathered(there.to(torch.uint8)).bool()])
 
 
 def decoded(

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -24,9 +24,6 @@ from protocols.machine import cores_of_each
 from protocols.network import GradientDescent, Method, NoPretraining
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.watching import unheard
-
-if TYPE_CHECKING:
-    from torch import distributed as dist
 
 TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
 BEGUN_BY = "processes"  # a file in the directory of an unfinished run
@@ -87,7 +84,7 @@ def main(app: typer.Typer) -> None:
     from hebbian_dl import ranks
 
     try:
-        rendezvous = ranks.join(TIMEOUT)
+        meeting = ranks.join(TIMEOUT)
     except (RuntimeError, ValueError) as error:
         cli.tell([f"torchrun: {str(error).splitlines()[0]}"])
         sys.exit(1)
@@ -98,7 +95,7 @@ def main(app: typer.Typer) -> None:
             code, lines = cli.outcome(app)
         if code:
             code, lines = (1, [ranks.ENDED]) if interruption.terminated() else (code, lines)
-            code, lines = _first_failure(rendezvous, code, lines)
+            code, lines = _first_failure(meeting, code, lines)
         cli.tell(lines)
     finally:
         ranks.leave()
@@ -195,14 +192,13 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
         experiment.run_task(protocol, device, threads(), run, told["training"], unheard)
 
 
-def _first_failure(rendezvous: "dist.Store", code: int, lines: list[str]) -> tuple[int, list[str]]:
+def _first_failure(meeting: Any, code: int, lines: list[str]) -> tuple[int, list[str]]:
     """Exit code of the process that failed first, and what is left to say: nothing, unless it is this one."""
-    own = json.dumps([os.getpid(), os.environ.get("RANK"), code, lines])
-    try:
-        first = rendezvous.compare_set("first failure", "", own).decode()
-    except RuntimeError:  # the store is gone as well
-        return code, lines
-    return int(json.loads(first)[2]), lines if first == own else []
+    from hebbian_dl import ranks
+
+    own = json.dumps([os.environ.get("RANK"), code, lines])
+    first = ranks.first_said(meeting, own)
+    return int(json.loads(first)[1]), lines if first == own else []
 
 
 def _spelled(n: str) -> str:

@@ -48,6 +48,11 @@ def test_engines_know_no_experiment_and_analysis_no_engine(folder: str, forbidde
                 assert not node.module.startswith(forbidden), path
 
 
+def test_one_place_knows_how_processes_exchange() -> None:
+    for path in (ROOT / "hebbian_dl").rglob("*.py"):
+        assert path.name == "ranks.py" or "distributed" not in path.read_text().replace("`torch.distributed`", ""), path
+
+
 def test_a_worker_of_the_compiled_engine_does_not_load_brian2() -> None:
     code = "import sys, protocols.seed_processes, culture_sim.experiment; sys.exit('brian2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

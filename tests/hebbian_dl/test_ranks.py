@@ -4,7 +4,6 @@ import functools
 import itertools
 import math
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -219,8 +218,9 @@ def order_of_first_epoch(kind: str) -> list[int]:
 def from_files() -> Found:
     """Images in files, three of which cannot be read: decoded where they are needed, missed everywhere alike."""
     data = data_of(workers=1)
-    parts = streamed(find_images(data), data, CPU)
+    parts, white = (streamed(find_images(data), data, CPU, epsilon) for epsilon in (None, 0.1))
     prepare = parts.training.prepare
+    grey = torch.arange(3 * 144).to(torch.uint8).reshape(1, 3, 12, 12)
     double = Splits(
         *(
             replace(part, prepare=lambda pixels: prepare(pixels).double())
@@ -236,8 +236,7 @@ def from_files() -> Found:
     missed = "\n".join(unreadable(parts.training))
     assert missed.count("\n") == 2
     return results(work) | {
-        "shift": prepare.shift,
-        "scale": prepare.scale,
+        "white": white.training.prepare(grey),
         "missed": torch.tensor(list(missed.encode())),
     }
 
@@ -273,16 +272,9 @@ def exchanges(rank: int) -> None:
     assert ranks.joined([]) == []
     assert [ranks.anywhere(rank == place) for place in (0, 1, 2)] == [True, True, False]
     assert ranks.counts(3 + rank) == [3, 4]
-    # the first process could not read one of its three images, then two
-    rows = torch.arange(6).reshape(3, 2)[: 2 if rank == 0 else 3]
-    assert ranks.gathered(rows + 10 * rank)[:, 0].tolist() == [0, 10, 2, 12, 14]
-    assert ranks.gathered(rows[: 1 + 2 * rank].bfloat16()).tolist() == [[0, 1], [0, 1], [2, 3], [4, 5]]
-    asked: list[int] = []
-    mine = ranks.drawn(lambda n: asked.append(n) or torch.arange(n), len(rows))
-    assert asked == [6]
-    assert mine.tolist() == ([0, 2] if rank == 0 else [1, 3, 5])
-    batch = Examples(torch.zeros(2 if rank == 0 else 5), torch.zeros(2 if rank == 0 else 5))
-    assert [len(part) for part, _ in in_parts(batch, 4)] == ([2, 0] if rank == 0 else [2, 3])
+    whole = torch.arange(10).reshape(5, 2)
+    for kind in (torch.uint8, torch.int64, torch.bfloat16, torch.float64):
+        assert torch.equal(ranks.gathered(ranks.own(whole.to(kind))), whole.to(kind))
 
 
 class StopNow(Exception):
@@ -354,31 +346,18 @@ def _data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def two() -> list[dict[str, Found]]:
-    """What each of two processes found."""
-    with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(work, (Path(folder),), N_PROCESSES)
-        return [torch.load(Path(folder) / f"rank_{rank}.pt") for rank in range(N_PROCESSES)]
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_two_processes_find_what_one_finds(name: str, two: list[dict[str, Found]]) -> None:
-    one = CHECKS[name]()
-    assert one
-    for found in two:
-        assert found[name].keys() == one.keys()
+def test_two_processes_find_what_one_finds_and_the_same_bit_by_bit(tmp_path: Path) -> None:
+    multiprocessing.spawn(work, (tmp_path,), N_PROCESSES)
+    first, second = (torch.load(tmp_path / f"rank_{rank}.pt") for rank in range(N_PROCESSES))
+    for name, check in CHECKS.items():
+        one = check()
+        assert one
+        assert first[name].keys() == second[name].keys() == one.keys()
         for key, value in one.items():
+            assert torch.equal(first[name][key], second[name][key]), (name, key)
             limit = 1e-12 * max(1.0, float(value.abs().max()))
-            assert found[name][key].shape == value.shape, key
-            assert float((found[name][key] - value).abs().max()) <= limit, key
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_both_processes_hold_the_same_bit_by_bit(name: str, two: list[dict[str, Found]]) -> None:
-    first, second = (found[name] for found in two)
-    for key, value in first.items():
-        assert torch.equal(value, second[key]), key
+            assert first[name][key].shape == value.shape, (name, key)
+            assert float((first[name][key] - value).abs().max()) <= limit, (name, key)
 
 
 def test_the_mean_of_two_updates_is_another_one() -> None:

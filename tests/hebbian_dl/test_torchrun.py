@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from hebbian_dl import torchrun
+from hebbian_dl import checkpoint, ranks, torchrun
 from hebbian_dl.run import NetworkLearner, app
-from tests.hebbian_dl.test_run import METHODS, TINY, arrays_of, command, metrics_of, only_run
+from tests.hebbian_dl.test_run import TINY, arrays_of, command, metrics_of, only_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,8 @@ def _alone() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("protocol") / "tiny.yaml"
-    path.write_text(TINY.replace("seeds: 2", "seeds: 1"))
+    sought = "regimes: [0.1, 1.0]\n  retrieval: {bits: 8, at: [5], head: batch_norm}\n"
+    path.write_text(TINY.replace("seeds: 2", "seeds: 1").replace("regimes: [0.1, 1.0]\n", sought))
     return str(path)
 
 
@@ -84,69 +85,53 @@ def exit_codes(done: subprocess.CompletedProcess[str]) -> list[int]:
     return sorted(int(code) for code in re.findall(r"exitcode  : (-?\d+)", done.stderr))
 
 
-@pytest.fixture(scope="module")
-def killed(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A run whose second process was killed in the middle of an epoch; its folder."""
-    folder = tmp_path_factory.mktemp("killed")
-    return folder, together(folder, tiny, "--out", "runs", KILLED_AT="epoch 1, step 4")
-
-
-def test_a_killed_process_stops_the_other_which_says_what_to_do(
-    killed: tuple[Path, subprocess.CompletedProcess[str]],
+def test_a_killed_run_goes_on_to_the_result_of_one_process(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, done = killed
-    assert errors(done) == [
-        "error: another process of this run ended, or does not answer; "
-        "the same command goes on from the last checkpoint"
-    ]
+    """The second process is killed in the middle of an epoch; the first stops, says so, and the run is continued."""
+    done = together(tmp_path, tiny, "--out", "runs", KILLED_AT="epoch 1, step 4")
+    assert errors(done) == [f"error: {ranks.ENDED}"]
     assert exit_codes(done) == [-9, 1]
     assert "3 trainings on cpu, 1 at a time, 2 processes to each, 1 threads each." in done.stderr
-    (partial,) = (folder / "runs" / "tiny").glob("*.partial")
-    assert (partial / "seed_0_HPCA.safetensors").exists()
-    assert not list(folder.rglob("metrics.json"))
+    (partial,) = (tmp_path / "runs" / "tiny").glob("*.partial")
+    assert checkpoint.load(partial / "seed_0_HPCA.safetensors")[1]["steps"] == 4
+    assert not list(tmp_path.rglob("metrics.json"))
 
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_another_number_of_processes_does_not_go_on_with_it(
-    n: int, tiny: str, killed: tuple[Path, subprocess.CompletedProcess[str]],
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    folder, _ = killed
-    (partial,) = (folder / "runs" / "tiny").glob("*.partial")
     before = {path: path.stat().st_mtime_ns for path in partial.rglob("*")}
-    monkeypatch.setenv("WORLD_SIZE", str(n))
-    assert command(tiny, "--out", str(folder / "runs")) == 2
-    assert capsys.readouterr().err == f"error: {partial}: was begun by 2 processes; allowed: 2, or --force\n"
+    for n in (1, 3):
+        monkeypatch.setenv("WORLD_SIZE", str(n))
+        assert command(tiny, "--out", str(tmp_path / "runs")) == 2
+        assert capsys.readouterr().err == f"error: {partial}: was begun by 2 processes; allowed: 2, or --force\n"
+    monkeypatch.delenv("WORLD_SIZE")
     assert {path: path.stat().st_mtime_ns for path in partial.rglob("*")} == before
 
-
-def test_the_same_command_goes_on_to_the_result_of_one_process(
-    tiny: str, killed: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
-    folder, _ = killed
-    (log,) = (folder / "runs" / "tiny").glob("*.partial/log_seed_0.jsonl")
-    begun = log.read_text()
-    done = together(folder, tiny, "--out", "runs", "--json")
+    begun = (partial / "log_seed_0.jsonl").read_text()
+    done = together(tmp_path, tiny, "--out", "runs", "--json")
     assert done.returncode == 0, done.stderr
-    found = only_run(folder / "runs")
+    found = only_run(tmp_path / "runs")
     assert json.loads(done.stdout) == metrics_of(found)  # printed once
     assert "Resuming: 1 of 3 trainings" in done.stderr
     assert (found / "log_seed_0.jsonl").read_text().startswith(begun)
+    assert json.loads((found / "provenance.json").read_text())["processes"] == 2
 
-    assert command(tiny, "--out", str(tmp_path), "--jobs", "1") == 0
-    known = only_run(tmp_path)
+    assert command(tiny, "--out", str(tmp_path / "alone"), "--jobs", "1") == 0
+    assert_close(found, only_run(tmp_path / "alone"))
+
+
+def assert_close(found: Path, known: Path) -> None:
+    """The same answers, and arrays that differ by no more than rounding; of codes it may turn a bit."""
     assert found.name == known.name
     assert {path.name for path in found.iterdir()} == {path.name for path in known.iterdir()}
     ours, theirs = arrays_of(found), arrays_of(known)
     assert ours.keys() == theirs.keys()
     for name in ours:
-        if theirs[name].dtype.kind == "f" and not name.endswith("wall_s"):
+        if theirs[name].dtype.kind == "f" and "/map/" not in name and not name.endswith("wall_s"):
             np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-6, err_msg=name)
-    for method in METHODS:
-        for path in (f"accuracy/{method}/10%", f"accuracy/{method}/100%"):
-            for key in ("per_seed", "validation_per_seed", "epoch_per_seed"):
-                assert metrics_of(found)[path][key] == metrics_of(known)[path][key], (path, key)
-    assert json.loads((found / "provenance.json").read_text())["processes"] == 2
+    for path, value in metrics_of(known).items():
+        for key in ("per_seed", "validation_per_seed", "epoch_per_seed"):
+            if key in value:
+                limit = 0.02 if path.startswith("map/") else 0
+                assert metrics_of(found)[path][key] == pytest.approx(value[key], abs=limit, rel=0), (path, key)
 
 
 def test_a_fault_that_one_process_meets_is_said_once_and_ends_all(tiny: str, tmp_path: Path) -> None:
