@@ -88,6 +88,8 @@ def main(app: typer.Typer) -> None:
     except (RuntimeError, ValueError) as error:
         cli.tell([f"torchrun: {str(error).splitlines()[0]}"])
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also to one that says why
         signal.signal(number, signal.SIG_IGN)
     try:
