@@ -1,7 +1,8 @@
-"""Images as a network sees them: normalised, whitened where asked, all of them on the device."""
+"""Images as a network sees them, all of them in memory; in which order they get labels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -10,8 +11,6 @@ from torch import Tensor
 
 from protocols.datasets import LabelledImages
 from protocols.examples import ImageSplits
-
-ROWS_AT_A_TIME = 4096  # of a product with the whitening matrix
 
 
 class Images(Protocol):
@@ -75,6 +74,19 @@ class Examples:
                 yield self.take(index.to(self.labels.device))
 
 
+def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:
+    """A batch a part at a time, and whether it is the last one.
+
+    A single image left over has no variance to normalise by: it goes with the part before it.
+    """
+    size = at_a_time or max(1, len(batch))
+    bounds = [*range(0, len(batch), size), len(batch)]
+    if len(bounds) > 2 and size > 1 and bounds[-1] - bounds[-2] == 1:
+        del bounds[-2]
+    for start, end in pairwise(bounds):
+        yield Examples(batch.images[start:end], batch.labels[start:end]), end == len(batch)
+
+
 AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)
 
 
@@ -103,47 +115,6 @@ def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = t
         )
 
     return Splits(on_device(splits.training), on_device(splits.validation), on_device(splits.test))
-
-
-def whitening_matrix(images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
-    """Mean and ZCA matrix U (S + epsilon)^-1/2 U' of flattened images; U S U' is their covariance.
-
-    Parameters
-    ----------
-    images
-        Shape (n, ...).
-    epsilon
-        Added to the variances.
-
-    Returns
-    -------
-    mean : Tensor, shape (n_pixels,)
-    matrix : Tensor, shape (n_pixels, n_pixels)
-    """
-    flat = images.flatten(1)
-    mean = flat.mean(0)
-    covariance = torch.zeros(flat.shape[1], flat.shape[1], dtype=torch.float64, device=flat.device)
-    for rows in flat.split(ROWS_AT_A_TIME):
-        centred = rows - mean
-        covariance += centred.t() @ centred
-    variance, axes = torch.linalg.eigh(covariance / len(flat))
-    matrix = (axes * (variance.clamp_min(0) + epsilon).rsqrt()) @ axes.t()
-    return mean, matrix.to(images.dtype)
-
-
-def whitened(splits: Splits[Examples], epsilon: float) -> Splits[Examples]:
-    """Images decorrelated pixel by pixel (ZCA), by the statistics of the training images."""
-    mean, matrix = whitening_matrix(splits.training.images, epsilon)
-
-    def applied(part: Examples) -> Examples:
-        images = torch.empty_like(part.images)
-        for source, target in zip(
-            part.images.flatten(1).split(ROWS_AT_A_TIME), images.flatten(1).split(ROWS_AT_A_TIME), strict=True
-        ):
-            torch.mm(source - mean, matrix, out=target)
-        return replace(part, images=images)
-
-    return Splits(applied(splits.training), applied(splits.validation), applied(splits.test))
 
 
 def labelled_order(labels: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:

@@ -1,8 +1,11 @@
 """Learning by backprop: stochastic gradient descent at the learning rate of the epoch."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl.data import Examples, in_parts
 from hebbian_dl.training import halved
 from protocols.network import GradientDescent
 
@@ -32,10 +35,19 @@ class Descent:
         for group in self.optimizer.param_groups:
             group["lr"] = halved(epoch, self.spec.learning_rate, self.spec.halve_from, self.spec.halve_every)
 
-    def step(self, loss: Tensor) -> Tensor:
-        """Go down a loss, unless it is NaN or infinite: then the weights stay as they are; gives the loss."""
-        if torch.isfinite(loss):
+    def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
+        """Go down the loss of a batch, the mean of its images', unless it is NaN or infinite; gives the loss.
+
+        Then the weights stay as they are.
+        """
+        total = torch.zeros((), device=batch.images.device)
+        for part, _ in in_parts(batch, self.spec.at_a_time):
+            loss = loss_of(part) * (len(part) / len(batch))
+            total = total + loss.detach()
+            if not torch.isfinite(total):
+                break
             loss.backward()
+        else:
             self.optimizer.step()
-            self.optimizer.zero_grad()
-        return loss
+        self.optimizer.zero_grad()
+        return total

@@ -37,8 +37,11 @@ def supervised_training(
         validation = validation.take(torch.arange(spec.validation) * len(validation) // spec.validation)
     descent = Descent(model, spec, spec.weight_decay)
 
+    def loss_of(batch: Examples) -> Tensor:
+        return nn.functional.cross_entropy(model(batch.images), batch.labels)
+
     def step(batch: Examples) -> Tensor:
-        return descent.step(nn.functional.cross_entropy(model(batch.images), batch.labels))
+        return descent.step(batch, loss_of)
 
     def score() -> Record:
         found = evaluate(model, validation)

@@ -46,6 +46,8 @@ class Hebbian(nn.Module):
         Whether the layer learns in training mode; otherwise its output is differentiable as that of any layer.
     learning_rate : float or None
         Of updates in place; None for updates in ``.grad``.
+    more_to_come : bool
+        Where updates are in place: the weights stay as they are, and what follows belongs to the same update.
     """
 
     def __init__(self, layer: nn.Module, rule: Rule, *, activated: bool = True, chunk: int | None = None) -> None:
@@ -56,6 +58,7 @@ class Hebbian(nn.Module):
         self.rule, self.activated, self.chunk = rule, activated, chunk
         self.plastic = True
         self.learning_rate: float | None = None
+        self.more_to_come = False
         self._pending: rules.Sums | None = None
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -76,7 +79,7 @@ class Hebbian(nn.Module):
             if self.learning_rate is None:
                 self._leave_gradient(sums)
             else:
-                rules.apply(self.rule, sums, self.weight, self.learning_rate, self.geometry)
+                self._update(sums, self.learning_rate)
             return output
 
     def _respond(self, inputs: Tensor) -> Tensor:
@@ -101,6 +104,13 @@ class Hebbian(nn.Module):
         fresh = self.weight.grad is None or self._pending is None or not self.weight.grad.any()
         self._pending = sums if fresh or self._pending is None else self._pending + sums
         self.weight.grad = rules.update_of(self.rule, self._pending, self.geometry).neg_()
+
+    def _update(self, sums: rules.Sums, learning_rate: float) -> None:
+        """Change the weights by all that was summed since the last update."""
+        sums = sums if self._pending is None else self._pending + sums
+        self._pending = sums if self.more_to_come else None
+        if not self.more_to_come:
+            rules.apply(self.rule, sums, self.weight, learning_rate, self.geometry)
 
     def _check_finite(self, inputs: Tensor, output: Tensor, sums: rules.Sums) -> None:
         """Refuse NaN and infinity, which show in the update, and in inputs or output: the smaller ones are looked at.

@@ -63,7 +63,7 @@ def path_of(run_dir: Path, method: str, seed: int) -> Path:
 def load_network(run_dir: Path | str, method: str, seed: int = 0) -> nn.Sequential:
     """A pre-trained network of a finished run, in evaluation mode: images to features.
 
-    Images are to be prepared as the run's were (`hebbian_dl.data.normalised`, and `whitened` where the method asks).
+    Images are to be prepared as the run's were (`data.normalised`, and `whitening.whitened` where the method asks).
 
     Raises
     ------

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.data import Examples, Images, Splits
+from hebbian_dl.data import Examples, Images, Splits, in_parts
 from hebbian_dl.evaluation import RANKED, batch_for, effective_rank, nearest_class_mean
 from hebbian_dl.layers import Hebbian, hebbian_layers
 from hebbian_dl.training import Record, Training
@@ -61,7 +61,8 @@ def hebbian_training(
     stages = _stages(network) if method.layers == "one_by_one" else [(0, len(network))]
     means, stage = ClassMeans(n_classes), stages[0]
     forward = mixed_precision(network, method.precision)
-    for _, layer in hebbian_layers(network):
+    layers = [layer for _, layer in hebbian_layers(network)]
+    for layer in layers:
         layer.learning_rate = method.learning_rate
 
     def begin_epoch(epoch: int) -> None:
@@ -73,9 +74,12 @@ def hebbian_training(
 
     def step(batch: Examples) -> None:
         with torch.no_grad():
-            features = forward(batch.images, stage[1])
-            if stage[1] == len(network):
-                means.add(features, batch.labels)
+            for part, last in in_parts(batch, method.at_a_time):
+                for layer in layers:
+                    layer.more_to_come = not last
+                features = forward(part.images, stage[1])
+                if stage[1] == len(network):
+                    means.add(features, part.labels)
 
     @torch.no_grad()
     def score() -> Record:

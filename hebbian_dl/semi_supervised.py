@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hebbian_dl import checkpoint, networks
-from hebbian_dl.data import Images, Splits, labelled_order, normalised, whitened
+from hebbian_dl.data import Images, Splits, labelled_order, normalised
 from hebbian_dl.evaluation import batch_for, evaluate
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.layers import hebbian_layers
@@ -18,6 +18,7 @@ from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.seeding import seed_torch
 from hebbian_dl.training import Training
 from hebbian_dl.vae import BetaVae, vae_training
+from hebbian_dl.whitening import whitened
 from protocols.examples import load_images
 from protocols.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
 from protocols.schema import NetworkProtocol
@@ -71,7 +72,7 @@ def run_method(
     method = protocol.network.methods[name]
     splits = normalised(load_images(protocol.data), torch.device(device))
     if isinstance(method, HebbianPretraining) and method.whitening is not None:
-        splits = whitened(splits, method.whitening)
+        splits = whitened(splits, method.whitening, method.whitening_patch)
     return _method(Seed(protocol, seed, splits, run, torch.device(device), watch), name, method, report)
 
 

@@ -107,8 +107,7 @@ class Training:
             loss = self._epoch(seed, epoch, report, path, generators)
             generators = None
             wall_s = round(time.monotonic() - started, 3)
-            if (where := first_not_finite(self.model)) is not None:
-                raise Diverged(f"{self.name}: epoch {epoch}: {where}")
+            self._check_finite(epoch)
             record = self.score()
             if self.best_by is not None and math.isnan(record[self.best_by]):  # it would win every comparison
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
@@ -149,6 +148,7 @@ class Training:
                 self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
             self.steps += 1
             if path is not None and self.steps < n_steps and self._due():
+                self._check_finite(epoch)
                 self._save(path, seed)
             report((epoch + self.steps / n_steps) / self.epochs)
         loss = torch.stack(self.losses).mean().item() if self.losses else None
@@ -170,6 +170,10 @@ class Training:
                 cause = cause or first_not_finite(self.model) or ""
                 cause = cause or "the loss is NaN or infinite; allowed: a smaller learning rate"
                 raise Diverged(f"{where}: {cause}")
+
+    def _check_finite(self, epoch: int) -> None:
+        if (where := first_not_finite(self.model)) is not None:
+            raise Diverged(f"{self.name}: epoch {epoch}: {where}")
 
     def _due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_EVERY_S

@@ -126,10 +126,13 @@ def vae_training(name: str, vae: BetaVae, spec: VaePretraining, splits: Splits[I
     """The training of the VAE; the epoch with the lowest loss on validation images is kept."""
     descent = Descent(vae, spec)
 
-    def step(batch: Examples) -> Tensor:
+    def loss_of(batch: Examples) -> Tensor:
         images = batch.images.contiguous(memory_format=torch.channels_last)
         reconstruction, mean, log_variance = vae(images)
-        return descent.step(loss(reconstruction, images, mean, log_variance, spec))
+        return loss(reconstruction, images, mean, log_variance, spec)
+
+    def step(batch: Examples) -> Tensor:
+        return descent.step(batch, loss_of)
 
     def score() -> Record:
         vae.eval()

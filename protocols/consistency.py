@@ -1,5 +1,6 @@
 """What the parts of a protocol must agree on; every check raises ValueError with a path, what is given and allowed."""
 
+import math
 from typing import TYPE_CHECKING
 
 from protocols.data import CLASSES, ImageData
@@ -7,6 +8,8 @@ from protocols.network import (
     AssociativeNetwork,
     Convolution,
     Dense,
+    GradientDescent,
+    HebbianPretraining,
     Layer,
     Network,
     NoPretraining,
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from protocols.stimuli import Stimulus
 
 
+MOST_WHITENED = 12_288  # pixels, 64 x 64 in colour: a matrix of 1.2 GB
 MOST_STEPS = 2**31 - 1  # what a simulator counts in 32 bits
 
 
@@ -83,8 +87,10 @@ def check_network(protocol: "NetworkProtocol") -> None:
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
-            _check_batch(f"network.methods.{name}.batch", method.batch, network)
-    _check_batch("network.finetuning.batch", network.finetuning.batch, network)
+            _check_batch(f"network.methods.{name}", method, network)
+        if isinstance(method, HebbianPretraining) and method.whitening is not None:
+            _check_whitening(f"network.methods.{name}", method.whitening_patch, data.shape)
+    _check_batch("network.finetuning", network.finetuning, network)
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
@@ -116,9 +122,24 @@ def _check_layers(layers: tuple[Layer, ...], data: ImageData) -> None:
         raise ValueError("network.layers: a map after a dense layer; allowed: dense and norm")
 
 
-def _check_batch(path: str, batch: int, network: Network) -> None:
-    if batch == 1 and any(isinstance(layer, Normalisation) for layer in network.layers):
-        raise ValueError(f"{path}: 1; allowed: at least 2, for batch normalisation")
+def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:
+    normalised = any(isinstance(layer, Normalisation) for layer in network.layers)
+    for key, n in (("batch", training.batch), ("at_a_time", training.at_a_time)):
+        if n == 1 and normalised:
+            raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for batch normalisation")
+    if training.at_a_time is not None and training.at_a_time > training.batch:
+        raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
+
+
+def _check_whitening(path: str, side: int | None, shape: tuple[int, int, int]) -> None:
+    pixels, most = math.prod(shape), min(99, min(shape[1:]) // 2 * 2 - 1)
+    if side is None and pixels > MOST_WHITENED:
+        raise ValueError(
+            f"{path}.whitening: a matrix of {pixels} x {pixels} pixels, {pixels**2 * 8 / 1e9:.0f} GB; "
+            f"allowed: at most {MOST_WHITENED} pixels, or patches (whitening_patch)"
+        )
+    if side is not None and (side % 2 == 0 or side > most):
+        raise ValueError(f"{path}.whitening_patch: {side}; allowed: an odd side, at most {most}")
 
 
 def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:

@@ -102,8 +102,14 @@ class HebbianPretraining(Section):
         Of plain steps; weights += learning_rate * update.
     epochs, batch
         Passes over the training images, and images a step.
+    at_a_time
+        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
+        sums of all parts give its one update. Batch normalisation takes its statistics from each part.
     whitening
         Regularisation of the ZCA whitening, which holds in pre-training, fine-tuning and tests; null for none.
+    whitening_patch
+        Side of the patches whose centre is whitened, odd, for images too large for a matrix of all pixels; null for
+        all pixels at once.
     layers
         ``together``: all layers learn at once; ``one_by_one``: each for all epochs, on the finished ones before it.
     selection
@@ -118,7 +124,9 @@ class HebbianPretraining(Section):
     learning_rate: Positive
     epochs: Count = 20
     batch: Count = 64
+    at_a_time: Count | None = None
     whitening: Positive | None = None
+    whitening_patch: Annotated[int, Field(ge=3, le=99, strict=True)] | None = None
     layers: Literal["together", "one_by_one"] = "together"
     selection: Literal["last", "labelled", "label_free"] = "last"
     precision: Precision = "float32"
@@ -131,6 +139,9 @@ class GradientDescent(Section):
     ----------
     epochs, batch
         Passes over the training images, and images a step.
+    at_a_time
+        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
+        gradients of all parts give its one update. Batch normalisation takes its statistics from each part.
     learning_rate, momentum
         Of the first epoch; of all epochs.
     halve_from, halve_every
@@ -139,6 +150,7 @@ class GradientDescent(Section):
 
     epochs: Count = 20
     batch: Count = 64
+    at_a_time: Count | None = None
     learning_rate: Positive = 1e-3
     momentum: Share = 0.9
     halve_from: Count = 10

@@ -1,4 +1,4 @@
-"""Normalisation and whitening against numpy, the order of labels and batches against what is promised of them."""
+"""Normalisation against numpy, the order of labels and batches against what is promised of them."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hebbian_dl import data
-from hebbian_dl.data import Examples, Splits, labelled_order, normalised, whitened, whitening_matrix
+from hebbian_dl.data import Examples, in_parts, labelled_order, normalised
 from protocols.datasets import LabelledImages
 from protocols.examples import ImageSplits
-from tests.hebbian_dl.test_rules import assert_close, draw_normal
+from tests.hebbian_dl.test_rules import assert_close
 
 CPU = torch.device("cpu")
 
@@ -22,11 +21,6 @@ def published(n: int, seed: int, channels: int = 3) -> LabelledImages:
     images = rng.integers(0, span, (n, channels, 4, 5)).astype(np.uint8)
     images.setflags(write=False)
     return LabelledImages(images, rng.integers(0, 4, n))
-
-
-def splits_of(training: torch.Tensor, *others: torch.Tensor) -> Splits:
-    parts = [Examples(images, torch.zeros(len(images), dtype=torch.long)) for images in (training, *others)]
-    return Splits(*parts, *[parts[-1]] * (3 - len(parts)))
 
 
 def test_channels_get_mean_0_and_variance_1_by_the_training_images() -> None:
@@ -56,49 +50,6 @@ def test_a_channel_without_contrast_stays_finite() -> None:
     flat = LabelledImages(np.full((5, 1, 2, 2), 200, np.uint8), np.arange(5))
     images = normalised(ImageSplits(flat, flat, flat), CPU).training.images
     assert torch.equal(images, torch.zeros_like(images))
-
-
-def correlated(n: int, seed: int = 0) -> torch.Tensor:
-    mixing = draw_normal(12, 12, seed=5)
-    return (draw_normal(n, 12, seed=seed) @ mixing + torch.arange(12.0)).reshape(n, 3, 2, 2)
-
-
-@pytest.mark.parametrize("epsilon", [1e-2, 1.0])
-@pytest.mark.parametrize("rows", [7, 4096])
-def test_whitened_images_have_the_covariance_of_the_formula(
-    monkeypatch: pytest.MonkeyPatch, epsilon: float, rows: int
-) -> None:
-    monkeypatch.setattr(data, "ROWS_AT_A_TIME", rows)
-    training, test = correlated(60), correlated(25, seed=1)
-    found = whitened(splits_of(training, test), epsilon)
-    flat = training.flatten(1).numpy()
-    covariance = np.cov(flat.T, bias=True)
-    left, s, _ = np.linalg.svd(covariance)
-    white = found.training.images.flatten(1).numpy()
-    assert_close(torch.from_numpy(white.mean(0)), np.zeros(12), "mean")
-    assert_close(torch.from_numpy(np.cov(white.T, bias=True)), left * (s / (s + epsilon)) @ left.T, "covariance", 1e-9)
-    zca = left / np.sqrt(s + epsilon) @ left.T
-    assert_close(found.training.images.flatten(1), (flat - flat.mean(0)) @ zca, "training", 1e-9)
-    wanted = (test.flatten(1).numpy() - flat.mean(0)) @ zca  # by the training images
-    assert_close(found.test.images.flatten(1), wanted, "test", 1e-9)
-    assert found.test.images.shape == test.shape
-
-
-def test_without_regularisation_pixels_become_independent() -> None:
-    white = whitened(splits_of(correlated(60)), 1e-12).training.images.flatten(1).numpy()
-    assert np.abs(np.cov(white.T, bias=True) - np.eye(12)).max() < 1e-6
-
-
-def test_the_whitening_matrix_is_symmetric_and_positive() -> None:
-    mean, matrix = whitening_matrix(correlated(60), 1e-2)
-    assert_close(mean, correlated(60).numpy().reshape(60, 12).mean(0), "mean")
-    assert_close(matrix, matrix.t(), "zero-phase: a white image is as close to the image as can be")
-    assert np.linalg.eigvalsh(matrix.numpy()).min() > 0
-
-
-def test_fewer_images_than_pixels_can_be_whitened() -> None:
-    white = whitened(splits_of(correlated(5)), 1e-2).training.images
-    assert white.isfinite().all()
 
 
 labels_of = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array)
@@ -155,3 +106,18 @@ def test_batches_in_order_hold_all_images(n: int, size: int) -> None:
     assert torch.cat([batch.labels for batch in found]).tolist() == list(range(n))
     assert torch.cat([batch.images for batch in found]).flatten().tolist() == list(range(n))
     assert len(found) == -(-n // size)
+
+
+@given(n=st.integers(1, 40), at_a_time=st.none() | st.integers(1, 12))
+def test_parts_of_a_batch_hold_all_of_it_and_none_a_single_image(n: int, at_a_time: int | None) -> None:
+    batch = Examples(torch.arange(n)[:, None, None, None], torch.arange(n))
+    parts = list(in_parts(batch, at_a_time))
+    assert torch.cat([part.images for part, _ in parts]).flatten().tolist() == list(range(n))
+    assert torch.cat([part.labels for part, _ in parts]).tolist() == list(range(n))
+    assert [last for _, last in parts] == [False] * (len(parts) - 1) + [True]
+    sizes = [len(part) for part, _ in parts]
+    if at_a_time is None:
+        assert sizes == [n]
+    else:
+        assert max(sizes) <= at_a_time + (at_a_time > 1)
+        assert min(sizes) > 1 or at_a_time == 1 or n == 1

@@ -11,9 +11,10 @@ from torch import nn
 import hebbian_dl
 from hebbian_dl import networks, semi_supervised
 from hebbian_dl.checkpoint import CheckpointError
-from hebbian_dl.data import Examples, normalised, whitened
+from hebbian_dl.data import Examples, normalised
 from hebbian_dl.run import NetworkLearner, app
 from hebbian_dl.training import Training
+from hebbian_dl.whitening import whitened
 from protocols import cli
 from protocols.examples import load_images
 from protocols.faults import ProtocolFault

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hebbian_dl import checkpoint, training
 from hebbian_dl.data import Examples, Splits, normalised
 from hebbian_dl.finetune import classifier, supervised_training
+from hebbian_dl.layers import Hebbian
 from hebbian_dl.models import build, n_features
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.training import Diverged, Training, halved
@@ -182,6 +183,48 @@ def test_a_finished_training_is_not_trained_again(kind: str, tmp_path: Path) -> 
     assert_same(weights(again), expected)
 
 
+PLAIN = Network.model_validate(
+    {"layers": [{"conv": 5, "kernel": 3}, {"pool": 2}, {"dense": 8}], "methods": {"none": {"pretraining": "none"}}}
+)
+
+
+def learned_in_parts(kind: str, at_a_time: int | None) -> tuple[list[Tensor], float | None]:
+    """Weights in double precision after a batch of 17 without batch normalisation, and the loss."""
+    torch.manual_seed(0)
+    images = splits().training
+    images = Examples(images.images[:17].double(), images.labels[:17])
+    if kind == "fine-tuning":
+        tuning = Finetuning(batch=17, at_a_time=at_a_time, weight_decay=0.01)
+        network = build(PLAIN.layers, (1, 8, 8), HebbianPretraining.model_validate(method("HPCA")).rule)
+        model = classifier(network, 8, N_CLASSES, 0.0).double()
+        work = supervised_training(kind, model, tuning, images, Splits(images, images, images))
+    else:
+        spec = HebbianPretraining.model_validate(method(kind) | {"batch": 17, "at_a_time": at_a_time})
+        network = build(PLAIN.layers, (1, 8, 8), spec.rule).double()
+        work = hebbian_training(kind, network, spec, Splits(images, images, images), N_CLASSES)
+    work.begin_epoch(0)
+    loss = work.step(images)
+    return [parameter.detach().clone() for parameter in work.model.parameters()], None if loss is None else loss.item()
+
+
+@pytest.mark.parametrize("kind", [*RULES, "fine-tuning"])
+@pytest.mark.parametrize("at_a_time", [1, 4, 7, 16])  # 16 leaves a single image, which goes with them
+def test_a_batch_learned_in_parts_is_one_batch(kind: str, at_a_time: int) -> None:
+    expected, loss = learned_in_parts(kind, None)
+    found, loss_in_parts = learned_in_parts(kind, at_a_time)
+    for before, after in zip(expected, found, strict=True):
+        torch.testing.assert_close(after, before, rtol=0, atol=1e-12)
+    assert loss_in_parts == (None if loss is None else pytest.approx(loss, abs=1e-6))
+
+
+def test_no_more_than_so_many_images_are_forwarded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    learn = Hebbian._learn
+    monkeypatch.setattr(Hebbian, "_learn", lambda self, inputs: (seen.append(len(inputs)), learn(self, inputs))[1])
+    learned_in_parts("HPCA", 5)
+    assert seen == [5, 5, 5, 5, 5, 5, 2, 2]  # two layers
+
+
 def test_another_seed_is_another_training() -> None:
     first, second = make("fine-tuning", 1), make("fine-tuning", 1)
     first.run(1, None, None, lambda fraction: None)
@@ -297,7 +340,7 @@ def test_nan_in_a_hebbian_weight_stops_at_once_and_the_checkpoint_is_good(
     said = f"{kind}: epoch 2, step 1, layer {layer}: the weights hold NaN or infinity"
     with pytest.raises(Diverged, match=f"^{re.escape(said)}$"):
         run(work, path)
-    assert_good(path, 2)
+    assert_good(path, 2, 1)
     resumed = make(kind, 3)
     run(resumed, path)
     assert_same(weights(resumed), uninterrupted(kind)[0])
@@ -314,15 +357,19 @@ def test_nan_in_a_weight_stops_backprop_at_once_and_the_checkpoint_is_good(
     said = f"{kind}: epoch 2, step 1: the weights of layer {layer} hold NaN or infinity"
     with pytest.raises(Diverged, match=f"^{re.escape(said)}$"):
         run(work, path)
-    assert_good(path, 2)
+    assert_good(path, 2, 1)
     resumed = make(kind, 3)
     run(resumed, path)
     assert_same(weights(resumed), uninterrupted(kind)[0])
 
 
-def assert_good(path: Path, epochs: int) -> None:
+def assert_good(path: Path, epochs: int, steps: int) -> None:
+    """The checkpoint was taken after so many whole epochs and steps, before anything was wrong."""
+    if (epochs, steps) == (0, 0):
+        assert not path.exists()
+        return
     tensors, facts = checkpoint.load(path)
-    assert len(facts["history"]) == epochs
+    assert (len(facts["history"]), facts["steps"]) == (epochs, steps)
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
 
 
@@ -346,7 +393,7 @@ def test_nan_in_an_image_stops_at_its_step(kind: str, value: float, tmp_path: Pa
     assert steps.count(False) == 1
     where = "" if kind in {"VAE", "fine-tuning"} else ", layer 0"
     assert str(stopped.value) == f"{kind}: epoch 0, step {len(steps) - 1}{where}: the images hold NaN or infinity"
-    assert not list(tmp_path.iterdir())
+    assert_good(tmp_path / "x.safetensors", 0, len(steps) - 1)
     assert all(np.isfinite(weights(work)[name]).all() for name in before if name in weight_names(work))
 
 
@@ -363,4 +410,4 @@ def test_a_score_of_nan_chooses_no_epoch(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     with pytest.raises(Diverged, match=r"^counting: epoch 2: score is NaN"):
         run(counting([0.5, 0.6, math.nan, 0.9], "score"), path)
-    assert_good(path, 2)
+    assert_good(path, 2, 2)

@@ -42,6 +42,20 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
         ("network.layers.3={conv: 8}", "network.layers.3.kernel: missing"),
         ("network.methods.HPCA.batch=1", "network.methods.HPCA.batch: 1; allowed: at least 2, for batch normalisation"),
         ("network.methods.VAE.batch=1", "network.methods.VAE.batch: 1; allowed: at least 2, for batch normalisation"),
+        (
+            "network.methods.HPCA.at_a_time=1",
+            "network.methods.HPCA.at_a_time: 1; allowed: at least 2, for batch normalisation",
+        ),
+        (
+            "network.methods.SWTA.whitening_patch=8",
+            "network.methods.SWTA.whitening_patch: 8; allowed: an odd side, at most 31",
+        ),
+        (
+            "data.size=[224, 224]",
+            "network.methods.SWTA.whitening: a matrix of 150528 x 150528 pixels, 181 GB; "
+            "allowed: at most 12288 pixels, or patches (whitening_patch)",
+        ),
+        ("network.finetuning.at_a_time=65", "network.finetuning.at_a_time: 65; allowed: at most 64, the batch"),
         ("network.finetuning.batch=1", "network.finetuning.batch: 1; allowed: at least 2, for batch normalisation"),
         ("network.regimes=[0.1, 0.1]", "network.regimes: a fraction is listed twice"),
         ("data.classes=[3, 10]", "data.classes: 10; allowed: 0 to 9"),
