@@ -1,7 +1,10 @@
 """What a network's protocol asks for, before anything is trained: images, weights, operations."""
 
 from protocols.curriculum import expand_association
+from protocols.data import ImageData
 from protocols.examples import load_images
+from protocols.file_data import FileData
+from protocols.image_splits import find_images
 from protocols.network import (
     Convolution,
     Dense,
@@ -47,11 +50,9 @@ def _spelled(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> list[str
 
 
 def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
-    images, network = load_images(protocol.data), protocol.network
-    n = len(images.training.labels)
+    (n, n_validation, n_test), network = n_images(protocol.data), protocol.network
     lines = [
-        f"data: {n} training, {len(images.validation.labels)} validation, {len(images.test.labels)} test images, "
-        f"{len(protocol.data.class_list)} classes"
+        f"data: {n} training, {n_validation} validation, {n_test} test images, {len(protocol.data.class_list)} classes"
     ]
     lines += ["layers:", *_spelled(network.used_layers, protocol.data.shape)]
     each = forward_flop(network.used_layers, protocol.data.shape)
@@ -63,18 +64,23 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
         work = 0.0
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
-            work = each * method.epochs * (factor * n + len(images.validation.labels))
+            work = each * method.epochs * (factor * n + n_validation)
         lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
         total += work
-    tuning = (
-        each
-        * network.finetuning.epochs
-        * sum(BACKPROP * n_labelled(r, n) + len(images.validation.labels) for r in network.regimes)
-    )
+    tuning = each * network.finetuning.epochs * sum(BACKPROP * n_labelled(r, n) + n_validation for r in network.regimes)
     total += tuning * len(network.methods)
     lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
     lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
     return lines
+
+
+def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
+    """Training, validation and test images; those in files are found, not read."""
+    if isinstance(data, FileData):
+        files = find_images(data)
+        return len(files.training), len(files.validation), len(files.test)
+    images = load_images(data)
+    return len(images.training.labels), len(images.validation.labels), len(images.test.labels)
 
 
 def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> float:

@@ -8,6 +8,8 @@ import torch
 
 from hebbian_dl import association, semi_supervised, summary
 from protocols import datasets, learning
+from protocols.file_data import FileData
+from protocols.image_splits import fingerprints
 from protocols.network import Convolution, Dense
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.store import Run
@@ -74,4 +76,5 @@ def facts(protocol: Protocol) -> dict[str, Any]:
         for layer in layers
         if isinstance(layer, Convolution | Dense)
     )
-    return {"data": datasets.checksums(data.source), "neurons": neurons}
+    checksums = fingerprints(data) if isinstance(data, FileData) else datasets.checksums(data.source)
+    return {"data": checksums, "neurons": neurons}

@@ -13,7 +13,6 @@ from rich.console import Console
 from figures.after_run import make_if_possible
 from protocols import cli, store
 from protocols.curriculum import expand_association
-from protocols.examples import load_images
 from protocols.faults import ProtocolFault
 from protocols.machine import cores
 from protocols.network import AssociativeNetwork, n_labelled, regime_name
@@ -120,7 +119,9 @@ def device_of(asked: str) -> str:
 
 def _check_regimes(protocol: NetworkProtocol) -> None:
     """Refuse fractions of the labels that are fewer images than classes."""
-    n, n_classes = len(load_images(protocol.data).training.labels), len(protocol.data.class_list)
+    from hebbian_dl.estimate import n_images
+
+    n, n_classes = n_images(protocol.data)[0], len(protocol.data.class_list)
     for regime in protocol.network.regimes:
         if (labelled := n_labelled(regime, n)) < n_classes:
             raise ProtocolFault(

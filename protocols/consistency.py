@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from protocols.data import CLASSES, ImageData
+from protocols.file_data import FileData
 from protocols.network import (
     AssociativeNetwork,
     Convolution,
@@ -81,7 +82,8 @@ def check_association(protocol: "AssociationProtocol") -> None:
 def check_network(protocol: "NetworkProtocol") -> None:
     """Check the classes, the layers against the images, the methods against the layers."""
     data, network = protocol.data, protocol.network
-    _check_classes(data)
+    if isinstance(data, ImageData):
+        _check_classes(data)
     _check_layers(network.layers, data)
     if len(set(network.regimes)) < len(network.regimes):
         raise ValueError("network.regimes: a fraction is listed twice")
@@ -113,7 +115,7 @@ def _check_classes(data: ImageData) -> None:
         raise ValueError(f"data.classes: {max(classes)}; allowed: 0 to {published - 1}")
 
 
-def _check_layers(layers: tuple[Layer, ...], data: ImageData) -> None:
+def _check_layers(layers: tuple[Layer, ...], data: ImageData | FileData) -> None:
     map_sizes(layers, *data.shape)
     kinds = [type(layer) for layer in layers]
     if kinds[0] not in {Convolution, Dense}:

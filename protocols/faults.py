@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 #: keys that tell the members of a union apart
 TAGS = ("rule", "encoder", "pretraining", "sampler")
+#: those of a file, and one whose members share most keys: another source is no other section
+ALL_TAGS = (*TAGS, "source")
 #: sections whose keys are names of the user's choice
 NAMED = ("methods", "stimuli", "windows", "regions", "space")
 #: tags that stand in the location of a fault without being keys of the file
@@ -16,6 +18,7 @@ TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
+    *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }
 
@@ -61,6 +64,8 @@ def _line(fault: Any, model: type[BaseModel]) -> str:
         return f"{path}: unknown key; {nearest(str(location[-1]), _keys(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing":
         return f"{path}: missing"
+    if fault["type"] == "union_tag_not_found":
+        return f"{path}.{fault['ctx']['discriminator'].strip(chr(39))}: missing"
     given = fault["input"]
     if isinstance(given, (dict, list, tuple)) or (given is not None and not isinstance(given, (str, int, float))):
         shown = ""
@@ -90,7 +95,7 @@ def _keys(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
 
 def _has_tag(kind: Any, part: Any) -> bool:
     """Whether a section is the member of a union that goes by this tag."""
-    tags = [field.annotation for name, field in kind.model_fields.items() if name in TAGS]
+    tags = [field.annotation for name, field in kind.model_fields.items() if name in ALL_TAGS]
     return any(part in getattr(tag, "__args__", ()) for tag in tags) or part in LAYERS & kind.model_fields.keys()
 
 

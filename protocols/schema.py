@@ -14,6 +14,7 @@ from protocols.association import Association
 from protocols.consistency import check_association, check_associative_network, check_evoked, check_network
 from protocols.culture import Culture, PositiveTime
 from protocols.data import Data, ImageData
+from protocols.file_data import FolderData, SyntheticData
 from protocols.network import AssociativeNetwork, Network
 from protocols.search.spec import Search
 from protocols.section import Section
@@ -123,7 +124,7 @@ class AssociationProtocol(CultureProtocol):
 class NetworkProtocol(Protocol):
     """Networks pre-trained without labels, fine-tuned on fractions of the labels, and tested."""
 
-    data: ImageData
+    data: Annotated[ImageData | FolderData | SyntheticData, Field(discriminator="source")]
     network: Network
 
     @model_validator(mode="after")
