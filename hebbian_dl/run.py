@@ -14,7 +14,7 @@ from figures.after_run import make_if_possible
 from protocols import cli, store
 from protocols.curriculum import expand_association
 from protocols.faults import ProtocolFault
-from protocols.machine import cores
+from protocols.machine import available_memory_bytes, cores
 from protocols.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.progress import SeedProgress
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
@@ -31,7 +31,7 @@ class NetworkLearner:
     devices: tuple[str, ...] = ("auto", "cpu", "cuda")
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
-        """Refuse what has no network, a device that is not there, images that are not there, too few labels."""
+        """Refuse a device or images that are not there, too few labels, trainings that do not fit into memory."""
         _check_network(protocol)
         for package in ("torch", "safetensors", "sklearn"):
             if importlib.util.find_spec(package) is None:
@@ -40,15 +40,21 @@ class NetworkLearner:
         match protocol:
             case NetworkProtocol():
                 _check_regimes(protocol)
+                _check_memory(protocol, options)
             case AssociationProtocol():
                 expand_association(protocol)
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
-        """Methods, images and operations, in words."""
+        """Methods, images, operations and memory, in words."""
         from hebbian_dl.estimate import outline
 
         _check_network(protocol)
-        return outline(protocol)
+        lines = outline(protocol)
+        if isinstance(protocol, NetworkProtocol):
+            from hebbian_dl import needs
+
+            lines += needs.outline(protocol)
+        return lines
 
     def execute(
         self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
@@ -63,7 +69,7 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         device = device_of(options.device)
         if missing:
-            jobs = 1 if device == "cuda" else min(options.jobs or cores(), len(missing))
+            jobs = 1 if device == "cuda" else min(_jobs(protocol, options), len(missing))
             threads = int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time, {threads} threads each.")
             task = functools.partial(experiment.run_task, protocol, device, threads, run)
@@ -130,6 +136,28 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
                     f"allowed: at least one for each of {n_classes} classes"
                 ]
             )
+
+
+def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
+    """Refuse a batch that does not fit into memory."""
+    from hebbian_dl import needs
+
+    if device_of(options.device) == "cuda":
+        import torch
+
+        needs.check(protocol, torch.cuda.mem_get_info()[0])
+    else:
+        needs.check(protocol, available_memory_bytes())
+
+
+def _jobs(protocol: Protocol, options: cli.Options) -> int:
+    """Trainings at a time: as asked, but no more than memory holds."""
+    from hebbian_dl import needs
+
+    jobs, free = options.jobs or cores(), available_memory_bytes()
+    if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
+        return jobs
+    return max(1, min(jobs, free // needs.most_bytes(protocol)))
 
 
 app = cli.command(NetworkLearner())
