@@ -123,8 +123,9 @@ def model_bytes(protocol: NetworkProtocol, method: Method) -> int:
 
 def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
     drawn, data = networks.draw(protocol, method, 0), protocol.data
-    latents = isinstance(method, VaePretraining) and method.features == "latents"
-    width = method.latents if latents else n_features(protocol.network.used_layers, data.shape)
+    width = n_features(protocol.network.used_layers, data.shape)
+    if isinstance(method, VaePretraining) and method.features == "latents":
+        width = method.latents
     return classifier(drawn.features, width, len(data.class_list), protocol.network.finetuning.dropout)
 
 

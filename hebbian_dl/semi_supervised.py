@@ -10,16 +10,15 @@ import torch
 from torch import nn
 
 from hebbian_dl import checkpoint, networks
-from hebbian_dl.data import Images, Splits, labelled_order, normalised
+from hebbian_dl.data import Images, Splits, labelled_order
 from hebbian_dl.evaluation import batch_for, evaluate
 from hebbian_dl.finetune import classifier, supervised_training
+from hebbian_dl.inputs import inputs_of, unreadable
 from hebbian_dl.layers import hebbian_layers
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.seeding import seed_torch
 from hebbian_dl.training import Training
 from hebbian_dl.vae import BetaVae, vae_training
-from hebbian_dl.whitening import whitened
-from protocols.examples import load_images
 from protocols.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
 from protocols.schema import NetworkProtocol
 from protocols.seeds import stream
@@ -67,12 +66,11 @@ def run_method(
     -------
     dict
         ``top1``, ``top5``, ``validation``, ``epoch`` and ``wall_s`` (one entry a regime), ``n_labels``, ``filters``
-        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch).
+        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch), ``unreadable`` (names of images
+        in files that were left out).
     """
     method = protocol.network.methods[name]
-    splits = normalised(load_images(protocol.data), torch.device(device))
-    if isinstance(method, HebbianPretraining) and method.whitening is not None:
-        splits = whitened(splits, method.whitening, method.whitening_patch)
+    splits = inputs_of(protocol.data, method, torch.device(device))
     return _method(Seed(protocol, seed, splits, run, torch.device(device), watch), name, method, report)
 
 
@@ -95,7 +93,8 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
         report((index + 2) / shares)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
     first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
-    return summary | pretraining | {"filters": first.detach().cpu().float().numpy()}
+    left_out = np.array(unreadable(state.splits.training), dtype=np.str_)
+    return summary | pretraining | {"filters": first.detach().cpu().float().numpy(), "unreadable": left_out}
 
 
 def _share(report: Report, index: int, shares: int) -> Report:

@@ -11,6 +11,7 @@ from protocols.statistics import over_seeds
 from protocols.targets import Target, compare
 
 UNIT = "fraction correct"
+NAMED = 10  # of the images that were left out
 Part = dict[str, np.ndarray]
 
 
@@ -25,7 +26,8 @@ def summarise(
         ``accuracy/<method>/<fraction>`` (top-1) and ``top5/...`` where there are more than five classes: mean over
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
-        the method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``.
+        the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: images in files that
+        were left out, and the names of the first few; ``targets``.
     """
     network = protocol.network
     metrics: dict[str, Any] = {}
@@ -54,6 +56,9 @@ def summarise(
                 "wall_s_per_seed": [float(part["pretraining/wall_s"]) for part in own],
             }
     metrics |= _gains(protocol, parts)
+    left_out = sorted({name for part in parts.values() for name in part["unreadable"].tolist()})
+    if left_out:
+        metrics["unreadable"] = {"images": len(left_out), "names": left_out[:NAMED]}
     metrics["targets"] = compare(metrics, targets, None)
     return metrics
 

@@ -31,6 +31,10 @@ def show(metrics: dict[str, Any], console: Console) -> None:
                 row.append(f"{100 * published[path]:.2f}" if path in published else "")
         table.add_row(*row)
     console.print(table)
+    if left_out := metrics.get("unreadable"):
+        console.print(
+            f"{left_out['images']} images could not be read and were left out: {', '.join(left_out['names'])}"
+        )
     console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
 
 

@@ -1,0 +1,36 @@
+"""What the network of a method is shown: the images of its protocol, normalised, whitened where it asks."""
+
+import torch
+
+from hebbian_dl.data import Images, Splits, normalised
+from hebbian_dl.streaming import Streamed, streamed
+from hebbian_dl.whitening import whitened
+from protocols.data import ImageData
+from protocols.examples import load_images
+from protocols.file_data import FileData
+from protocols.image_splits import find_images
+from protocols.network import HebbianPretraining, Method
+
+
+def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) -> Splits[Images]:
+    """The images of a method: held in memory, or streamed from files.
+
+    Raises
+    ------
+    ProtocolFault
+        If they are missing, or not as they should be.
+    TooManyCorrupt
+        If too many of them cannot be read.
+    """
+    epsilon, side = None, None
+    if isinstance(method, HebbianPretraining):
+        epsilon, side = method.whitening, method.whitening_patch
+    if isinstance(data, FileData):
+        return streamed(find_images(data), data, device, epsilon, side)
+    splits = normalised(load_images(data), device)
+    return splits if epsilon is None else whitened(splits, epsilon, side)
+
+
+def unreadable(images: Images) -> list[str]:
+    """The names of the images of a data set that could not be read so far."""
+    return sorted(images.skipped.reasons) if isinstance(images, Streamed) else []
