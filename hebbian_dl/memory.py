@@ -50,6 +50,8 @@ class LiveBytes(TorchDispatchMode):
         if func is torch.ops.aten._local_scalar_dense.default:
             return 1
         result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default and args[0].is_contiguous(memory_format=torch.channels_last):
+            result = result.contiguous(memory_format=torch.channels_last)  # as on a processor, not always on meta
         for tensor in result if isinstance(result, list | tuple) else (result,):
             if isinstance(tensor, Tensor):
                 self._take_in(tensor.untyped_storage())

@@ -10,13 +10,17 @@ from hebbian_dl.evaluation import RANKED, batch_for
 from hebbian_dl.memory import evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
 from hebbian_dl.models import n_features
 from hebbian_dl.semi_supervised import STATISTICS_BATCH
+from hebbian_dl.streaming import MEASURED_AT_A_TIME, WHITENED
 from protocols.data import ImageData
 from protocols.faults import ProtocolFault
 from protocols.file_data import FileData
+from protocols.machine import cores
 from protocols.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
 from protocols.schema import NetworkProtocol
 
-RESIDENT = 350 * 10**6  # of a process that has loaded torch and its libraries
+RESIDENT = 530 * 10**6  # a process that has loaded torch, and what its allocator keeps of what was given back
+WORKER = 60 * 10**6  # of a process that decodes: what it does not share with the one it was forked from
+AHEAD = 3  # batches of a worker: two that wait, one in the making
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Steps:
         Whose network.
     spec
         How it is trained.
-    path, name
-        Of the training: in the protocol, and in words.
+    path
+        Of the training in the protocol.
     kept
         Bytes of all that is not the training's.
     """
@@ -39,7 +43,6 @@ class Steps:
     method: Method
     spec: HebbianPretraining | VaePretraining | Finetuning
     path: str
-    name: str
     kept: int
 
     @property
@@ -90,18 +93,16 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
     """What the parts of a method's work take, one after the other."""
     network, data = protocol.network, protocol.data
     method, tuning = network.methods[name], network.finetuning
-    whitening = isinstance(method, HebbianPretraining) and method.whitening is not None
-    held = images_bytes(data)
-    yield Need(f"{name}'s images", RESIDENT + (2 * held if whitening else held * 3 // 2))
-    model, kept = model_bytes(protocol, method), RESIDENT + held
+    yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method))
+    model, kept = model_bytes(protocol, method), RESIDENT + images_bytes(data)
     if isinstance(method, NoPretraining):
         n = batch_for(data.shape, STATISTICS_BATCH)
         yield Need(f"taking statistics for {name}, {n} images at a time", kept + pretraining_bytes(protocol, method))
     else:
-        steps = Steps(protocol, method, method, f"network.methods.{name}", name, kept + model)  # the best so far
+        steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # the best so far
         yield Need(f"a step of {name} at batch {method.batch}", steps.total, steps)
     # and the network that all fine-tunings start from
-    steps = Steps(protocol, method, tuning, "network.finetuning", "fine-tuning", kept + 2 * model)
+    steps = Steps(protocol, method, tuning, "network.finetuning", kept + 2 * model)
     yield Need(f"a step of its fine-tuning at batch {tuning.batch}", steps.total, steps)
     ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # and in double precision
     scores = 3 * data.validation * len(data.class_list) * 4
@@ -110,13 +111,21 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
 
 
 def images_bytes(data: ImageData | FileData) -> int:
-    """Of all images that are held in memory at once, normalised.
-
-    While they are normalised they are there as 8 bit integers, twice, too; while they are whitened, once more.
-    """
+    """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
     if isinstance(data, FileData):
-        return 0
+        workers = cores() if data.workers is None else data.workers
+        return workers * (WORKER + AHEAD * batch_for(data.shape) * math.prod(data.shape))
     return 4 * math.prod(data.shape) * sum(n_images(data))
+
+
+def preparing_bytes(data: ImageData | FileData, method: Method) -> int:
+    """Of all images, or of the sample that is looked at, while they are normalised and whitened."""
+    whitening = isinstance(method, HebbianPretraining) and method.whitening is not None
+    n_pixels, held = math.prod(data.shape), images_bytes(data)
+    matrix = 6 * 8 * n_pixels**2 if whitening and method.whitening_patch is None else 0  # its eigenvectors' as well
+    if isinstance(data, FileData):
+        return held + matrix + (2 * 4 * WHITENED if whitening else MEASURED_AT_A_TIME * n_pixels * 24)
+    return matrix + (2 * held if whitening else held * 3 // 2)  # the 8 bit integers, twice
 
 
 def most_bytes(protocol: NetworkProtocol) -> int:

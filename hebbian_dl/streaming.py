@@ -21,6 +21,7 @@ from protocols.image_files import FileSplits, ImageFiles
 from protocols.machine import cores
 
 MEASURED = 2_000  # training images whose channels' mean and variance are taken, evenly spread
+MEASURED_AT_A_TIME = 64
 WHITENED = 100_000_000  # values of those whose covariance is taken, 400 MB
 
 #: what a worker gives of a batch: pixels (uint8), labels, and of each unreadable image its name and what is wrong
@@ -181,7 +182,7 @@ def streamed(
         """Training images, evenly spread, without augmentation."""
         index = torch.arange(min(n, len(splits.training))) * len(splits.training) // min(n, len(splits.training))
         training = Streamed(splits.training, data, prepare, skipped, torch.device("cpu"))
-        return (batch.images for batch in training.take(index).batches(64))
+        return (batch.images for batch in training.take(index).batches(MEASURED_AT_A_TIME))
 
     total, squares, n_pixels = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
     for pixels in sample(MEASURED, lambda images: images):
