@@ -17,7 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from culture_sim.search import CultureTrials
+from culture_sim.trials import CultureTrials
 from protocols import store
 from protocols.loader import load
 from protocols.overrides import changed

@@ -107,7 +107,8 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
     from PIL import Image
 
     width, height = image.size
-    orientation = image.getexif().get(ORIENTATION, 1)
+    image_width = width
+    orientation = _orientation(image)
     on_its_side = orientation in {5, 6, 7, 8}
     if on_its_side:
         width, height = height, width
@@ -117,22 +118,32 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
         left, top, columns, rows = drawn(width, height, rng)
     # a JPEG may be decoded at a half, quarter or eighth, as long as nothing is to be enlarged afterwards
     enough = (math.ceil(width * data.size[1] / columns), math.ceil(height * data.size[0] / rows))
-    image.draft(image.mode, enough[::-1] if on_its_side else enough)
+    drafted = image.draft(image.mode, enough[::-1] if on_its_side else enough)
+    scale = drafted[1][2] / image_width if drafted else 1.0
     upright = _rgb(image)
     if orientation in UPRIGHT:
         upright = upright.transpose(Image.Transpose[UPRIGHT[orientation]])
-    across, down = upright.width / width, upright.height / height
-    right, bottom = min((left + columns) * across, upright.width), min((top + rows) * down, upright.height)
-    box = (left * across, top * down, right, bottom)
+    right, bottom = min((left + columns) * scale, upright.width), min((top + rows) * scale, upright.height)
+    box = (max(left * scale, 0), max(top * scale, 0), right, bottom)  # rounding may lead out of the image
     return np.asarray(upright.resize(data.size[::-1], Image.Resampling.BILINEAR, box=box))
+
+
+def _orientation(image: "Image.Image") -> int:
+    """What the EXIF entry says; 1, upright, where there is none, or Pillow turns the image itself."""
+    if image.format == "TIFF":
+        return 1
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # a damaged entry: the pixels may be whole all the same
+        return 1
 
 
 def _rgb(image: "Image.Image") -> "Image.Image":
     """Decoded, as 8 bits of red, green and blue."""
     from PIL import Image
 
-    if image.mode == "RGB":
-        image.load()
+    image.load()
+    if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16 bits of grey, sometimes held in 32
         grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535) / 257

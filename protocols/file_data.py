@@ -1,8 +1,8 @@
 """The ``data:`` section of images that lie in files and are decoded as they are learned."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from protocols.data import Amount, Size
 from protocols.section import Section
@@ -46,11 +46,13 @@ class FileData(Section):
     most_corrupt: Annotated[int, Field(ge=0, le=10**7)] = 100
     workers: Annotated[int, Field(ge=0, le=1000)] | None = None
 
-    @model_validator(mode="after")
-    def _crop_fits(self) -> Self:
-        if self.resize is not None and self.resize < max(self.size):
-            raise ValueError(f"data.resize: {self.resize}; allowed: at least {max(self.size)}, the larger of data.size")
-        return self
+    @field_validator("resize")
+    @classmethod
+    def _covers(cls, resize: int | None, info: ValidationInfo) -> int | None:
+        larger = max(info.data.get("size", (0,)))
+        if resize is not None and resize < larger:
+            raise ValueError(f"is too small; allowed: at least {larger}, the larger of data.size")
+        return resize
 
     @property
     def class_list(self) -> tuple[int, ...]:
@@ -95,11 +97,17 @@ class SyntheticData(FileData):
     side: tuple[Annotated[int, Field(ge=8, le=4000)], Annotated[int, Field(ge=8, le=4000)]] = (300, 500)
     corrupt: Annotated[int, Field(ge=0, le=10**7)] = 0
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.side[0] > self.side[1]:
-            raise ValueError(f"data.side: {self.side[0]} to {self.side[1]}; allowed: the smaller first")
-        if self.corrupt > self.images * self.n_classes:
-            most = self.images * self.n_classes
-            raise ValueError(f"data.corrupt: {self.corrupt}; allowed: at most {most}, all training images")
-        return self
+    @field_validator("side")
+    @classmethod
+    def _ascends(cls, side: tuple[int, int]) -> tuple[int, int]:
+        if side[0] > side[1]:
+            raise ValueError(f"{side[0]} to {side[1]}; allowed: the smaller first")
+        return side
+
+    @field_validator("corrupt")
+    @classmethod
+    def _are_there(cls, corrupt: int, info: ValidationInfo) -> int:
+        training = info.data.get("images", 10**7) * info.data.get("n_classes", 1)
+        if corrupt > training:
+            raise ValueError(f"is too many; allowed: at most {training}, all training images")
+        return corrupt

@@ -83,8 +83,12 @@ def _annotated(root: Path, classes: list[str]) -> ImageFiles:
     """The images of ``val/images``, and their classes by the annotations."""
     try:
         lines = (root / ANNOTATIONS).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProtocolFault([f"{root / ANNOTATIONS}: cannot be read: {error}"]) from None
+    except UnicodeDecodeError:
+        raise ProtocolFault(
+            [f"{root / ANNOTATIONS}: is not a text file; allowed: image, tab, class of train"]
+        ) from None
+    except OSError as error:
+        raise ProtocolFault([f"{root / ANNOTATIONS}: cannot be read: {error.strerror}"]) from None
     index = {name: label for label, name in enumerate(classes)}
     given: dict[bytes, int] = {}
     for number, line in enumerate(lines, start=1):

@@ -18,7 +18,7 @@ from protocols.image_files import ImageFiles, Labelled
 IMAGES = {"jpg", "jpeg", "png", "webp"}
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-BLOCK = 512  # bytes: a header; contents are padded to it
+BLOCK = 512  # bytes: a header, or the mark of the end
 HOW = (
     "allowed: train/*.tar and val/*.tar in it, in webdataset's layout: <key>.jpg (or jpeg, png, webp) with <key>.cls, "
     "the number of the class"
@@ -107,19 +107,17 @@ def _check_unpacked(path: Path, file: BinaryIO) -> None:
 
 def _members(path: Path, file: BinaryIO, n_classes: int) -> _Shard:
     """Read all headers, and the contents that are classes."""
-    found, end = _Shard(), 0
+    found = _Shard()
     try:
         with tarfile.open(fileobj=file, mode="r:") as members:
-            for member in members:
+            while (member := members.next()) is not None:
                 members.members = []  # type: ignore[attr-defined]  # it would keep them all
-                if member.isdir():
-                    continue
-                end = member.offset_data + -(-member.size // BLOCK) * BLOCK
                 _note(path, file, member, found, n_classes)
+            end = members.offset
     except tarfile.TarError as error:
         raise ProtocolFault([f"{path}: {error}; allowed: a whole .tar file"]) from None
-    if os.pread(file.fileno(), BLOCK, end) != bytes(BLOCK):
-        raise ProtocolFault([f"{path}: ends after {end} bytes without a mark; allowed: a whole .tar file"])
+    if os.pread(file.fileno(), BLOCK, end) != bytes(BLOCK):  # where tarfile takes any damage for the end
+        raise ProtocolFault([f"{path}: cut short or damaged at byte {end}; allowed: a whole .tar file"])
     return found
 
 
@@ -128,7 +126,7 @@ def _note(path: Path, file: BinaryIO, member: tarfile.TarInfo, found: _Shard, n_
     folder, _, base = member.name.rpartition("/")
     stem, _, kind = base.partition(".")
     key, kind = f"{folder}/{stem}" if folder else stem, kind.lower()
-    if not stem or kind not in IMAGES | {"cls"}:
+    if member.isdir() or not stem or kind not in IMAGES | {"cls"}:
         return
     if not member.isreg() or member.issparse():
         raise ProtocolFault([f"{path}: {member.name} is a link or has gaps; allowed: a plain file"])

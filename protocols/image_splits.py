@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from protocols import datasets, image_folders, image_shards, synthetic
+from protocols import datasets, image_folders, image_shards, shard_index, synthetic
 from protocols.faults import ProtocolFault
 from protocols.file_data import FileData, FolderData, SyntheticData
 from protocols.image_files import FileSplits, Labelled, fingerprint
@@ -46,7 +46,8 @@ def _found(data: FileData) -> Labelled:
         case FolderData(source="image_folder"):
             return image_folders.read_folders(_root(data, image_folders.HOW))
         case FolderData(source="shards"):
-            return image_shards.read_shards(_root(data, image_shards.HOW), data.n_classes)
+            root = _root(data, image_shards.HOW)
+            return shard_index.kept(root, data.n_classes, lambda: image_shards.read_shards(root, data.n_classes))
     raise TypeError(type(data))
 
 

@@ -4,25 +4,29 @@ A class is a grating of its own orientation, fineness and colour; phase, contras
 from image to image, as sides do. All follow from the class, the part and the number of the image.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import tarfile
 import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from protocols import datasets
 from protocols.download import needs
-from protocols.faults import ProtocolFault
+from protocols.faults import ProtocolFault, faults_of
 from protocols.file_data import SyntheticData
 from protocols.seeds import stream
 
 RECIPE = 1  # counts the ways images were generated
 QUALITY = 90  # of JPEG
 TEXT = b"This is a text, not an image.\n"
+MOST_SHARDS = 500  # all are open at once
 PARTS = ("train", "val")
 MEAN_PERIOD = 0.08  # of a grating, of the shorter side
 
@@ -53,22 +57,52 @@ def write_tree(folder: Path, data: SyntheticData) -> None:
     ProtocolFault
         If it cannot be written.
     """
+    with _at_once(folder) as whole:
+        for name, content in images(data):
+            path = whole / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def write_shards(folder: Path, data: SyntheticData, n_shards: int) -> None:
+    """Write the same images as ``train/*.tar`` and ``val/*.tar``, so many of each, the images dealt out in turn.
+
+    Raises
+    ------
+    ProtocolFault
+        If they cannot be written.
+    """
+    with _at_once(folder) as whole, contextlib.ExitStack() as opened:
+        shards: dict[str, list[tarfile.TarFile]] = {}
+        for part in PARTS:
+            (whole / part).mkdir(parents=True)
+            paths = [whole / part / f"shard-{k:06d}.tar" for k in range(n_shards)]
+            shards[part] = [opened.enter_context(tarfile.open(path, "w")) for path in paths]
+        for turn, (name, content) in enumerate(images(data)):
+            part, key = name.removesuffix(".JPEG").split("/", 1)
+            label = str(int(key[1:9])).encode()
+            for suffix, inside in (("jpg", content), ("cls", label)):
+                member = tarfile.TarInfo(f"{key}.{suffix}")
+                member.size = len(inside)
+                shards[part][turn % n_shards].addfile(member, BytesIO(inside))
+
+
+@contextlib.contextmanager
+def _at_once(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `folder` at the end unless another process was faster."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as temporary:
             whole = Path(temporary) / "images"
-            for name, content in images(data):
-                path = whole / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+            yield whole
             try:
                 os.rename(whole, folder)
             except OSError:
-                if not (folder / PARTS[1]).is_dir():  # else another process was faster
+                if not (folder / PARTS[1]).is_dir():
                     raise
     except OSError as error:
         raise ProtocolFault(
-            [f"{folder}: cannot be written: {error.strerror or error}; allowed: a folder with space"]
+            [f"{folder}: cannot be written: {error.strerror or error}; allowed: a new folder, with space"]
         ) from None
 
 
@@ -113,3 +147,41 @@ def _grating(label: int, n_classes: int, width: int, height: int, rng: np.random
     down = (2 * np.pi / period * np.sin(angle) * np.arange(height) + rng.uniform(0, 2 * np.pi)).astype(np.float32)
     wave = np.outer(np.cos(down), np.cos(across)) - np.outer(np.sin(down), np.sin(across))
     return 128 + wave[:, :, None] * colour
+
+
+def write(
+    out: Path,
+    classes: int = 10,
+    images: int = 20,
+    test_images: int = 5,
+    side: tuple[int, int] = (300, 500),
+    corrupt: int = 0,
+    shards: int = 0,
+) -> None:
+    """Write generated images to a new folder, as folders of classes or as tar shards."""
+    if out.exists():
+        raise ProtocolFault([f"{out}: is there already; allowed: a new folder"])
+    if not 0 <= shards <= MOST_SHARDS:
+        raise ProtocolFault([f"--shards: {shards}; allowed: 0 (none) to {MOST_SHARDS}"])
+    given = {"n_classes": classes, "images": images, "test_images": test_images, "side": side, "corrupt": corrupt}
+    try:
+        data = SyntheticData(source="synthetic", validation=1, size=(224, 224), **given)
+    except ValidationError as error:
+        lines = faults_of(error, SyntheticData)
+        raise ProtocolFault(
+            f"--{line}".replace("n_classes", "classes").replace("_", "-", 1) for line in lines
+        ) from None
+    if shards:
+        write_shards(out, data, shards)
+    else:
+        write_tree(out, data)
+
+
+if __name__ == "__main__":
+    import typer
+
+    from protocols import cli
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(write)
+    cli.main(app)

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from culture_sim.run import CultureLearner
 from culture_sim.run import app as run_app
-from culture_sim.search import CultureLearner, CultureTrials, app
+from culture_sim.search import app
+from culture_sim.trials import CultureTrials
 from protocols import cli
 from protocols.loader import builtin, load
 from protocols.search.space import at_point, dimensions
