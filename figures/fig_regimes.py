@@ -1,6 +1,7 @@
 """Accuracy over the labelled fraction, a curve a method, the published curves beside them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,33 +40,36 @@ def _draw(ax: Axes, run: NetworkRun) -> None:
     look, others = looks(run), curves(run)
     dashes = {subject: DASHES[i % len(DASHES)] for i, subject in enumerate(sources(run))}
     for curve in others:
-        x, y = np.transpose(curve.points)
-        color, marker = look[curve.method].color, look[curve.method].marker
-        ax.plot(
-            x, 100 * y, color=color, lw=1.1, ls=dashes[curve.subject], marker=marker, ms=4,
-            mfc="white", mew=0.9, label=f"{curve.method}, {curve.subject}", zorder=2.2,
-        )  # fmt: skip
+        dashed(ax, curve, look[curve.method], dashes[curve.subject])
     for method in run.methods:
-        _curve(ax, run, method, look[method])
+        bold(ax, method, {f: run.value(method, regime) for f, regime in run.regimes.items()}, look[method])
     ax.axhline(100 * run.chance, color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1.5)
     _limit(ax, run, others)
     ax.set_ylabel(NAMES[run.measure])
     ax.set_title(run.protocol.title, loc="left")
-    handles = _legend(run, look, dashes)
+    handles = legend(run, look, dashes)
     columns = len(handles) if len(handles) <= 6 else min(6, max(len(look), len(handles) - len(look)))
     ax.legend(
         handles=by_rows(handles, columns), ncols=columns, handlelength=3, loc="upper center", bbox_to_anchor=(0.5, -0.2)
     )
 
 
-def _curve(ax: Axes, run: NetworkRun, method: str, look: Look) -> None:
-    """Ours: one method."""
-    values = [run.value(method, regime) for regime in run.regimes.values()]
-    x = list(run.regimes)
+def dashed(ax: Axes, curve: Curve, look: Look, dash: object) -> None:
+    """What a source says of one method."""
+    x, y = np.transpose(curve.points)
+    ax.plot(
+        x, 100 * y, color=look.color, lw=1.1, ls=dash, marker=look.marker, ms=4,
+        mfc="white", mew=0.9, label=f"{curve.method}, {curve.subject}", zorder=2.2,
+    )  # fmt: skip
+
+
+def bold(ax: Axes, method: str, by_fraction: Mapping[float, Mapping[str, Any]], look: Look) -> None:
+    """Ours: one method, its metrics by labelled fraction."""
+    x, values = list(by_fraction), list(by_fraction.values())
     if all(value["ci95"] is not None for value in values):
         low, high = 100 * np.transpose([value["ci95"] for value in values])
         ax.fill_between(x, low, high, color=look.color, alpha=0.2, lw=0)
-    if len(run.seeds) > 1:
+    if values[0]["n"] > 1:
         for seed in 100 * np.transpose([value["per_seed"] for value in values]):
             ax.plot(x, seed, color=look.color, lw=0.6, alpha=0.55, label="_seed")
     means = [100 * value["mean"] for value in values]
@@ -97,11 +101,11 @@ def tick(run: NetworkRun, fraction: float) -> str:
     return f"{100 * fraction:g} %\n{number}"
 
 
-def fitting(fractions: Sequence[float], labels: Sequence[str]) -> list[str]:
-    """The labels that fit on the axis side by side, from both ends; the others empty."""
+def fitting(fractions: Sequence[float], labels: Sequence[str], width: float = WIDTH - 0.7) -> list[str]:
+    """The labels that fit side by side on an axis of so many inches, from both ends; the others empty."""
     if len(fractions) == 1:
         return list(labels)
-    places = (WIDTH - 0.7) * (1 - 2 * MARGIN) * np.log(fractions) / np.log(fractions[-1] / fractions[0])  # inches
+    places = width * (1 - 2 * MARGIN) * np.log(fractions) / np.log(fractions[-1] / fractions[0])  # inches
     halves = [CHARACTER * (1 + max(map(len, label.split("\n")))) / 2 for label in labels]
     last = len(labels) - 1
     kept = [0]
@@ -112,7 +116,7 @@ def fitting(fractions: Sequence[float], labels: Sequence[str]) -> list[str]:
     return [label if k in {*kept, last} else "" for k, label in enumerate(labels)]
 
 
-def _legend(run: NetworkRun, look: Mapping[str, Look], dashes: Mapping[str, object]) -> list[Line2D | Patch]:
+def legend(run: NetworkRun, look: Mapping[str, Look], dashes: Mapping[str, object]) -> list[Line2D | Patch]:
     """A colour a method; what bold, thin, shaded and dashed lines are."""
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=look[m].color, marker=look[m].marker, lw=1.8, ms=4.5, label=m) for m in run.methods

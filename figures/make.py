@@ -12,11 +12,13 @@ from figures import (
     fig_filters,
     fig_kernels,
     fig_learning,
+    fig_precision,
     fig_pretraining,
     fig_probes,
     fig_raster,
     fig_regimes,
     fig_responses,
+    fig_retrieval,
     fig_speed,
     fig_weights,
 )
@@ -40,6 +42,8 @@ NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "regimes": fig_regimes.figure,
     "filters": fig_filters.figure,
     "pretraining": fig_pretraining.figure,
+    "precision": fig_precision.figure,
+    "retrieval": fig_retrieval.figure,
 }
 USAGE = """\
 usage: python -m figures.make RUN_DIR|CSV [RUN_DIR|CSV ...]

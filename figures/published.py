@@ -1,6 +1,7 @@
 """Published curves: the accuracy of a method over labelled fractions, as a source says it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from figures.run_data import NetworkRun
@@ -16,6 +17,7 @@ class Curve:
 
     method: str
     subject: str
+    source: str  # in words
     points: list[tuple[float, float]] = field(default_factory=list)  # labelled fraction, accuracy
 
 
@@ -25,25 +27,30 @@ def published(run: NetworkRun, method: str, regime: str, measure: str | None = N
     return [target for target in run.targets if target.quantity == quantity and target.bin_ms is None]
 
 
-def curves(run: NetworkRun) -> list[Curve]:
-    """The published curves of the run's methods, fractions ascending; one each method and source."""
+def curves(run: NetworkRun, measure: str | None = None, end: str = "") -> list[Curve]:
+    """The published curves of the run's methods, fractions ascending; one each method and source.
+
+    Of the quantities ``<measure>/<method>/<fraction><end>``; the measure is what the run is compared in where none is
+    given.
+    """
     found: dict[tuple[str, str], Curve] = {}
     for target in run.targets:
-        measure, _, rest = target.quantity.partition("/")
+        if not target.quantity.endswith(end):
+            continue
+        kind, _, rest = target.quantity.removesuffix(end).partition("/")
         method, _, regime = rest.rpartition("/")
         fraction = REGIME.fullmatch(regime)
-        if measure == run.measure and method in run.methods and fraction and target.bin_ms is None:
-            curve = found.setdefault((method, target.subject), Curve(method, target.subject))
+        if kind == (measure or run.measure) and method in run.methods and fraction and target.bin_ms is None:
+            curve = found.setdefault((method, target.subject), Curve(method, target.subject, _spelled(target)))
             curve.points.append((float(fraction[1]) / 100, target.value))
     for curve in found.values():
         curve.points.sort()
     return list(found.values())
 
 
-def sources(run: NetworkRun) -> dict[str, str]:
-    """Where the curves of each subject stand, in words."""
-    shown = {curve.subject for curve in curves(run)}
-    return {target.subject: _spelled(target) for target in run.targets if target.subject in shown}
+def sources(run: NetworkRun, shown: Sequence[Curve] | None = None) -> dict[str, str]:
+    """Where some curves, or those of what the run is compared in, stand, in words, by subject."""
+    return {curve.subject: curve.source for curve in (curves(run) if shown is None else shown)}
 
 
 def _spelled(target: Target) -> str:

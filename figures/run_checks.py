@@ -7,6 +7,7 @@ from typing import Any
 
 from protocols.faults import ProtocolFault
 from protocols.network import NoPretraining, regime_name
+from protocols.retrieval import NORMALISATIONS, metric, top_name
 from protocols.schema import NetworkProtocol
 
 ASSOCIATION = {
@@ -19,6 +20,7 @@ ASSOCIATION = {
     "confusion": ("counts",),
 }
 OVER_SEEDS = ("mean", "sd", "ci95", "n", "per_seed")
+PRECISION = (*OVER_SEEDS, "k", "chance")
 ACCURACY = (*OVER_SEEDS, "labels", "validation_per_seed")
 
 
@@ -63,10 +65,21 @@ def check_network(path: Path, protocol: NetworkProtocol, metrics: Mapping[str, A
             if measure == "top5" or top5 in metrics:
                 _has(path, metrics, top5, OVER_SEEDS)
                 _is_over_seeds(path, metrics, top5, n)
+            for precision in precisions(protocol, method, regime):
+                _has(path, metrics, precision, PRECISION)
+                _is_over_seeds(path, metrics, precision, n)
+                _are_numbers(path, precision, "k, chance", [metrics[precision][key] for key in ("k", "chance")], 2)
         if not isinstance(spec, NoPretraining):
             name = f"pretraining/{method}"
             _has(path, metrics, name, ("kept_epoch_per_seed",))
             _are_numbers(path, name, "kept_epoch_per_seed", metrics[name]["kept_epoch_per_seed"], n)
+
+
+def precisions(protocol: NetworkProtocol, method: str, regime: str) -> list[str]:
+    """The mean average precisions that a run has of a method and labelled fraction."""
+    retrieval = protocol.network.retrieval
+    tops = [] if retrieval is None else map(top_name, retrieval.at)
+    return [metric(method, regime, top, normalisation) for top in tops for normalisation in NORMALISATIONS]
 
 
 def _has(path: Path, metrics: Mapping[str, Any], name: str, keys: Iterable[str]) -> None:

@@ -10,16 +10,20 @@ from protocols.network import (
     Dense,
     HebbianPretraining,
     Layer,
+    Network,
     NoPretraining,
     map_sizes,
     n_labelled,
     regime_name,
 )
+from protocols.retrieval import Retrieval
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 
 BACKPROP = 3  # operations of forward, backward to inputs and to weights, in forwards
 HEBBIAN = 2  # forward and correlation
 VAE = 6  # backprop through encoder and decoder
+FORWARD = 1
+COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # of two codes, about: 64 bits compared, the ranking
 
 
 def outline(protocol: Protocol) -> list[str]:
@@ -62,14 +66,21 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
     total = 0.0
     for name, method in network.methods.items():
         work = 0.0
+        if not isinstance(method, NoPretraining) and network.pretrained is not None:
+            lines.append(f"pre-training {name}: taken from {network.pretrained}")
+            continue
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
             work = each * method.epochs * (factor * n + n_validation)
         lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
         total += work
-    tuning = each * network.finetuning.epochs * sum(BACKPROP * n_labelled(r, n) + n_validation for r in network.regimes)
+    tuning = _tuning(network, n, n_validation, each, BACKPROP)
     total += tuning * len(network.methods)
     lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
+    if network.retrieval is not None:
+        work, said = _retrieval(network, network.retrieval, (n, n_validation, n_test), each)
+        lines += said
+        total += work * len(network.methods)
     lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
     return lines
 
@@ -80,6 +91,25 @@ def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
         files = find_images(data)
         return len(files.training), len(files.validation), len(files.test)
     return count_images(data)
+
+
+def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
+    """Operations of learning all regimes' labels; `factor` is that of a step, in forwards."""
+    validated = min(n_validation, network.finetuning.validation or n_validation)
+    return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
+
+
+def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], each: float) -> tuple[float, list[str]]:
+    """What retrieval costs each method: operations of units and codes, and all of it in words."""
+    n, n_validation, n_test = images
+    queries, times = min(n_test, spec.queries or n_test), len(network.regimes)
+    work = _tuning(network, n, n_validation, each, FORWARD if spec.train == "head" else BACKPROP)
+    work += times * each * (n + queries)
+    seconds = times * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
+    return work, [
+        f"retrieval, each method: {work / 1e12:.1f} TFLOP for codes of {spec.bits} bits",
+        f"  {queries} queries against {n} codes, {times} times: about {seconds:.0f} s of one core",
+    ]
 
 
 def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> float:

@@ -1,15 +1,15 @@
 """What each kind of protocol means for networks: what can be trained side by side, and the numbers of all of it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from hebbian_dl import association, semi_supervised, summary
-from protocols import datasets, learning
-from protocols.file_data import FileData
-from protocols.image_splits import fingerprints
+from hebbian_dl import association, pretrained, semi_supervised, summary
+from hebbian_dl.inputs import checksums
+from protocols import learning
 from protocols.network import Convolution, Dense
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.store import Run
@@ -62,11 +62,12 @@ def summarise(protocol: Protocol, parts: Sequence[Part], targets: list[Target]) 
     raise TypeError(type(protocol))
 
 
-def facts(protocol: Protocol) -> dict[str, Any]:
-    """For the provenance: the data, and how many neurons there are."""
+def facts(protocol: Protocol, run_dir: Path) -> dict[str, Any]:
+    """For the provenance: the data, how many neurons there are, networks of another run that `run_dir` has taken."""
+    taken: dict[str, Any] = {}
     match protocol:
         case NetworkProtocol(data=data, network=network):
-            layers = network.used_layers
+            layers, taken = network.used_layers, pretrained.facts(protocol, run_dir)
         case AssociationProtocol(data=data, network=network) if network is not None:
             layers = network.layers
         case _:
@@ -76,5 +77,4 @@ def facts(protocol: Protocol) -> dict[str, Any]:
         for layer in layers
         if isinstance(layer, Convolution | Dense)
     )
-    checksums = fingerprints(data) if isinstance(data, FileData) else datasets.checksums(data.source)
-    return {"data": checksums, "neurons": neurons}
+    return {"data": checksums(data), "neurons": neurons} | taken

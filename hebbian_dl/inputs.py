@@ -1,14 +1,16 @@
 """What the network of a method is shown: the images of its protocol, normalised, whitened where it asks."""
 
+import numpy as np
 import torch
 
 from hebbian_dl.data import Images, Splits, normalised
 from hebbian_dl.streaming import Streamed, streamed
 from hebbian_dl.whitening import whitened
+from protocols import datasets
 from protocols.data import ImageData
 from protocols.examples import load_images
 from protocols.file_data import FileData
-from protocols.image_splits import find_images
+from protocols.image_splits import find_images, fingerprints
 from protocols.network import HebbianPretraining, Method
 
 
@@ -34,3 +36,15 @@ def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) 
 def unreadable(images: Images) -> list[str]:
     """The names of the images of a data set that could not be read so far."""
     return sorted(images.skipped.reasons) if isinstance(images, Streamed) else []
+
+
+def readable(images: Images) -> np.ndarray:
+    """The places of those that could be read when all were, shape (n,): what `evaluation.outputs` gave is theirs."""
+    if not isinstance(images, Streamed) or not images.skipped.reasons:
+        return np.arange(len(images))
+    return np.array([i for i in range(len(images)) if images.files.name(i) not in images.skipped.reasons], np.intp)
+
+
+def checksums(data: ImageData | FileData) -> dict[str, str]:
+    """For the provenance: which files the images were, part by part."""
+    return fingerprints(data) if isinstance(data, FileData) else datasets.checksums(data.source)

@@ -40,6 +40,8 @@ class NetworkLearner:
         match protocol:
             case NetworkProtocol():
                 _check_regimes(protocol)
+                _check_retrieval(protocol)
+                _check_pretrained(protocol)
                 _check_memory(protocol, options)
             case AssociationProtocol():
                 expand_association(protocol)
@@ -90,7 +92,7 @@ class NetworkLearner:
             for path, array in part.items()
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
-        return metrics, facts | experiment.facts(protocol), arrays
+        return metrics, facts | experiment.facts(protocol, run.partial), arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the comparison with what is published."""
@@ -158,6 +160,35 @@ def _jobs(protocol: Protocol, options: cli.Options) -> int:
     if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
         return jobs
     return max(1, min(jobs, free // needs.most_bytes(protocol)))
+
+
+def _check_retrieval(protocol: NetworkProtocol) -> None:
+    """Refuse more images than there are, and a library that is not there."""
+    retrieval = protocol.network.retrieval
+    if retrieval is None:
+        return
+    from hebbian_dl.estimate import n_images
+
+    n, _, n_test = n_images(protocol.data)
+    for index, top in enumerate(retrieval.at):
+        if isinstance(top, int) and top > n:
+            raise ProtocolFault([f"network.retrieval.at.{index}: {top}; allowed: at most the {n} training images"])
+    if retrieval.queries is not None and retrieval.queries > n_test:
+        raise ProtocolFault(
+            [f"network.retrieval.queries: {retrieval.queries}; allowed: at most the {n_test} test images"]
+        )
+    if retrieval.backend == "faiss":
+        from hebbian_dl.hamming import check_faiss
+
+        check_faiss()
+
+
+def _check_pretrained(protocol: NetworkProtocol) -> None:
+    """Refuse networks of another run that are not those this protocol needs."""
+    if protocol.network.pretrained is not None:
+        from hebbian_dl import pretrained
+
+        pretrained.check(protocol)
 
 
 app = cli.command(NetworkLearner())

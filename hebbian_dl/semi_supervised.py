@@ -1,6 +1,7 @@
 """One method of a network's protocol in one seed: pre-trained, fine-tuned on every fraction of the labels, tested."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -9,15 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from hebbian_dl import checkpoint, networks
+from hebbian_dl import checkpoint, hamming, networks, pretrained
+from hebbian_dl.codes import coder, codes
 from hebbian_dl.data import Images, Splits, labelled_order
 from hebbian_dl.evaluation import batch_for, evaluate
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.inputs import inputs_of, unreadable
 from hebbian_dl.layers import hebbian_layers
 from hebbian_dl.pretrain import hebbian_training
+from hebbian_dl.retrieval import mean_average_precision
+from hebbian_dl.retrieved import retrieved
 from hebbian_dl.seeding import seed_torch
-from hebbian_dl.training import Training
+from hebbian_dl.training import Record, Training
 from hebbian_dl.vae import BetaVae, vae_training
 from protocols.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
 from protocols.schema import NetworkProtocol
@@ -27,6 +31,7 @@ from protocols.watching import Report, Watch, unwatched
 
 STATISTICS_BATCH = 64
 Part = dict[str, np.ndarray]
+Act = Callable[["Seed", str, nn.Sequential, np.ndarray, Report], Part]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Seed:
     protocol: NetworkProtocol
     seed: int
     splits: Splits[Images]
+    plain: Callable[[], Splits[Images]]  # the same, not whitened
     run: Run
     device: torch.device
     watch: Watch = unwatched
@@ -67,34 +73,52 @@ def run_method(
     dict
         ``top1``, ``top5``, ``validation``, ``epoch`` and ``wall_s`` (one entry a regime), ``n_labels``, ``filters``
         (weights of the first layer), ``pretraining/<record>`` (one entry an epoch), ``unreadable`` (names of images
-        in files that were left out).
+        in files that were left out); where images are sought, ``map/<K>/<normalisation>``, ``retrieval/...`` and
+        ``retrieved/...`` (`hebbian_dl.retrieved`), one entry a regime.
     """
     method = protocol.network.methods[name]
+    whitens = isinstance(method, HebbianPretraining) and method.whitening is not None
     splits = inputs_of(protocol.data, method, torch.device(device))
-    return _method(Seed(protocol, seed, splits, run, torch.device(device), watch), name, method, report)
+
+    def plain() -> Splits[Images]:
+        return inputs_of(protocol.data, NoPretraining(), torch.device(device)) if whitens else splits
+
+    return _method(Seed(protocol, seed, splits, plain, run, torch.device(device), watch), name, method, report)
 
 
 def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     """Pre-train, or find the network pre-trained earlier, then fine-tune on each regime."""
-    regimes = state.protocol.network.regimes
-    shares = 1 + len(regimes)
+    regimes, sought = state.protocol.network.regimes, state.protocol.network.retrieval is not None
+    shares = 1 + len(regimes) * (1 + sought)
     network, pretraining = _pretrained(state, name, method, _share(report, 0, shares))
     order = _label_order(state)
-    results = []
-    for index, regime in enumerate(regimes):
-        part = f"seed_{state.seed}_{name}_{regime_name(regime)}"
-        result = state.run.load_part(part)
-        if result is None:
-            labelled = order[: n_labelled(regime, len(order))]
-            what = f"{name}/{regime_name(regime)}"
-            result = _finetuned(state, what, network, labelled, _share(report, index + 1, shares))
-            state.run.save_part(part, result)
+    results, done = [], 1
+    for regime in regimes:
+        labelled = order[: n_labelled(regime, len(order))]
+        what = f"{name}/{regime_name(regime)}"
+        result: Part = {}
+        for task, act in ((what, _finetuned), (f"{what}/retrieval", _sought))[: 1 + sought]:
+            result |= _kept(state, task, network, labelled, act, _share(report, done, shares))
+            done += 1
+            report(done / shares)
         results.append(result)
-        report((index + 2) / shares)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
     first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
     left_out = np.array(unreadable(state.splits.training), dtype=np.str_)
     return summary | pretraining | {"filters": first.detach().cpu().float().numpy(), "unreadable": left_out}
+
+
+def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, act: Act, report: Report) -> Part:
+    """What a training of a regime gives, now or as it was kept earlier; the network stays as it was pre-trained."""
+    part = f"seed_{state.seed}_{task.replace('/', '_')}"
+    result = state.run.load_part(part)
+    if result is None:
+        before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+        result = act(state, task, network, labelled, report)
+        network.load_state_dict(before)
+        state.run.save_part(part, result)
+    (state.run.partial / f"{part}.safetensors").unlink(missing_ok=True)
+    return result
 
 
 def _share(report: Report, index: int, shares: int) -> Report:
@@ -118,6 +142,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
     finished = networks.path_of(state.run.partial, name, state.seed)
     path = state.run.partial / f"seed_{state.seed}_{name}.safetensors"
     finished.parent.mkdir(exist_ok=True)
+    pretrained.adopt(state.protocol, name, state.seed, finished)
     if finished.exists():
         facts = networks.restore(drawn, finished, name, state.seed)
     else:
@@ -155,26 +180,65 @@ def _training(state: Seed, name: str, method: HebbianPretraining | VaePretrainin
 def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
     """Accuracy on the test images of the epoch that is best on the validation images."""
     protocol, spec = state.protocol, state.protocol.network.finetuning
-    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     state.drawing(f"classifier/{name.rpartition('/')[2]}")
+    model = classifier(network, _width(state, network), len(protocol.data.class_list), spec.dropout)
+
+    def told(record: Record) -> None:
+        state.watch(f"validation/{name}", record["validation_top1"])
+
+    learned = _learned(state, name, model, labelled, report, told)
+    tested = evaluate(model, state.splits.test)
+    return learned | {key: np.array(tested[key]) for key in ("top1", "top5")}
+
+
+def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
+    """Mean average precision of the codes of the epoch that is best on the validation images."""
+    protocol, spec = state.protocol, state.protocol.network.retrieval
+    if spec is None:
+        raise TypeError("a protocol without retrieval")
+    state.drawing(f"coder/{name.split('/')[1]}")
+    n_classes, dropout = len(protocol.data.class_list), protocol.network.finetuning.dropout
+    model = coder(network, _width(state, network), n_classes, spec, dropout)
+    learned = _learned(state, name, model, labelled, report)
+    test = state.splits.test
+    database = codes(model, state.splits.training)
+    queries = codes(model, test.take(torch.arange(spec.queries)) if spec.queries else test)
+    learned |= {"database": np.array(len(database.labels)), "queries": np.array(len(queries.labels))}
+    search = hamming.of_backend(spec.backend)
+    tops = spec.tops(len(database.labels), n_classes)
+    precision = mean_average_precision(database, queries, tops, search)
+    shown = retrieved(database, queries, spec.shown, search, state.plain)
+    return (
+        {f"map/{key}": np.array(value) for key, value in precision.items()}
+        | {f"retrieval/{key}": value for key, value in learned.items()}
+        | {f"retrieved/{key}": value for key, value in shown.items()}
+    )
+
+
+def _width(state: Seed, network: nn.Sequential) -> int:
+    """The number of features."""
     with torch.no_grad():
-        network.eval()
-        width = network(torch.zeros(1, *protocol.data.shape, device=state.device)).shape[1]
-    model = classifier(network, width, len(protocol.data.class_list), spec.dropout)
-    index = torch.from_numpy(labelled).to(state.device)
-    training = supervised_training(name, model, spec, state.splits.training.take(index), state.splits)
-    training.watch = lambda record: state.watch(f"validation/{name}", record["validation_top1"])
+        return network.eval()(torch.zeros(1, *state.protocol.data.shape, device=state.device)).shape[1]
+
+
+def _learned(
+    state: Seed,
+    name: str,
+    model: nn.Module,
+    labelled: np.ndarray,
+    report: Report,
+    told: Callable[[Record], None] = lambda record: None,
+) -> Part:
+    """Train a classifier on labelled images; its checkpoint stays until the result is kept."""
+    spec, images = state.protocol.network.finetuning, state.splits.training
+    few = images.take(torch.from_numpy(labelled).to(state.device))
+    training = supervised_training(name, model, spec, few, state.splits)
+    training.watch = told
     started = time.monotonic()
     path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
     training.run(state.seed, path, state.log, report)
-    tested = evaluate(model, state.splits.test)
-    network.load_state_dict(before)
-    path.unlink()
-    best = training.history[training.best_epoch]
     return {
-        "top1": np.array(tested["top1"]),
-        "top5": np.array(tested["top5"]),
-        "validation": np.array(best["validation_top1"]),
+        "validation": np.array(training.history[training.best_epoch]["validation_top1"]),
         "epoch": np.array(training.best_epoch),
         "n_labels": np.array(len(labelled)),
         "wall_s": np.array(time.monotonic() - started),

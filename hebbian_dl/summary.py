@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from protocols.network import NoPretraining, regime_name
+from protocols.retrieval import NORMALISATIONS, chance, metric
 from protocols.schema import NetworkProtocol
 from protocols.statistics import over_seeds
 from protocols.targets import Target, compare
 
 UNIT = "fraction correct"
+PRECISION = "average precision"
 NAMED = 10  # of the images that were left out
 Part = dict[str, np.ndarray]
 
@@ -27,7 +29,9 @@ def summarise(
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
         the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: images in files that
-        were left out, and the names of the first few; ``targets``.
+        were left out, and the names of the first few; ``targets``. Where images are sought:
+        ``map/<method>/<fraction>/<K>/<normalisation>``, for example ``map/HPCA/1%/at_100/found``
+        (`hebbian_dl.retrieval.average_precision`).
     """
     network = protocol.network
     metrics: dict[str, Any] = {}
@@ -56,6 +60,7 @@ def summarise(
                 "wall_s_per_seed": [float(part["pretraining/wall_s"]) for part in own],
             }
     metrics |= _gains(protocol, parts)
+    metrics |= _retrieval(protocol, parts)
     left_out = sorted({name for part in parts.values() for name in part["unreadable"].tolist()})
     if left_out:
         metrics["unreadable"] = {"images": len(left_out), "names": left_out[:NAMED]}
@@ -77,3 +82,23 @@ def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> 
             for regime, values in zip(network.regimes, difference, strict=True):
                 gains[f"gain/{name}/{regime_name(regime)}"] = over_seeds(values, UNIT) | {"over": plain}
     return gains
+
+
+def _retrieval(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
+    """Mean average precision, and of what: K, bits, images with labels, in the database, queries; that of chance."""
+    network, n_classes, found = protocol.network, len(protocol.data.class_list), {}
+    if (retrieval := network.retrieval) is None:
+        return {}
+    for name in network.methods:
+        own = [parts[seed, name] for seed in protocol.seed_list]
+        for index, regime in enumerate(network.regimes):
+            sizes = {key: int(own[0][f"retrieval/{key}"][index]) for key in ("n_labels", "database", "queries")}
+            sizes |= {"labels": sizes.pop("n_labels"), "bits": retrieval.bits}
+            tops = retrieval.tops(sizes["database"], n_classes)
+            for top, k in tops.items():
+                for normalisation in NORMALISATIONS:
+                    values = np.array([float(part[f"map/{top}/{normalisation}"][index]) for part in own])
+                    path = metric(name, regime_name(regime), top, normalisation)
+                    random = chance(k, sizes["database"] // n_classes, sizes["database"], normalisation)
+                    found[path] = over_seeds(values, PRECISION) | sizes | {"k": k, "chance": random}
+    return found

@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from protocols.accuracy_table import show_accuracy
+from protocols.retrieval import metric
+
+DIVISORS = {"found": "relevant found", "possible": "min(K, relevant)"}
 
 
 def show(metrics: dict[str, Any], console: Console) -> None:
@@ -36,6 +39,37 @@ def show(metrics: dict[str, Any], console: Console) -> None:
             f"{left_out['images']} images could not be read and were left out: {', '.join(left_out['names'])}"
         )
     console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
+    if any(path.startswith("map/") for path in metrics):
+        _show_precision(metrics, methods, regimes, published, console)
+
+
+def _show_precision(
+    metrics: dict[str, Any], methods: list[str], regimes: list[str], published: dict[str, float], console: Console
+) -> None:
+    """Print mean average precisions in per cent: a block of rows each K and normalisation."""
+    kinds = list(dict.fromkeys(tuple(path.split("/")[3:]) for path in metrics if path.startswith("map/")))
+    table = Table("first K", "divided by", "labels", box=box.SIMPLE_HEAD, title_justify="left")
+    table.title = "retrieval: mean average precision, %"
+    compared = [m for m in methods if any(quantity.startswith(f"map/{m}/") for quantity in published)]
+    for method in methods:
+        table.add_column(method, justify="right")
+        if method in compared:
+            table.add_column("published", justify="right")
+    for top, normalisation in kinds:
+        for regime in regimes:
+            paths = {method: metric(method, regime, top, normalisation) for method in methods}
+            row = [str(metrics[paths[methods[0]]]["k"]), DIVISORS[normalisation], regime]
+            for method, path in paths.items():
+                row.append(_spell(metrics[path]))
+                if method in compared:
+                    row.append(f"{100 * published[path]:.2f}" if path in published else "")
+            table.add_row(*row)
+        table.add_section()
+    console.print(table)
+    value = metrics[metric(methods[0], regimes[0], *kinds[0])]
+    console.print(
+        f"{value['queries']} test images sought in {value['database']} training images by codes of {value['bits']} bits"
+    )
 
 
 def _spell(value: dict[str, Any]) -> str:

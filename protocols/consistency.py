@@ -17,6 +17,7 @@ from protocols.network import (
     Normalisation,
     map_sizes,
 )
+from protocols.retrieval import Retrieval
 
 if TYPE_CHECKING:
     from protocols.schema import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Phase
@@ -93,6 +94,8 @@ def check_network(protocol: "NetworkProtocol") -> None:
         if isinstance(method, HebbianPretraining) and method.whitening is not None:
             _check_whitening(f"network.methods.{name}", method.whitening_patch, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)
+    if network.retrieval is not None:
+        _check_retrieval(network.retrieval, network.finetuning)
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
@@ -143,6 +146,13 @@ def _check_whitening(path: str, side: int | None, shape: tuple[int, int, int]) -
         )
     if side is not None and (side % 2 == 0 or side > most):
         raise ValueError(f"{path}.whitening_patch: {side}; allowed: an odd side, at most {most}")
+
+
+def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
+    if len(set(retrieval.at)) < len(retrieval.at):
+        raise ValueError("network.retrieval.at: a number is listed twice")
+    if retrieval.head == "batch_norm" and 1 in (finetuning.batch, finetuning.at_a_time):
+        raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
 def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:

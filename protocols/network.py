@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from protocols.data import Amount
+from protocols.retrieval import Retrieval
 from protocols.rules import Positive, Rule, SoftWTA
 from protocols.section import Section
 
@@ -224,6 +225,11 @@ class Network(Section):
         How labels are learned.
     regimes
         Labelled fractions of the training images.
+    pretrained
+        Directory of a finished run whose pre-trained networks are taken, as this protocol would have trained them;
+        null to train them. ImageNet takes hours.
+    retrieval
+        Whether and how images are sought by codes, after each fine-tuning; null for not.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
@@ -232,6 +238,8 @@ class Network(Section):
     methods: Annotated[dict[MethodName, Method], Field(min_length=1)]
     finetuning: Finetuning = Finetuning()
     regimes: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.25, 1.0)
+    pretrained: Annotated[str, Field(min_length=1)] | None = None
+    retrieval: Retrieval | None = None
 
     @property
     def used_layers(self) -> tuple[Layer, ...]:

@@ -64,7 +64,7 @@ def check_objectives(protocol: Protocol) -> None:
 
 
 def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
-    if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/")):
+    if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/")):
         hint = f"is measured on test images, on which nothing is chosen; allowed: {', '.join(allowed)}"
     else:
         hint = f"no such metric; {nearest(name, [*allowed, *numbers])}"

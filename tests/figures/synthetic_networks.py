@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from protocols.overrides import check
+from protocols.retrieval import NORMALISATIONS
 from protocols.schema import NetworkProtocol
 from tests.figures.synthetic import write_run
 
@@ -59,6 +60,7 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
             "validation": top1 + 0.01,
             "epoch": rng.integers(0, 20, len(regimes)),
             "n_labels": np.round(regimes * N_IMAGES).astype(int),
+            "unreadable": np.array([], np.str_),
             "filters": rng.normal(size=(100, plan.data.shape[0], 5, 5)).astype(np.float32),
         }
         if method.pretraining == "hebbian":
@@ -72,8 +74,33 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
         elif method.pretraining == "vae":
             part |= {f"pretraining/{key}": rng.random(2) for key in ("negative_loss", "divergence_nats")}
             part |= {"pretraining/epoch": np.array(1), "pretraining/wall_s": np.array(2.5)}
+        if plan.network.retrieval is not None:
+            part |= _retrieval(plan, rng)
         arrays |= {f"{name}/{key}": value for key, value in part.items()}
     return arrays
+
+
+def _retrieval(plan: NetworkProtocol, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Of a method: precisions that grow with the labels, and what some queries found."""
+    spec, n, shape = plan.network.retrieval, len(plan.network.regimes), plan.data.shape
+    assert spec is not None
+    tops = spec.tops(N_IMAGES, len(plan.data.class_list))
+    part = {
+        f"map/{top}/{normalisation}": 0.2 + 0.1 * place + 0.3 * np.sqrt(plan.network.regimes) + 0.02 * rng.random(n)
+        for top in tops
+        for place, normalisation in enumerate(NORMALISATIONS)
+    }
+    sizes = {"n_labels": np.round(np.array(plan.network.regimes) * N_IMAGES).astype(int)}
+    sizes |= {"database": np.full(n, N_IMAGES), "queries": np.full(n, 50)}
+    part |= {f"retrieval/{key}": value for key, value in sizes.items()}
+    found = {
+        "query_label": np.tile(np.arange(spec.shown), (n, 1)),
+        "label": rng.integers(0, 3, (n, spec.shown, 10)),
+        "distance": np.sort(rng.integers(0, spec.bits, (n, spec.shown, 10))),
+        "query_image": rng.integers(0, 256, (n, spec.shown, *shape)).astype(np.uint8),
+        "image": rng.integers(0, 256, (n, spec.shown, 10, *shape)).astype(np.uint8),
+    }
+    return part | {f"retrieved/{key}": value for key, value in found.items()}
 
 
 def make_network_run(folder: Path, published: str = PUBLISHED, **options: Any) -> Path:

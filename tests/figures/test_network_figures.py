@@ -210,7 +210,7 @@ def test_without_hebbian_methods_there_is_no_figure_of_pretraining(tmp_path: Pat
 def test_make_draws_few_and_many_methods(tmp_path: Path, n_methods: int, seeds: int, regimes: list[float]) -> None:
     spec = network_protocol().model_dump(mode="json")["network"]
     spec["methods"] = {f"method {k}": spec["methods"]["HPCA"] for k in range(n_methods)}
-    spec["regimes"] = regimes
+    spec["regimes"], spec["retrieval"] = regimes, {"shown": 2}
     path = make_network_run(tmp_path / "run", network=spec, seeds=seeds, targets=None)
     assert make.main([str(path)]) == 0
     for name in make.NETWORK:

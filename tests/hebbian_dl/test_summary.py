@@ -28,6 +28,7 @@ def parts() -> dict[tuple[int, str], dict[str, np.ndarray]]:
             "epoch": np.array([seed, 1, 2]),
             "n_labels": np.array([20, 200, 2000]),
             "wall_s": np.array([1.0, 2.0, 3.0]),
+            "unreadable": np.array([], np.str_),
         }
         if method == "HPCA":
             found[seed, method] |= {
