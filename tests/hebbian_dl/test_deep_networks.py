@@ -19,7 +19,10 @@ from protocols.network import Convolution, Dense, NoPretraining, map_sizes
 from protocols.targets import read_targets
 
 ROOT = Path(__file__).parents[2]
-PROTOCOLS = ("fasthebb_tiny_imagenet", "fasthebb_imagenet", "vgg11_imagenet")
+PROTOCOLS = (
+    *("fasthebb_tiny_imagenet", "fasthebb_imagenet", "vgg11_imagenet"),
+    *("retrieval_tiny_imagenet", "retrieval_imagenet"),
+)
 
 
 def maps_with_neurons(name: str) -> list[tuple[int, int, int]]:
@@ -98,16 +101,19 @@ def test_quick_versions_run_on_generated_images(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(NetworkLearner, "figures", lambda *_: None)
     options = ["--quick", "--jobs", "1", "--out", str(tmp_path), "--set", "network.regimes=[1.0]"]
+    if name.startswith("retrieval"):  # of what is not run above
+        options += ["--set", "network.methods={HPCA: {pretraining: none}}"]
     with pytest.raises(SystemExit) as exit_:
         cli.main(app, [name, *options])
     assert not exit_.value.code
     (run,) = (path for path in (tmp_path / name).iterdir() if path.is_dir())
     metrics = json.loads((run / "metrics.json").read_text())
-    methods = load(name).network.methods
+    methods = ["HPCA"] if name.startswith("retrieval") else list(load(name).network.methods)
     assert {path for path in metrics if path.startswith("top5/")} == {f"top5/{method}/100%" for method in methods}
     published = {row["quantity"] for row in metrics["targets"]}
     assert published == {target.quantity for target in read_targets(run / load(name).targets)} & metrics.keys()
-    assert published
+    kinds = {"vgg11_imagenet": {"top5", "map"}}.get(name, {"map" if name.startswith("retrieval") else "top5"})
+    assert {quantity.split("/")[0] for quantity in published} == kinds
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
