@@ -117,15 +117,16 @@ def extra_memory(step: Step, setting: Setting) -> float | None:
         return (torch.cuda.max_memory_allocated() - before) / 1e6
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-        resident, code = _resident_mb("VmRSS"), _resident_mb("RssFile")
+        resident, code = resident_mb("VmRSS"), resident_mb("RssFile")
         act()
         act()
-        return _resident_mb("VmHWM") - resident - (_resident_mb("RssFile") - code)
+        return resident_mb("VmHWM") - resident - (resident_mb("RssFile") - code)
     except (OSError, KeyError):
         return None
 
 
-def _resident_mb(field: str) -> float:
+def resident_mb(field: str) -> float:
+    """A size of this process in megabytes, by its name in /proc."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(dict(line.split(":", 1) for line in lines)[field].split()[0]) * 1024 / 1e6
 

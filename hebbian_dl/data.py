@@ -21,6 +21,10 @@ class Images(Protocol):
     def labels(self) -> Tensor:
         """Class indices from 0, int64, shape (n,)."""
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of an image."""
+
     def __len__(self) -> int:
         """Number of images."""
 
@@ -48,6 +52,11 @@ class Examples:
 
     images: Tensor
     labels: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of an image."""
+        return tuple(self.images.shape[1:])
 
     def __len__(self) -> int:
         """Number of images."""

@@ -2,7 +2,7 @@
 
 from protocols.curriculum import expand_association
 from protocols.data import ImageData
-from protocols.examples import load_images
+from protocols.examples import count_images
 from protocols.file_data import FileData
 from protocols.image_splits import find_images
 from protocols.network import (
@@ -90,8 +90,7 @@ def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
     if isinstance(data, FileData):
         files = find_images(data)
         return len(files.training), len(files.validation), len(files.test)
-    images = load_images(data)
-    return len(images.training.labels), len(images.validation.labels), len(images.test.labels)
+    return count_images(data)
 
 
 def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:

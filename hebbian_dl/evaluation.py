@@ -1,6 +1,7 @@
 """How good features and classifiers are: accuracy, class means, effective rank."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,20 +10,27 @@ from hebbian_dl import ranks
 from hebbian_dl.data import Images
 
 BATCH = 500
+MOST_PIXELS = 32 * 224 * 224  # of a batch, lest evaluation take more memory than learning
 RANKED = 2000  # images whose features' effective rank is taken
 
 
+def batch_for(shape: Sequence[int], most: int = BATCH) -> int:
+    """How many images of so many channels, rows and columns are forwarded at a time where none is learned."""
+    return max(1, min(most, MOST_PIXELS // math.prod(shape[1:])))
+
+
 @torch.no_grad()
-def outputs(model: Callable[[Tensor], Tensor], images: Images, batch: int = BATCH) -> tuple[Tensor, Tensor]:
+def outputs(model: Callable[[Tensor], Tensor], images: Images) -> tuple[Tensor, Tensor]:
     """What a model in evaluation mode gives of images, and their labels, batch by batch, in all processes."""
-    pairs = [(ranks.gathered(model(part.images)), ranks.gathered(part.labels)) for part in images.batches(batch)]
+    parts = images.batches(batch_for(images.shape))
+    pairs = [(ranks.gathered(model(part.images)), ranks.gathered(part.labels)) for part in parts]
     return torch.cat([output for output, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
 
-def evaluate(model: nn.Module, images: Images, batch: int = BATCH) -> dict[str, float]:
+def evaluate(model: nn.Module, images: Images) -> dict[str, float]:
     """Top-1 and top-5 accuracy, from 0 to 1, and the mean cross-entropy in nats."""
     model.eval()
-    scores, labels = outputs(model, images, batch)
+    scores, labels = outputs(model, images)
     scores = scores.float()
     best = scores.topk(min(5, scores.shape[1]), 1).indices == labels[:, None]
     return {

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from hebbian_dl import checkpoint
+from hebbian_dl.layers import hebbian_layers
 from hebbian_dl.models import build
 from hebbian_dl.seeding import seed_torch
 from hebbian_dl.vae import BetaVae
 from protocols.faults import ProtocolFault
 from protocols.loader import load
-from protocols.network import HebbianPretraining, Method, VaePretraining
+from protocols.network import HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.rules import HebbianPCA, Rule
 from protocols.schema import NetworkProtocol
 from protocols.seeds import stream
@@ -39,7 +40,7 @@ class Drawn:
 
 
 def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
-    """The network of a method; all methods without biases start from the same weights."""
+    """The network of a method; all methods without biases start from the same weights, but for Xavier's."""
     spec, shape = protocol.network, protocol.data.shape
     seed_torch(np.random.default_rng(stream("network", seed)))
     if isinstance(method, VaePretraining):
@@ -48,6 +49,9 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
         return Drawn(nn.Sequential(network, vae.mean) if method.features == "latents" else network, vae)
     rule: Rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
     network = build(spec.used_layers, shape, rule, spec.batch_norm_momentum)
+    if isinstance(method, NoPretraining) and method.weights == "xavier":
+        for _, layer in hebbian_layers(network):
+            nn.init.xavier_uniform_(layer.weight)
     return Drawn(network, network)
 
 

@@ -15,7 +15,7 @@ from hebbian_dl import torchrun
 from protocols import cli, store
 from protocols.curriculum import expand_association
 from protocols.faults import ProtocolFault
-from protocols.machine import cores
+from protocols.machine import available_memory_bytes, cores
 from protocols.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.progress import SeedProgress
 from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
@@ -32,7 +32,7 @@ class NetworkLearner:
     devices: tuple[str, ...] = ("auto", "cpu", "cuda")
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
-        """Refuse what has no network, a device that is not there, images that are not there, too few labels."""
+        """Refuse a device or images that are not there, too few labels, trainings that do not fit into memory."""
         _check_network(protocol)
         for package in ("torch", "safetensors", "sklearn"):
             if importlib.util.find_spec(package) is None:
@@ -44,15 +44,21 @@ class NetworkLearner:
                 _check_regimes(protocol)
                 _check_retrieval(protocol)
                 _check_pretrained(protocol)
+                _check_memory(protocol, options)
             case AssociationProtocol():
                 expand_association(protocol)
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
-        """Methods, images and operations, in words."""
+        """Methods, images, operations and memory, in words."""
         from hebbian_dl.estimate import outline
 
         _check_network(protocol)
-        return outline(protocol)
+        lines = outline(protocol)
+        if isinstance(protocol, NetworkProtocol):
+            from hebbian_dl import needs
+
+            lines += needs.outline(protocol)
+        return lines
 
     def execute(
         self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
@@ -68,7 +74,7 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         device = device_of(options.device)
         if missing:
-            jobs, threads = _shares(device, min(options.jobs or cores(), len(missing)))
+            jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
             share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")
             task = torchrun.leading(functools.partial(experiment.run_task, protocol, device, threads, run), device)
@@ -161,6 +167,28 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
                     f"allowed: at least {least}, the number of processes"
                 ]
             )
+
+
+def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
+    """Refuse a batch that does not fit into memory."""
+    from hebbian_dl import needs
+
+    if device_of(options.device) == "cuda":
+        import torch
+
+        needs.check(protocol, torch.cuda.mem_get_info()[0])
+    else:
+        needs.check(protocol, available_memory_bytes())
+
+
+def _jobs(protocol: Protocol, options: cli.Options) -> int:
+    """Trainings at a time: as asked, but no more than memory holds."""
+    from hebbian_dl import needs
+
+    jobs, free = options.jobs or cores(), available_memory_bytes()
+    if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
+        return jobs
+    return max(1, min(jobs, free // needs.most_bytes(protocol)))
 
 
 def _check_retrieval(protocol: NetworkProtocol) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from hebbian_dl import checkpoint, hamming, networks, pretrained, ranks
 from hebbian_dl.codes import coder, codes
 from hebbian_dl.data import Images, Splits, labelled_order
-from hebbian_dl.evaluation import evaluate
+from hebbian_dl.evaluation import batch_for, evaluate
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.inputs import inputs_of, unreadable
 from hebbian_dl.layers import hebbian_layers
@@ -165,7 +165,7 @@ def take_statistics(network: nn.Sequential, images: Images) -> None:
     for _, layer in hebbian_layers(network):
         layer.plastic = False
     network.train()
-    for batch in images.batches(STATISTICS_BATCH, torch.arange(len(images))):
+    for batch in images.batches(batch_for(images.shape, STATISTICS_BATCH), torch.arange(len(images))):
         network(batch.images.contiguous(memory_format=torch.channels_last))
 
 

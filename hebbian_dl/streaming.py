@@ -21,6 +21,7 @@ from protocols.image_files import FileSplits, ImageFiles
 from protocols.machine import cores_of_each
 
 MEASURED = 2_000  # training images whose channels' mean and variance are taken, evenly spread
+MEASURED_AT_A_TIME = 64
 WHITENED = 100_000_000  # values of those whose covariance is taken, 400 MB
 
 #: what a worker gives of a batch: pixels (uint8), labels, and of each unreadable image its name and what is wrong
@@ -106,6 +107,11 @@ class Streamed:
     def labels(self) -> Tensor:
         """Class indices from 0, int64, shape (n,), of the unreadable ones, too."""
         return torch.from_numpy(self.files.labels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of an image."""
+        return self.data.shape
 
     def __len__(self) -> int:
         """Number of images."""
@@ -196,7 +202,7 @@ def streamed(
         """Training images, evenly spread, without augmentation."""
         index = torch.arange(min(n, len(splits.training))) * len(splits.training) // min(n, len(splits.training))
         training = Streamed(splits.training, data, prepare, skipped, torch.device("cpu"))
-        return (ranks.gathered(batch.images) for batch in training.take(index).batches(64))
+        return (ranks.gathered(batch.images) for batch in training.take(index).batches(MEASURED_AT_A_TIME))
 
     total, squares, n_pixels = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
     for pixels in sample(MEASURED, lambda images: images):

@@ -85,7 +85,7 @@ def check_network(protocol: "NetworkProtocol") -> None:
     data, network = protocol.data, protocol.network
     if isinstance(data, ImageData):
         _check_classes(data)
-    _check_layers(network.layers, data)
+    _check_layers(network.layers, network.used_layers, data)
     if len(set(network.regimes)) < len(network.regimes):
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
@@ -100,7 +100,7 @@ def check_network(protocol: "NetworkProtocol") -> None:
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
     """Check the hidden layers against the images."""
-    _check_layers(network.layers, data)
+    _check_layers(network.layers, network.layers, data)
     for index, layer in enumerate(network.layers):
         if isinstance(layer, Normalisation):
             raise ValueError(
@@ -118,8 +118,9 @@ def _check_classes(data: ImageData) -> None:
         raise ValueError(f"data.classes: {max(classes)}; allowed: 0 to {published - 1}")
 
 
-def _check_layers(layers: tuple[Layer, ...], data: ImageData | FileData) -> None:
-    map_sizes(layers, *data.shape)
+def _check_layers(layers: tuple[Layer, ...], used: tuple[Layer, ...], data: ImageData | FileData) -> None:
+    """Check the order of all layers, and that those which are used fit onto the images."""
+    map_sizes(used, *data.shape)
     kinds = [type(layer) for layer in layers]
     if kinds[0] not in {Convolution, Dense}:
         raise ValueError("network.layers.0: has no neurons; allowed: conv or dense")

@@ -8,6 +8,8 @@ from protocols import datasets
 from protocols.data import Data, ImageData
 from protocols.faults import ProtocolFault
 
+RESIZED_AT_A_TIME = 1000  # images
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -75,6 +77,12 @@ def load_splits(data: Data) -> Splits:
     )
 
 
+def count_images(data: ImageData) -> tuple[int, int, int]:
+    """How many training, validation and test images `load_images` gives; faults as those of `load_splits`."""
+    learned, held_back, tested = _split(data, *datasets.load(data.source))
+    return len(learned), len(held_back), len(tested)
+
+
 def load_images(data: ImageData) -> ImageSplits:
     """Load, select and split the images of a network's protocol; faults as those of `load_splits`."""
     training, test = datasets.load(data.source)
@@ -83,7 +91,8 @@ def load_images(data: ImageData) -> ImageSplits:
     def taken(part: datasets.LabelledImages, index: np.ndarray) -> datasets.LabelledImages:
         images = part.images[index]
         if data.size is not None:
-            images = np.rint(datasets.resize(images, *data.size) * 255).astype(np.uint8)
+            parts = np.array_split(images, -(-len(images) // RESIZED_AT_A_TIME))  # floats take 24 times the room
+            images = np.concatenate([np.rint(datasets.resize(one, *data.size) * 255).astype(np.uint8) for one in parts])
         labels = np.searchsorted(data.class_list, part.labels[index], sorter=np.argsort(data.class_list))
         return datasets.LabelledImages(
             images.reshape(len(index), *data.shape), np.argsort(data.class_list)[labels].astype(np.int64)

@@ -80,9 +80,16 @@ class NoPretraining(Section):
 
     These are taken from the unlabelled training images, in one pass, as every pre-trained network has them: with few
     labels there are too few steps to find them, and what they are worth would pass for the worth of pre-training.
+
+    Parameters
+    ----------
+    weights
+        ``drawn`` from U(+-1/sqrt(fan-in)), as those that the other methods start from; ``xavier``, from
+        U(+-sqrt(6 / (fan-in + fan-out))) (Glorot and Bengio 2010).
     """
 
     pretraining: Literal["none"] = "none"
+    weights: Literal["drawn", "xavier"] = "drawn"
 
 
 class HebbianPretraining(Section):

@@ -160,7 +160,7 @@ def test_memory_that_cannot_be_measured_is_not_made_up(tiny: Path, monkeypatch: 
     def absent(field: str) -> float:
         raise FileNotFoundError
 
-    monkeypatch.setattr(bench, "_resident_mb", absent)
+    monkeypatch.setattr(bench, "resident_mb", absent)
     setting = Setting(load(str(tiny), []), "cpu", torch.get_num_threads(), 2)
     assert bench.extra_memory(Step.SWTA, setting) is None
     row = bench.Row(2, "SWTA", 1.0, 1.0, 1.0, 1.0, 1.0)
