@@ -17,6 +17,7 @@ from torch import distributed as dist
 
 from hebbian_dl import checkpoint, ranks, training
 from hebbian_dl.data import Examples, Splits, in_parts
+from hebbian_dl.evaluation import BATCH as BATCH_OF_EVALUATION
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import Dropout, classifier, supervised_training
 from hebbian_dl.inputs import unreadable
@@ -159,7 +160,7 @@ def statistics() -> Found:
     network = build(NETWORK.layers, SHAPE, method("hpca").rule).double()
     take_statistics(network, examples(64 + 3))
     model = classifier(network, n_features(NETWORK.layers, SHAPE), N_CLASSES, 0.5).double()
-    measured = evaluate(model, examples(7), batch=3)  # the last batch is one image
+    measured = evaluate(model, examples(BATCH_OF_EVALUATION + 1))  # the last batch is one image
     return dict(network.state_dict()) | {key: torch.tensor(value) for key, value in measured.items()}
 
 
