@@ -59,7 +59,8 @@ class Steps:
     @cached_property
     def total(self) -> int:
         """Most bytes of the process that takes the steps."""
-        own = self.spec.model_copy(update={self.key: -(-self.given // n_processes())})
+        at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
+        own = self.spec.model_copy(update={"at_a_time": at_a_time})
         if isinstance(own, Finetuning):
             return self.kept + finetuning_bytes(self.protocol, self.method, own)
         return self.kept + pretraining_bytes(self.protocol, own)

@@ -273,6 +273,10 @@ def exchanges(rank: int) -> None:
     assert ranks.joined([]) == []
     assert [ranks.anywhere(rank == place) for place in (0, 1, 2)] == [True, True, False]
     assert ranks.counts(3 + rank) == [3, 4]
+    if rank == 0:  # the other one does not
+        with ranks.alone():
+            assert (ranks.world(), ranks.rank(), ranks.agreed(3), ranks.counts(2)) == (1, 0, 3, [2])
+            layer_of("conv2d", RULES[0])(inputs_of("conv2d", 2))
     whole = torch.arange(10).reshape(5, 2)
     for kind in (torch.uint8, torch.int64, torch.bfloat16, torch.float64):
         assert torch.equal(ranks.gathered(ranks.own(whole.to(kind))), whole.to(kind))
