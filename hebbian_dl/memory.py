@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hebbian_dl import networks
+from hebbian_dl import networks, ranks
 from hebbian_dl.data import Examples, Splits
 from hebbian_dl.evaluation import batch_for
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.models import n_features
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.semi_supervised import STATISTICS_BATCH, take_statistics
+from hebbian_dl.torchrun import n_processes
 from hebbian_dl.training import Training
 from hebbian_dl.vae import BetaVae, vae_training
 from protocols.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
@@ -74,7 +75,7 @@ class LiveBytes(TorchDispatchMode):
 @contextlib.contextmanager
 def counted() -> Iterator[LiveBytes]:
     """Count what is made within; torch's random numbers stay as they were."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
+    with ranks.alone(), torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
         yield live
 
 
@@ -132,7 +133,9 @@ def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
 
 
 def _images(protocol: NetworkProtocol, n: int) -> Examples:
-    return Examples(torch.empty(n, *protocol.data.shape), torch.zeros(n, dtype=torch.long))
+    """A process's share of so many images."""
+    own = -(-n // n_processes())
+    return Examples(torch.empty(own, *protocol.data.shape), torch.zeros(own, dtype=torch.long))
 
 
 def _steps(training: Training, batch: Examples) -> None:

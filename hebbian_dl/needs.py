@@ -11,10 +11,11 @@ from hebbian_dl.memory import evaluation_bytes, finetuning_bytes, model_bytes, p
 from hebbian_dl.models import n_features
 from hebbian_dl.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.streaming import MEASURED_AT_A_TIME, WHITENED
+from hebbian_dl.torchrun import n_processes
 from protocols.data import ImageData
 from protocols.faults import ProtocolFault
 from protocols.file_data import FileData
-from protocols.machine import cores
+from protocols.machine import cores_of_each
 from protocols.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
 from protocols.schema import NetworkProtocol
 
@@ -58,9 +59,11 @@ class Steps:
     @cached_property
     def total(self) -> int:
         """Most bytes of the process that takes the steps."""
-        if isinstance(self.spec, Finetuning):
-            return self.kept + finetuning_bytes(self.protocol, self.method, self.spec)
-        return self.kept + pretraining_bytes(self.protocol, self.spec)
+        at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
+        own = self.spec.model_copy(update={"at_a_time": at_a_time})
+        if isinstance(own, Finetuning):
+            return self.kept + finetuning_bytes(self.protocol, self.method, own)
+        return self.kept + pretraining_bytes(self.protocol, own)
 
     def at(self, n: int) -> "Steps":
         """The same with another number of images."""
@@ -113,7 +116,7 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
 def images_bytes(data: ImageData | FileData) -> int:
     """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
     if isinstance(data, FileData):
-        workers = cores() if data.workers is None else data.workers
+        workers = cores_of_each() if data.workers is None else data.workers
         return workers * (WORKER + AHEAD * batch_for(data.shape) * math.prod(data.shape))
     return 4 * math.prod(data.shape) * sum(n_images(data))
 
