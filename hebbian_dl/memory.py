@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hebbian_dl import networks
+from hebbian_dl import networks, ranks
 from hebbian_dl.data import Examples, Splits
 from hebbian_dl.evaluation import batch_for
 from hebbian_dl.finetune import classifier, supervised_training
@@ -74,7 +74,7 @@ class LiveBytes(TorchDispatchMode):
 @contextlib.contextmanager
 def counted() -> Iterator[LiveBytes]:
     """Count what is made within; torch's random numbers stay as they were."""
-    with torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
+    with ranks.alone(), torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
         yield live
 
 

@@ -11,6 +11,7 @@ from hebbian_dl.memory import evaluation_bytes, finetuning_bytes, model_bytes, p
 from hebbian_dl.models import n_features
 from hebbian_dl.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.streaming import MEASURED_AT_A_TIME, WHITENED
+from hebbian_dl.torchrun import n_here, n_processes
 from protocols.data import ImageData
 from protocols.faults import ProtocolFault
 from protocols.file_data import FileData
@@ -57,10 +58,14 @@ class Steps:
 
     @cached_property
     def total(self) -> int:
-        """Most bytes of the process that takes the steps."""
-        if isinstance(self.spec, Finetuning):
-            return self.kept + finetuning_bytes(self.protocol, self.method, self.spec)
-        return self.kept + pretraining_bytes(self.protocol, self.spec)
+        """Most bytes of a process that takes the steps, or its share of each."""
+        own = self.spec.model_copy(update={key: -(-n // n_processes()) for key, n in self._images() if n is not None})
+        if isinstance(own, Finetuning):
+            return self.kept + finetuning_bytes(self.protocol, self.method, own)
+        return self.kept + pretraining_bytes(self.protocol, own)
+
+    def _images(self) -> list[tuple[str, int | None]]:
+        return [("batch", self.spec.batch), ("at_a_time", self.spec.at_a_time)]
 
     def at(self, n: int) -> "Steps":
         """The same with another number of images."""
@@ -136,7 +141,7 @@ def most_bytes(protocol: NetworkProtocol) -> int:
 
 
 def check(protocol: NetworkProtocol, free: int | None) -> None:
-    """Refuse what does not fit into so many free bytes.
+    """Refuse what does not fit into so many free bytes, with all processes of this machine.
 
     Raises
     ------
@@ -147,12 +152,13 @@ def check(protocol: NetworkProtocol, free: int | None) -> None:
         return
     for name in protocol.network.methods:
         for need in needs(protocol, name):
-            if need.total > free:
-                raise ProtocolFault([_fault(need, free)])
+            if need.total > free // n_here():
+                raise ProtocolFault([_fault(need, free // n_here())])
 
 
 def _fault(need: Need, free: int) -> str:
-    needed = f"needs about {_gb(need.total)}, {_gb(free)} are free"
+    each = " for each process" if n_here() > 1 else ""
+    needed = f"needs about {_gb(need.total)}, {_gb(free)} are free{each}"
     if need.steps is None:
         return f"data: {need.what} {needed}; allowed: fewer or smaller images (data.size)"
     steps = need.steps

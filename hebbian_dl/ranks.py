@@ -26,9 +26,23 @@ class Lost(RuntimeError):
     """Another process ended, or does not answer."""
 
 
+_alone = False
+
+
 def world() -> int:
     """The number of processes."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() and not _alone else 1
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Nothing is exchanged within, as if this were the only process."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
 
 
 def rank() -> int:
