@@ -1,7 +1,7 @@
 """How good features and classifiers are: accuracy, class means, effective rank."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +19,17 @@ def batch_for(shape: Sequence[int], most: int = BATCH) -> int:
     return max(1, min(most, MOST_PIXELS // math.prod(shape[1:])))
 
 
-@torch.no_grad()
+def answers(model: Callable[[Tensor], Tensor], images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+    """What a model in evaluation mode gives of images, and their labels, batch by batch, whoever has the images."""
+    for part in images.batches(batch_for(images.shape)):
+        with torch.no_grad():
+            found = model(part.images)
+        yield ranks.gathered(found), ranks.gathered(part.labels)
+
+
 def outputs(model: Callable[[Tensor], Tensor], images: Images) -> tuple[Tensor, Tensor]:
-    """What a model in evaluation mode gives of images, and their labels, batch by batch, in all processes."""
-    parts = images.batches(batch_for(images.shape))
-    pairs = [(ranks.gathered(model(part.images)), ranks.gathered(part.labels)) for part in parts]
+    """What a model in evaluation mode gives of images, and their labels."""
+    pairs = list(answers(model, images))
     return torch.cat([output for output, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
 

@@ -21,6 +21,7 @@ from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.models import n_features
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.semi_supervised import STATISTICS_BATCH, take_statistics
+from hebbian_dl.torchrun import n_processes
 from hebbian_dl.training import Training
 from hebbian_dl.vae import BetaVae, vae_training
 from protocols.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
@@ -132,7 +133,9 @@ def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
 
 
 def _images(protocol: NetworkProtocol, n: int) -> Examples:
-    return Examples(torch.empty(n, *protocol.data.shape), torch.zeros(n, dtype=torch.long))
+    """A process's share of so many images."""
+    own = -(-n // n_processes())
+    return Examples(torch.empty(own, *protocol.data.shape), torch.zeros(own, dtype=torch.long))
 
 
 def _steps(training: Training, batch: Examples) -> None:

@@ -11,11 +11,11 @@ from hebbian_dl.memory import evaluation_bytes, finetuning_bytes, model_bytes, p
 from hebbian_dl.models import n_features
 from hebbian_dl.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.streaming import MEASURED_AT_A_TIME, WHITENED
-from hebbian_dl.torchrun import n_here, n_processes
+from hebbian_dl.torchrun import n_processes
 from protocols.data import ImageData
 from protocols.faults import ProtocolFault
 from protocols.file_data import FileData
-from protocols.machine import cores
+from protocols.machine import cores_of_each
 from protocols.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
 from protocols.schema import NetworkProtocol
 
@@ -58,14 +58,12 @@ class Steps:
 
     @cached_property
     def total(self) -> int:
-        """Most bytes of a process that takes the steps, or its share of each."""
-        own = self.spec.model_copy(update={key: -(-n // n_processes()) for key, n in self._images() if n is not None})
+        """Most bytes of the process that takes the steps."""
+        at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
+        own = self.spec.model_copy(update={"at_a_time": at_a_time})
         if isinstance(own, Finetuning):
             return self.kept + finetuning_bytes(self.protocol, self.method, own)
         return self.kept + pretraining_bytes(self.protocol, own)
-
-    def _images(self) -> list[tuple[str, int | None]]:
-        return [("batch", self.spec.batch), ("at_a_time", self.spec.at_a_time)]
 
     def at(self, n: int) -> "Steps":
         """The same with another number of images."""
@@ -118,7 +116,7 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
 def images_bytes(data: ImageData | FileData) -> int:
     """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
     if isinstance(data, FileData):
-        workers = cores() if data.workers is None else data.workers
+        workers = cores_of_each() if data.workers is None else data.workers
         return workers * (WORKER + AHEAD * batch_for(data.shape) * math.prod(data.shape))
     return 4 * math.prod(data.shape) * sum(n_images(data))
 
@@ -141,7 +139,7 @@ def most_bytes(protocol: NetworkProtocol) -> int:
 
 
 def check(protocol: NetworkProtocol, free: int | None) -> None:
-    """Refuse what does not fit into so many free bytes, with all processes of this machine.
+    """Refuse what does not fit into so many free bytes.
 
     Raises
     ------
@@ -152,13 +150,12 @@ def check(protocol: NetworkProtocol, free: int | None) -> None:
         return
     for name in protocol.network.methods:
         for need in needs(protocol, name):
-            if need.total > free // n_here():
-                raise ProtocolFault([_fault(need, free // n_here())])
+            if need.total > free:
+                raise ProtocolFault([_fault(need, free)])
 
 
 def _fault(need: Need, free: int) -> str:
-    each = " for each process" if n_here() > 1 else ""
-    needed = f"needs about {_gb(need.total)}, {_gb(free)} are free{each}"
+    needed = f"needs about {_gb(need.total)}, {_gb(free)} are free"
     if need.steps is None:
         return f"data: {need.what} {needed}; allowed: fewer or smaller images (data.size)"
     steps = need.steps

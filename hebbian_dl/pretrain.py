@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hebbian_dl import ranks
 from hebbian_dl.data import Examples, Images, Splits, in_parts
-from hebbian_dl.evaluation import RANKED, batch_for, effective_rank, nearest_class_mean
+from hebbian_dl.evaluation import RANKED, answers, effective_rank, nearest_class_mean
 from hebbian_dl.layers import Hebbian, hebbian_layers
 from hebbian_dl.training import Record, Training
 from protocols.network import HebbianPretraining
@@ -82,7 +82,6 @@ def hebbian_training(
                 if stage[1] == len(network):
                     means.add(ranks.gathered(features.float()), ranks.gathered(part.labels))
 
-    @torch.no_grad()
     def score() -> Record:
         if stage[1] < len(network):
             return dict.fromkeys((LABELLED, LABEL_FREE), 0.0)
@@ -90,11 +89,11 @@ def hebbian_training(
         n = len(splits.validation)
         ranked = torch.linspace(0, n - 1, min(RANKED, n)).long()
         right, kept, start = 0, [], 0
-        for part in splits.validation.batches(batch_for(splits.validation.shape)):  # all features may be too many
-            features = forward(part.images, len(network)).float()
-            right += round(means.accuracy(features, part.labels) * len(part))
-            kept.append(features[ranked[(ranked >= start) & (ranked < start + len(part))] - start])
-            start += len(part)
+        answered = answers(lambda images: forward(images, len(network)).float(), splits.validation)
+        for features, labels in answered:  # all of them may be too many
+            right += round(means.accuracy(features, labels) * len(labels))
+            kept.append(features[ranked[(ranked >= start) & (ranked < start + len(labels))] - start])
+            start += len(labels)
         return {LABELLED: right / start, LABEL_FREE: effective_rank(torch.cat(kept))}
 
     epochs, best_by = method.epochs * len(stages), BEST_BY[method.selection]

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import TypeVar
 
@@ -21,28 +22,28 @@ T = TypeVar("T")
 LARGE = 2**16  # values, of tensors that are exchanged by themselves: joining them is two more passes over memory
 ENDED = "another process of this run ended, or does not answer; the same command goes on from the last checkpoint"
 
+_by_itself = ContextVar("by itself", default=False)
+
 
 class Lost(RuntimeError):
     """Another process ended, or does not answer."""
 
 
-_alone = False
-
-
 def world() -> int:
     """The number of processes."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() and not _alone else 1
+    if _by_itself.get():
+        return 1
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Nothing is exchanged within, as if this were the only process."""
-    global _alone
-    before, _alone = _alone, True
+    """Within, this process works by itself: for what the others do not do."""
+    token = _by_itself.set(True)
     try:
         yield
     finally:
-        _alone = before
+        _by_itself.reset(token)
 
 
 def rank() -> int:

@@ -170,15 +170,18 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
 
 
 def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
-    """Refuse a batch that does not fit into memory."""
+    """Refuse a batch that does not fit into memory; of several processes the leader does, before any has begun."""
     from hebbian_dl import needs
 
+    if not torchrun.leads():
+        return
     if device_of(options.device) == "cuda":
         import torch
 
         needs.check(protocol, torch.cuda.mem_get_info()[0])
     else:
-        needs.check(protocol, available_memory_bytes())
+        free = available_memory_bytes()
+        needs.check(protocol, None if free is None else free // torchrun.n_here())
 
 
 def _jobs(protocol: Protocol, options: cli.Options) -> int:

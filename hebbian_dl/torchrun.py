@@ -40,6 +40,11 @@ def n_here() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
 
 
+def leads() -> bool:
+    """Whether this process leads, or is alone."""
+    return n_processes() == 1 or os.environ.get("RANK", "0") == "0"
+
+
 def threads() -> int:
     """Threads of each process: what OMP_NUM_THREADS says, or a fair share of the cores; torchrun sets it to 1."""
     return int(os.environ.get("OMP_NUM_THREADS") or cores_of_each())

@@ -17,6 +17,7 @@ from torch import distributed as dist
 
 from hebbian_dl import checkpoint, ranks, training
 from hebbian_dl.data import Examples, Splits, in_parts
+from hebbian_dl.evaluation import BATCH as BATCH_OF_EVALUATION
 from hebbian_dl.evaluation import evaluate
 from hebbian_dl.finetune import Dropout, classifier, supervised_training
 from hebbian_dl.inputs import unreadable
@@ -159,7 +160,7 @@ def statistics() -> Found:
     network = build(NETWORK.layers, SHAPE, method("hpca").rule).double()
     take_statistics(network, examples(64 + 3))
     model = classifier(network, n_features(NETWORK.layers, SHAPE), N_CLASSES, 0.5).double()
-    measured = evaluate(model, examples(7), batch=3)  # the last batch is one image
+    measured = evaluate(model, examples(BATCH_OF_EVALUATION + 1))  # the last batch is one image
     return dict(network.state_dict()) | {key: torch.tensor(value) for key, value in measured.items()}
 
 
@@ -272,6 +273,10 @@ def exchanges(rank: int) -> None:
     assert ranks.joined([]) == []
     assert [ranks.anywhere(rank == place) for place in (0, 1, 2)] == [True, True, False]
     assert ranks.counts(3 + rank) == [3, 4]
+    if rank == 0:  # the other one does not
+        with ranks.alone():
+            assert (ranks.world(), ranks.rank(), ranks.agreed(3), ranks.counts(2)) == (1, 0, 3, [2])
+            layer_of("conv2d", RULES[0])(inputs_of("conv2d", 2))
     whole = torch.arange(10).reshape(5, 2)
     for kind in (torch.uint8, torch.int64, torch.bfloat16, torch.float64):
         assert torch.equal(ranks.gathered(ranks.own(whole.to(kind))), whole.to(kind))

@@ -144,7 +144,7 @@ def test_evaluation_sees_every_image_that_can_be_read_with_its_label() -> None:
     data = data_of()
     files = find_images(data)
     splits = streamed(files, data, CPU)
-    found, labels = outputs(lambda images: images.mean((1, 2, 3)), splits.training, 5)
+    found, labels = outputs(lambda images: images.mean((1, 2, 3)), splits.training)
     assert labels.tolist() == in_memory(files.training, data).labels.tolist()
     assert len(found) == len(labels)
 

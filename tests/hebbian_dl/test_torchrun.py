@@ -13,10 +13,26 @@ import pytest
 import torch
 
 from hebbian_dl import checkpoint, ranks, torchrun
+from hebbian_dl.needs import most_bytes
 from hebbian_dl.run import NetworkLearner, app
+from protocols import cli
+from protocols.faults import ProtocolFault
+from protocols.loader import load
 from tests.hebbian_dl.test_run import TINY, arrays_of, command, metrics_of, only_run
 
 ROOT = Path(__file__).parents[2]
+LARGE = """
+name: large
+title: a network whose maps are many times its weights
+citation: nobody
+data: {source: digits, validation: 200, size: [48, 48]}
+network:
+  layers: [{conv: 32, kernel: 3}, {pool: 2}, {conv: 32, kernel: 3}, {norm: plain}]
+  methods:
+    HPCA: {pretraining: hebbian, rule: {rule: hpca}, learning_rate: 0.01, batch: 512}
+  finetuning: {batch: 512}
+seeds: 1
+"""
 
 #: what each of the processes runs
 PROGRAM = """
@@ -171,6 +187,30 @@ def test_what_processes_cannot_share_is_said_line_by_line(
     assert all(line.startswith("error: ") for line in lines)
     assert any(line.startswith(f"error: {said}") for line in lines)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_processes_of_a_machine_share_its_memory_and_the_leader_says_so(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hebbian_dl.run.available_memory_bytes", lambda: 10**9)
+    options = cli.Options("cpu", None, None)
+    NetworkLearner().check(load(tiny), options)  # half a gigabyte is torch
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(ProtocolFault, match=r"needs about 0\.\d GB, 0\.5 GB are free"):
+        NetworkLearner().check(load(tiny), options)
+    monkeypatch.setenv("RANK", "1")  # it looks when the leader has taken its share
+    NetworkLearner().check(load(tiny), options)
+
+
+def test_each_process_holds_its_share_of_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_text(LARGE)
+    protocol, needs = load(str(path)), []
+    for n in ("1", "2", "4"):
+        monkeypatch.setenv("WORLD_SIZE", n)
+        needs.append(most_bytes(protocol))
+    assert needs[0] > needs[1] > needs[2]
 
 
 def test_processes_that_torchrun_did_not_start_are_one_line(
