@@ -41,7 +41,7 @@ from protocols.overrides import changed
 from protocols.rules import HebbianPCA, SoftWTA
 from protocols.schema import NetworkProtocol
 
-IMAGES_PER_CLASS = 20
+IMAGES_PER_CLASS, MOST_CLASSES = 16, 125
 UNREADABLE = 400  # one image in so many
 KEPT = 4  # decoded batches that the steps take turns on
 IMAGENET = 1_281_167
@@ -89,7 +89,8 @@ def over_generated_images(
     protocol: NetworkProtocol, n_images: int, workers: int | None, methods: dict[str, HebbianPretraining]
 ) -> NetworkProtocol:
     """The protocol with these methods alone, on at least so many generated training images."""
-    n_classes = max(2, min(100, n_images // IMAGES_PER_CLASS))
+    # an odd number, lest the unreadable images, evenly spread, all be the first of a class, which are held back
+    n_classes = max(3, min(MOST_CLASSES, n_images // IMAGES_PER_CLASS) | 1)
     data = {
         "source": "synthetic",
         "n_classes": n_classes,

@@ -247,3 +247,22 @@ def test_evaluation_takes_no_more_pixels_at_a_time_than_learning(shape: tuple[in
     assert n == 1 or n * torch.Size(shape[1:]).numel() <= MOST_PIXELS
     images = Examples(torch.zeros(1).expand(n + 1, *shape), torch.zeros(n + 1).long())
     assert [len(part) for part in images.batches(batch_for(images.shape))] == [n, 1]
+
+
+def test_processes_of_torchrun_share_batches(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(n: int) -> int:
+        protocol = small(path, f"network.methods.HPCA.batch={n}")
+        return next(need.total for need in needs.needs(protocol, "HPCA") if need.steps is not None)
+
+    half = step(500)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert step(999) == step(1000) == half
+    with pytest.raises(ProtocolFault, match=r"batch: 1000 needs .* free; allowed: at most 9\d\d,"):
+        only_pretraining(small(path, "network.methods.HPCA.batch=1000"), half - 10**7)
+
+
+def test_a_count_asks_no_other_process(protocol: NetworkProtocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = pretraining_bytes(protocol, protocol.network.methods["HPCA"])
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    assert pretraining_bytes(protocol, protocol.network.methods["HPCA"]) == expected

@@ -74,7 +74,7 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "network.layers.0={conv: 8, kernel: 0}",
             "network.layers.0.kernel: 0 is not allowed: input should be greater than or equal to 1",
         ),
-        ("network.methods.none.epochs=1", "network.methods.none.epochs: unknown key; allowed: pretraining"),
+        ("network.methods.none.epochs=1", "network.methods.none.epochs: unknown key; allowed: pretraining, weights"),
         (
             "network.methods.none={pretraining: hebbian, rule: {rule: oja}, learnign_rate: 1}",
             "network.methods.none.learnign_rate: unknown key; did you mean 'learning_rate'?",
