@@ -20,20 +20,9 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     published = {row["quantity"]: row["published"]["mean"] for row in metrics["targets"]}
     cells = [path.split("/", 2)[1:] for path in metrics if path.startswith("accuracy/")]
     methods, regimes = (list(dict.fromkeys(column)) for column in zip(*cells, strict=True))
-    table = Table("labels", "images", box=box.SIMPLE_HEAD, title="test accuracy (top-1), %", title_justify="left")
-    for method in methods:
-        table.add_column(method, justify="right")
-        if any(quantity.startswith(f"accuracy/{method}/") for quantity in published):
-            table.add_column("published", justify="right")
-    for regime in regimes:
-        row = [regime, str(metrics[f"accuracy/{methods[0]}/{regime}"]["labels"])]
-        for method in methods:
-            path = f"accuracy/{method}/{regime}"
-            row.append(_spell(metrics[path]))
-            if any(quantity.startswith(f"accuracy/{method}/") for quantity in published):
-                row.append(f"{100 * published[path]:.2f}" if path in published else "")
-        table.add_row(*row)
-    console.print(table)
+    console.print(_accuracies(metrics, methods, regimes, published, "accuracy", "top-1"))
+    if any(quantity.startswith("top5/") for quantity in published):
+        console.print(_accuracies(metrics, methods, regimes, published, "top5", "top-5"))
     if left_out := metrics.get("unreadable"):
         console.print(
             f"{left_out['images']} images could not be read and were left out: {', '.join(left_out['names'])}"
@@ -41,6 +30,27 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
     if any(path.startswith("map/") for path in metrics):
         _show_precision(metrics, methods, regimes, published, console)
+
+
+def _accuracies(
+    metrics: dict[str, Any], methods: list[str], regimes: list[str], published: dict[str, float], kind: str, name: str
+) -> Table:
+    """Accuracies of one kind in per cent, a row a labelled fraction."""
+    table = Table("labels", "images", box=box.SIMPLE_HEAD, title=f"test accuracy ({name}), %", title_justify="left")
+    compared = [m for m in methods if any(quantity.startswith(f"{kind}/{m}/") for quantity in published)]
+    for method in methods:
+        table.add_column(method, justify="right")
+        if method in compared:
+            table.add_column("published", justify="right")
+    for regime in regimes:
+        row = [regime, str(metrics[f"accuracy/{methods[0]}/{regime}"]["labels"])]
+        for method in methods:
+            path = f"{kind}/{method}/{regime}"
+            row.append(_spell(metrics[path]))
+            if method in compared:
+                row.append(f"{100 * published[path]:.2f}" if path in published else "")
+        table.add_row(*row)
+    return table
 
 
 def _show_precision(

@@ -128,6 +128,18 @@ def test_published_values_stand_beside_their_method() -> None:
     assert line.split()[-1].endswith("]")
 
 
+def test_published_top_5_accuracies_have_a_table_of_their_own() -> None:
+    metrics = summary.summarise(protocol(), parts(), [published("top5/HPCA/10%", 0.61)])
+    lines = shown(metrics)
+    first, second = (place for place, line in enumerate(lines) if line.startswith("test accuracy"))
+    assert "(top-1)" in lines[first]
+    assert "(top-5)" in lines[second]
+    line = next(line for line in lines[second:] if line.strip().startswith("10% "))
+    assert line.split()[2] == f"{100 * metrics['top5/none/10%']['mean']:.2f}"
+    assert line.split()[-1] == "61.00"
+    assert not any("61.00" in line for line in lines[:second])
+
+
 def test_a_single_seed_has_no_interval() -> None:
     content = protocol().model_dump(mode="json") | {"seeds": 1}
     metrics = summary.summarise(type(protocol()).model_validate(content), parts(), [])
