@@ -93,6 +93,7 @@ def _association_rows() -> list[Row]:
             (f"{section}.presentation",),
         ),
         Row("Order of the classes", f"{training}.order"),
+        Row("Decision between the regions", f"{section}.decision"),
     ]
 
 
