@@ -1,7 +1,8 @@
 """Runs of one kind side by side: ``python -m figures.report RUN_DIR [RUN_DIR ...] [--out FOLDER]``.
 
 Writes ``association.md`` (a table), ``association.csv`` (its numbers) and ``association.png`` (the curves); of runs of
-pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``.
+pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``, and where they sought images
+``networks_retrieval.md`` and ``networks_retrieval.csv``.
 """
 
 import argparse
@@ -11,14 +12,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures import fig_regimes, report_curves, report_networks, report_table
+from figures import fig_regimes, report_curves, report_networks, report_retrieval, report_table
 from figures.run_data import AssociationRun, NetworkRun, read_run
 from figures.style import save
 from protocols.faults import ProtocolFault
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
-    """Write the three files into a folder.
+    """Write the files into a folder.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
 
 
 def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
-    """Name of the files, texts by suffix, figure."""
+    """Name of the files, texts by what follows it, figure."""
     runs = [_comparable(path) for path in run_dirs]
     associations = [run for run in runs if isinstance(run, AssociationRun)]
     networks = [run for run in runs if isinstance(run, NetworkRun)]
@@ -51,6 +52,9 @@ def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
         )
     if networks:
         texts = {".md": report_networks.markdown(networks), ".csv": report_networks.long_form(networks)}
+        if sought := [run for run in networks if run.protocol.network.retrieval is not None]:
+            texts["_retrieval.md"] = report_retrieval.markdown(sought)
+            texts["_retrieval.csv"] = report_retrieval.long_form(sought)
         return "networks", texts, fig_regimes.side_by_side(networks)
     texts = {".md": report_table.markdown(associations), ".csv": report_table.long_form(associations)}
     return "association", texts, report_curves.figure(associations)
