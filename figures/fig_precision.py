@@ -12,9 +12,8 @@ from figures.methods import looks
 from figures.published import DASHES, Curve, curves, sources
 from figures.run_data import NetworkRun
 from figures.style import GREY, WIDTH, by_rows, canvas
-from protocols.retrieval import NORMALISATIONS, metric, top_name
+from protocols.retrieval import DIVIDED, NORMALISATIONS, metric, top_name
 
-DIVIDED = {"found": "relevant found", "possible": "min(K, relevant)"}
 HEIGHT = 2.3  # inches a row
 
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from figures.fig_precision import DIVIDED
 from figures.report_networks import command
 from figures.report_table import origin
 from figures.run_data import NetworkRun
-from protocols.retrieval import NORMALISATIONS, metric, top_name
+from protocols.retrieval import DIVIDED, NORMALISATIONS, metric, top_name
 
 FIELDS = (
     "protocol", "run", "commit", "uncommitted_changes", "builtin_protocol", "method", "regime", "labels", "k",

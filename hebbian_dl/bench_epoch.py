@@ -99,6 +99,7 @@ def over_generated_images(
         "validation": n_classes,
         "size": list(protocol.data.shape[1:]),
         "corrupt": max(1, n_images // UNREADABLE),
+        "most_corrupt": max(1, n_images // UNREADABLE),
         "workers": workers,
     }
     plain = {name: method.model_dump(mode="json") for name, method in methods.items()}

@@ -19,12 +19,27 @@ def batch_for(shape: Sequence[int], most: int = BATCH) -> int:
     return max(1, min(most, MOST_PIXELS // math.prod(shape[1:])))
 
 
+class NothingReadable(RuntimeError):
+    """Of images that are to be answered, none can be read."""
+
+
 def answers(model: Callable[[Tensor], Tensor], images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-    """What a model in evaluation mode gives of images, and their labels, batch by batch, whoever has the images."""
+    """What a model in evaluation mode gives of images, and their labels, batch by batch, whoever has the images.
+
+    Raises
+    ------
+    NothingReadable
+        If there is not a single one.
+    """
+    seen = 0
     for part in images.batches(batch_for(images.shape)):
         with torch.no_grad():
-            found = model(part.images)
-        yield ranks.gathered(found), ranks.gathered(part.labels)
+            found = ranks.gathered(model(part.images))
+        seen += len(found)
+        if len(found):
+            yield found, ranks.gathered(part.labels)
+    if not seen:
+        raise NothingReadable(f"data: none of {len(images)} validation or test images can be read; allowed: some")
 
 
 def outputs(model: Callable[[Tensor], Tensor], images: Images) -> tuple[Tensor, Tensor]:
@@ -46,10 +61,10 @@ def evaluate(model: nn.Module, images: Images) -> dict[str, float]:
     }
 
 
-def nearest_class_mean(features: Tensor, labels: Tensor, means: Tensor) -> float:
-    """Accuracy of answering with the class whose mean has the largest cosine with the features."""
+def nearest_class_mean(features: Tensor, means: Tensor) -> Tensor:
+    """The class whose mean has the largest cosine with the features, shape (n,)."""
     normal = means / means.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    return ((features @ normal.t()).argmax(1) == labels).double().mean().item()
+    return (features @ normal.t()).argmax(1)
 
 
 def effective_rank(features: Tensor) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hebbian_dl import networks, ranks
+from hebbian_dl.codes import coder
 from hebbian_dl.data import Examples, Splits
 from hebbian_dl.evaluation import batch_for
 from hebbian_dl.finetune import classifier, supervised_training
@@ -109,6 +110,19 @@ def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning
     return live.peak
 
 
+def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
+    """Most bytes of a step of the training of codes, a batch included; 0 without retrieval."""
+    if (retrieval := protocol.network.retrieval) is None:
+        return 0
+    with counted() as live:
+        drawn, data = networks.draw(protocol, method, 0), protocol.data
+        n_classes, width = len(data.class_list), _width(protocol, method)
+        model = coder(drawn.features, width, n_classes, retrieval, spec.dropout)
+        images = _images(protocol, spec.batch)
+        _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
+    return live.peak
+
+
 def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:
     """Most bytes of the evaluation of one batch, the classifier included."""
     with counted() as live, torch.no_grad():
@@ -126,10 +140,16 @@ def model_bytes(protocol: NetworkProtocol, method: Method) -> int:
 
 def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
     drawn, data = networks.draw(protocol, method, 0), protocol.data
-    width = n_features(protocol.network.used_layers, data.shape)
+    return classifier(
+        drawn.features, _width(protocol, method), len(data.class_list), protocol.network.finetuning.dropout
+    )
+
+
+def _width(protocol: NetworkProtocol, method: Method) -> int:
+    """The number of features."""
     if isinstance(method, VaePretraining) and method.features == "latents":
-        width = method.latents
-    return classifier(drawn.features, width, len(data.class_list), protocol.network.finetuning.dropout)
+        return method.latents
+    return n_features(protocol.network.used_layers, protocol.data.shape)
 
 
 def _images(protocol: NetworkProtocol, n: int) -> Examples:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from hebbian_dl.estimate import n_images
 from hebbian_dl.evaluation import RANKED, batch_for
-from hebbian_dl.memory import evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
+from hebbian_dl.memory import coding_bytes, evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
 from hebbian_dl.models import n_features
 from hebbian_dl.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.streaming import MEASURED_AT_A_TIME, WHITENED
@@ -96,34 +96,44 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
     """What the parts of a method's work take, one after the other."""
     network, data = protocol.network, protocol.data
     method, tuning = network.methods[name], network.finetuning
-    yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method))
-    model, kept = model_bytes(protocol, method), RESIDENT + images_bytes(data)
+    yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method, largest_batch(protocol)))
+    model, kept = model_bytes(protocol, method), RESIDENT + images_bytes(data, largest_batch(protocol))
     if isinstance(method, NoPretraining):
         n = batch_for(data.shape, STATISTICS_BATCH)
         yield Need(f"taking statistics for {name}, {n} images at a time", kept + pretraining_bytes(protocol, method))
-    else:
+    elif network.pretrained is None:
         steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # the best so far
         yield Need(f"a step of {name} at batch {method.batch}", steps.total, steps)
     # and the network that all fine-tunings start from
     steps = Steps(protocol, method, tuning, "network.finetuning", kept + 2 * model)
     yield Need(f"a step of its fine-tuning at batch {tuning.batch}", steps.total, steps)
+    if network.retrieval is not None:
+        what = f"a step of its codes' training at batch {tuning.batch}"
+        yield Need(what, kept + 2 * model + coding_bytes(protocol, method, tuning))
     ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # and in double precision
     scores = 3 * data.validation * len(data.class_list) * 4
     what = f"evaluation, {batch_for(data.shape)} images at a time"
     yield Need(what, kept + 2 * model + evaluation_bytes(protocol, method) + max(ranked, scores))
 
 
-def images_bytes(data: ImageData | FileData) -> int:
+def largest_batch(protocol: NetworkProtocol) -> int:
+    """Of all that is done with the images: a worker decodes a whole one, `at_a_time` or not."""
+    trained = [method for method in protocol.network.methods.values() if not isinstance(method, NoPretraining)]
+    learned = [] if protocol.network.pretrained else [method.batch for method in trained]
+    return max(batch_for(protocol.data.shape), protocol.network.finetuning.batch, *learned)
+
+
+def images_bytes(data: ImageData | FileData, batch: int) -> int:
     """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
     if isinstance(data, FileData):
         workers = cores_of_each() if data.workers is None else data.workers
-        return workers * (WORKER + AHEAD * batch_for(data.shape) * math.prod(data.shape))
+        return workers * (WORKER + AHEAD * batch * math.prod(data.shape))
     return 4 * math.prod(data.shape) * sum(n_images(data))
 
 
-def preparing_bytes(data: ImageData | FileData, method: Method) -> int:
+def preparing_bytes(data: ImageData | FileData, method: Method, batch: int) -> int:
     """Of all images, or of the sample that is looked at, while they are normalised and whitened."""
-    n_pixels, held = math.prod(data.shape), images_bytes(data)
+    n_pixels, held = math.prod(data.shape), images_bytes(data, batch)
     whitening, matrix = False, 0
     if isinstance(method, HebbianPretraining) and method.whitening is not None:
         whitening = True

@@ -38,11 +38,11 @@ class ClassMeans:
             self.gathered["sums"] = torch.zeros(self.n_classes, features.shape[1], device=features.device)
         self.gathered["sums"].index_add_(0, labels, features.float())
 
-    def accuracy(self, features: Tensor, labels: Tensor) -> float:
-        """Of the nearest class mean."""
+    def right(self, features: Tensor, labels: Tensor) -> int:
+        """How many images the nearest class mean tells."""
         if "sums" not in self.gathered:
             raise RuntimeError("no class mean was learned yet")
-        return nearest_class_mean(features, labels, self.gathered["sums"])
+        return int((nearest_class_mean(features, self.gathered["sums"]) == labels).sum())
 
 
 def hebbian_training(
@@ -91,7 +91,7 @@ def hebbian_training(
         right, kept, start = 0, [], 0
         answered = answers(lambda images: forward(images, len(network)).float(), splits.validation)
         for features, labels in answered:  # all of them may be too many
-            right += round(means.accuracy(features, labels) * len(labels))
+            right += means.right(features, labels)
             kept.append(features[ranked[(ranked >= start) & (ranked < start + len(labels))] - start])
             start += len(labels)
         return {LABELLED: right / start, LABEL_FREE: effective_rank(torch.cat(kept))}

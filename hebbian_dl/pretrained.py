@@ -22,8 +22,8 @@ NOT_LEARNED = {"test", "workers", "most_corrupt"}  # of the data: nothing is lea
 def check(protocol: NetworkProtocol) -> None:
     """Refuse a run whose networks are not those that this protocol would train.
 
-    Its specification is compared, with the defaults of keys that an earlier version did not write. Test images may be
-    others: nothing is learned from them.
+    Its specification is compared, with the defaults of keys that an earlier version did not write. Other test images of
+    the same files may be taken: nothing is learned from them.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class NetworkLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse a device or images that are not there, too few labels, trainings that do not fit into memory."""
         _check_network(protocol)
-        for package in ("torch", "safetensors", "sklearn"):
+        for package in ("torch", "safetensors", "sklearn", "PIL"):
             if importlib.util.find_spec(package) is None:
                 raise ProtocolFault([f"network: {package} is not installed (pip install '.[deep,data]')"])
         device_of(options.device)
@@ -66,7 +66,6 @@ class NetworkLearner:
         """Run what is not finished yet, seed by seed and method by method, then summarise all."""
         from hebbian_dl import experiment
 
-        torchrun.check_begun(run)
         names = experiment.task_names(protocol)
         parts = {index: part for index, name in enumerate(names) if (part := run.load_part(name)) is not None}
         if parts:
@@ -74,6 +73,7 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         device = device_of(options.device)
         if missing:
+            torchrun.check_begun(run)
             jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
             share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")

@@ -137,7 +137,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
     drawn = networks.draw(state.protocol, method, state.seed)
     drawn.learner.to(state.device)
     if isinstance(method, NoPretraining):
-        take_statistics(drawn.features, state.splits.training)
+        take_statistics(drawn.features, state.splits.training, state.seed)
         return drawn.features, {}
     finished = networks.path_of(state.run.partial, name, state.seed)
     path = state.run.partial / f"seed_{state.seed}_{name}.safetensors"
@@ -160,13 +160,19 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
 
 
 @torch.no_grad()
-def take_statistics(network: nn.Sequential, images: Images) -> None:
-    """One pass over images for the running statistics of batch normalisation alone; no weight changes."""
+def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> None:
+    """One pass over images for the running statistics of batch normalisation alone; no weight changes.
+
+    In random order: files lie class by class, and the last batches have most of the weight.
+    """
     for _, layer in hebbian_layers(network):
         layer.plastic = False
     network.train()
-    for batch in images.batches(batch_for(images.shape, STATISTICS_BATCH), torch.arange(len(images))):
-        network(batch.images.contiguous(memory_format=torch.channels_last))
+    size = max(2, batch_for(images.shape, STATISTICS_BATCH))
+    order = torch.from_numpy(np.random.default_rng(stream("statistics", seed)).permutation(len(images)))
+    for batch in images.batches(size, order):
+        if sum(ranks.counts(len(batch.labels))) > 1:  # of a batch of unreadable images, too little may be left
+            network(batch.images.contiguous(memory_format=torch.channels_last))
 
 
 def _training(state: Seed, name: str, method: HebbianPretraining | VaePretraining, drawn: networks.Drawn) -> Training:
@@ -203,7 +209,8 @@ def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray
     learned = _learned(state, name, model, labelled, report)
     test = state.splits.test
     database = codes(model, state.splits.training)
-    queries = codes(model, test.take(torch.arange(spec.queries)) if spec.queries else test)
+    asked = torch.arange(spec.queries or len(test)) * len(test) // (spec.queries or len(test))  # files lie by class
+    queries = codes(model, test.take(asked) if spec.queries else test)
     learned |= {"database": np.array(len(database.labels)), "queries": np.array(len(queries.labels))}
     search = hamming.of_backend(spec.backend)
     tops = spec.tops(len(database.labels), n_classes)

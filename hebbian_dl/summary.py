@@ -69,7 +69,7 @@ def summarise(
 
 
 def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
-    """Accuracy beyond the first method without pre-training; same initial weights and labels, seed by seed."""
+    """Accuracy beyond the first method without pre-training; same labels, and weights if drawn alike, seed by seed."""
     network = protocol.network
     plain = next((name for name, method in network.methods.items() if isinstance(method, NoPretraining)), None)
     if plain is None:

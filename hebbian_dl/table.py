@@ -7,9 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from protocols.accuracy_table import show_accuracy
-from protocols.retrieval import metric
-
-DIVISORS = {"found": "relevant found", "possible": "min(K, relevant)"}
+from protocols.retrieval import DIVIDED, metric
 
 
 def show(metrics: dict[str, Any], console: Console) -> None:
@@ -24,9 +22,8 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     if any(quantity.startswith("top5/") for quantity in published):
         console.print(_accuracies(metrics, methods, regimes, published, "top5", "top-5"))
     if left_out := metrics.get("unreadable"):
-        console.print(
-            f"{left_out['images']} images could not be read and were left out: {', '.join(left_out['names'])}"
-        )
+        names = ", ".join(name.encode(errors="replace").decode() for name in left_out["names"])  # of any bytes
+        console.print(f"{left_out['images']} images could not be read and were left out: {names}")
     console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
     if any(path.startswith("map/") for path in metrics):
         _show_precision(metrics, methods, regimes, published, console)
@@ -68,7 +65,7 @@ def _show_precision(
     for top, normalisation in kinds:
         for regime in regimes:
             paths = {method: metric(method, regime, top, normalisation) for method in methods}
-            row = [str(metrics[paths[methods[0]]]["k"]), DIVISORS[normalisation], regime]
+            row = [str(metrics[paths[methods[0]]]["k"]), DIVIDED[normalisation], regime]
             for method, path in paths.items():
                 row.append(_spell(metrics[path]))
                 if method in compared:

@@ -145,9 +145,8 @@ class Training:
             set_generators(generators)
         n_steps = -(-len(order) // self.batch)
         for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
-            if sum(ranks.counts(len(batch))) >= min(
-                2, self.batch
-            ):  # of a batch of unreadable images, too little may be left
+            # of a batch of unreadable images, too little may be left
+            if sum(ranks.counts(len(batch))) >= min(2, self.batch):
                 self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
             self.steps += 1
             if path is not None and self.steps < n_steps and self._due():

@@ -44,13 +44,11 @@ class PixelWhitening:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Shape (n, ...) -> the same."""
-        white = torch.empty_like(images)
-        rows = zip(
-            images.flatten(1).split(ROWS_AT_A_TIME), white.view(len(white), -1).split(ROWS_AT_A_TIME), strict=True
-        )
-        for source, target in rows:
+        flat = images.flatten(1)
+        white = torch.empty_like(flat)
+        for source, target in zip(flat.split(ROWS_AT_A_TIME), white.split(ROWS_AT_A_TIME), strict=True):
             torch.mm(source - self.mean, self.matrix, out=target)
-        return white
+        return white.reshape(images.shape)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ def check_network(protocol: "NetworkProtocol") -> None:
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}", method, network)
+        if isinstance(method, HebbianPretraining) and method.whitening is None and method.whitening_patch is not None:
+            raise ValueError(
+                f"network.methods.{name}.whitening_patch: {method.whitening_patch}; allowed: null, without whitening"
+            )
         if isinstance(method, HebbianPretraining) and method.whitening is not None:
             _check_whitening(f"network.methods.{name}", method.whitening_patch, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)

@@ -74,6 +74,8 @@ def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> n
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=FORMATS) as image:
                 pixels = _pixels(image, data, rng)
+    except MemoryError:
+        raise
     except Exception as error:  # of damaged files Pillow raises whatever comes up
         raise CorruptImage(_reason(error, content)) from None
     if rng is not None and data.augmentation == "crop_flip" and rng.random() < 0.5:

@@ -11,6 +11,7 @@ from protocols.section import Section
 PER_CLASS = "per_class"
 #: what the sum of precisions is divided by: the relevant images found among the first K; the most that could be
 NORMALISATIONS = ("found", "possible")
+DIVIDED = {"found": "relevant found", "possible": "min(K, relevant)"}  # in words
 
 
 def _number_of_images(top: Any) -> Any:
@@ -40,7 +41,7 @@ class Retrieval(Section):
     at
         How many of the ranking count: numbers of images, or ``per_class``, the database's images divided by classes.
     queries
-        The first so many test images, or ``all``.
+        So many test images, evenly spread, or ``all``.
     shown
         Queries whose first images are kept for the figure.
     backend
@@ -58,7 +59,8 @@ class Retrieval(Section):
 
     def tops(self, n_database: int, n_classes: int) -> dict[str, int]:
         """How many images of the ranking count, by the name this has in metrics."""
-        return {top_name(top): n_database // n_classes if isinstance(top, str) else top for top in self.at}
+        each = {top_name(top): n_database // n_classes if isinstance(top, str) else top for top in self.at}
+        return {name: max(1, min(top, n_database)) for name, top in each.items()}
 
 
 def top_name(top: int | str) -> str:

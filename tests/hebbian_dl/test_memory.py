@@ -150,7 +150,7 @@ def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, pat
     measured = int(run.stdout) * 1024
     protocol = small(path)
     steps = [need for need in needs.needs(protocol, method) if need.steps is not None][finetuning]
-    estimated = steps.total - needs.images_bytes(protocol.data)
+    estimated = steps.total - needs.images_bytes(protocol.data, needs.largest_batch(protocol))
     assert measured == pytest.approx(estimated, rel=0.3)
     assert estimated > needs.RESIDENT + 100e6  # it is not all the process itself
 

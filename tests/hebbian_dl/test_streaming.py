@@ -9,9 +9,10 @@ from torch import nn
 
 from hebbian_dl import checkpoint, training
 from hebbian_dl.data import Examples, Splits, normalised
-from hebbian_dl.evaluation import outputs
+from hebbian_dl.evaluation import NothingReadable, outputs
 from hebbian_dl.models import build
 from hebbian_dl.pretrain import hebbian_training
+from hebbian_dl.semi_supervised import take_statistics
 from hebbian_dl.streaming import Streamed, TooManyCorrupt, streamed
 from hebbian_dl.training import Training
 from hebbian_dl.whitening import PatchWhitening, PixelWhitening
@@ -147,6 +148,29 @@ def test_evaluation_sees_every_image_that_can_be_read_with_its_label() -> None:
     found, labels = outputs(lambda images: images.mean((1, 2, 3)), splits.training)
     assert labels.tolist() == in_memory(files.training, data).labels.tolist()
     assert len(found) == len(labels)
+
+
+def test_where_nothing_can_be_read_it_is_one_line() -> None:
+    splits = streamed(find_images(data_of()), data_of(), CPU)
+    reasons = splits.training.skipped.reasons
+    bad = [i for i in range(33) if splits.training.files.name(i) in reasons]
+    with pytest.raises(NothingReadable, match=f"^data: none of {len(bad)} validation or test images can be read"):
+        outputs(torch.flatten, splits.training.take(torch.tensor(bad)))
+
+
+def test_running_statistics_are_those_of_all_classes_though_files_lie_class_by_class() -> None:
+    images = torch.zeros(600, 1, 4, 4)
+    images[300:] = 1.0  # the second class
+    network = nn.Sequential(nn.BatchNorm2d(1))
+    take_statistics(network, Examples(images, torch.arange(600) // 300))
+    assert network[0].running_mean.item() == pytest.approx(0.5 * (1 - 0.9**10), abs=0.1)  # of ten batches
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 5, 5), (1, 3, 5, 5)])
+def test_a_share_without_images_is_whitened_to_nothing(shape: tuple[int, ...]) -> None:
+    images = torch.rand(40, 3, 5, 5)
+    for white in (PixelWhitening.fit(images, 0.1), PatchWhitening.fit(images, 0.1, 3)):
+        assert white(torch.zeros(shape)).shape == shape
 
 
 class Stopped(Exception):

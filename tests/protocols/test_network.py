@@ -55,6 +55,10 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "network.methods.SWTA.whitening: a matrix of 150528 x 150528 pixels, 181 GB; "
             "allowed: at most 12288 pixels, or patches (whitening_patch)",
         ),
+        (
+            "network.methods.HPCA.whitening_patch=5",
+            "network.methods.HPCA.whitening_patch: 5; allowed: null, without whitening",
+        ),
         ("network.finetuning.at_a_time=65", "network.finetuning.at_a_time: 65; allowed: at most 64, the batch"),
         ("network.finetuning.batch=1", "network.finetuning.batch: 1; allowed: at least 2, for batch normalisation"),
         ("network.regimes=[0.1, 0.1]", "network.regimes: a fraction is listed twice"),

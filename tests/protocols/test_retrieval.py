@@ -85,3 +85,9 @@ def test_chance_is_the_mean_over_all_rankings(n: int, n_relevant: int) -> None:
         ]
         expected = sum(values, Fraction(0)) / len(rankings)
         assert chance(k, n_relevant, n, normalisation) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_no_more_of_a_ranking_counts_than_there_are_images() -> None:
+    """Images that cannot be read are missing in the database, which is known only then."""
+    assert Retrieval(at=(100, "per_class")).tops(97, 3) == {"at_100": 97, "at_per_class": 32}
+    assert Retrieval(at=("per_class",)).tops(2, 3) == {"at_per_class": 1}
