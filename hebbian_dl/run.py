@@ -68,12 +68,13 @@ class NetworkLearner:
 
         names = experiment.task_names(protocol)
         parts = {index: part for index, name in enumerate(names) if (part := run.load_part(name)) is not None}
-        if parts:
-            console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
         missing = [index for index in range(len(names)) if index not in parts]
-        device = device_of(options.device)
         if missing:
             torchrun.check_begun(run)
+        if parts:
+            console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
+        device = device_of(options.device)
+        if missing:
             jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
             share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")

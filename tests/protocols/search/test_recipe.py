@@ -82,6 +82,7 @@ def test_an_association_in_the_units_of_a_lab() -> None:
         "Presentations in training": ("2,128", "3,000", "1,500 to 3,000", True),
         "Stimulation in training": ("7.09 min", "10 min", "5 to 10 min", True),  # 200 ms each
         "Order of the classes": ("interleaved", "shuffled", "shuffled (80 %), interleaved (20 %)", True),
+        "Decision between the regions": ("largest_response", "largest_response", None, False),
         "culture.neurons.membrane_decay": ("50 ms", "50 ms", None, True),
     }
 
