@@ -29,7 +29,8 @@ def summarise(
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
         the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: images in files that
-        were left out, and the names of the first few; ``targets``. Where images are sought:
+        were left out, as far as the processes that ended the trainings met them, and the names of the first few;
+        ``targets``. Where images are sought:
         ``map/<method>/<fraction>/<K>/<normalisation>``, for example ``map/HPCA/1%/at_100/found``
         (`hebbian_dl.retrieval.average_precision`).
     """
