@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from figures import search_marks as marks
 from figures.search_data import Answer
@@ -22,7 +22,8 @@ FILLED, LINES = 24, 7  # levels of colour, contours
 UNSURE = 0.25  # of the range of colours: a larger sd is hatched
 HATCHED = f"uncertain: sd over {100 * UNSURE:.0f} % of the colours' range"
 DOT = {**marks.TRIAL, "color": "white", "mec": "black", "mew": 0.5, "zorder": 3, "ms": 3}
-FINE, WIDE = (1, 2, 5), 50  # digits that logarithmic axes of up to such a range are marked at
+FINE, NARROW, WIDE = (1, 2, 5), 5, 50  # digits that logarithmic axes are marked at, between these ranges
+FEW = 5  # marks of a narrower one
 
 
 def figure(answer: Answer) -> Figure | None:
@@ -105,7 +106,8 @@ def _axis(ax: Axes, which: str, parameter: Parameter) -> None:
     ax.set(**{f"{which}label": parameter.label})
     if parameter.scale == "log":
         ax.set(**{f"{which}scale": "log"})
-        axis.set_major_locator(LogLocator(subs=FINE if high / low < WIDE else (1,)))
+        narrow = MaxNLocator(FEW, steps=[1, 2, 5, 10])  # too few of those digits lie within
+        axis.set_major_locator(narrow if high / low < NARROW else LogLocator(subs=FINE if high / low < WIDE else (1,)))
         axis.set_major_formatter(THOUSANDS)
         axis.set_minor_formatter(NullFormatter())
     ax.set(**{f"{which}lim": (low, high)})
