@@ -125,26 +125,30 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
     """
     content, path = read(name)
     protocol = check(content)
-    changes: dict[str, Any] = {}
     if quick:
         if not protocol.quick:
             raise ProtocolFault([f"{name}: has no 'quick:' block; run it without --quick"])
-        changes |= protocol.quick
+        protocol = _changed(protocol, protocol.quick)  # first by itself: a section it replaces gets its defaults
+    changes: dict[str, Any] = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key:
             raise ProtocolFault([f"--set {override}: allowed: path=value"])
         changes[key] = parse_yaml(value, f"--set {key}")
     if changes:
-        try:
-            protocol = changed(protocol, changes)
-        except ValueError as error:
-            raise ProtocolFault([f"quick: {str(error).splitlines()[0]}; allowed: paths and plain values"]) from None
+        protocol = _changed(protocol, changes)
     _check_targets(protocol, path)
     if protocol.search is not None:
         check_space(protocol)
         check_objectives(protocol)
     return protocol
+
+
+def _changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
+    try:
+        return changed(protocol, changes)
+    except ValueError as error:  # of what its 'quick:' block holds
+        raise ProtocolFault([f"quick: {str(error).splitlines()[0]}; allowed: paths and plain values"]) from None
 
 
 def _check_targets(protocol: Protocol, path: Path) -> None:

@@ -56,6 +56,11 @@ def test_overrides_win_over_quick() -> None:
     assert load("ruaro2005", ["culture.neurons.count=99"], quick=True).culture.neurons.count == 99
 
 
+def test_overrides_reach_into_a_section_that_quick_replaces() -> None:
+    data = load("vgg11_imagenet", ["data.most_corrupt=7"], quick=True).data  # which quick does not mention
+    assert (data.source, data.most_corrupt) == ("synthetic", 7)
+
+
 def test_overrides_reach_items_of_lists_by_name_and_index() -> None:
     protocol = load("ruaro2005", ["phases.tetanisation.repetitions=3", "phases.0.window=100 ms"])
     assert protocol.phases[1].repetitions == 3
