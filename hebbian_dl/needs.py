@@ -60,10 +60,13 @@ class Steps:
     def total(self) -> int:
         """Most bytes of the process that takes the steps."""
         at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
-        own = self.spec.model_copy(update={"at_a_time": at_a_time})
+        # of a batch in parts two are enough to count; of the others there are only the images
+        batch = self.spec.batch if at_a_time is None else min(self.spec.batch, 2 * n_processes() * at_a_time)
+        others = 4 * math.prod(self.protocol.data.shape) * (self.spec.batch - batch) // n_processes()
+        own = self.spec.model_copy(update={"at_a_time": at_a_time, "batch": batch})
         if isinstance(own, Finetuning):
-            return self.kept + finetuning_bytes(self.protocol, self.method, own)
-        return self.kept + pretraining_bytes(self.protocol, own)
+            return self.kept + others + finetuning_bytes(self.protocol, self.method, own)
+        return self.kept + others + pretraining_bytes(self.protocol, own)
 
     def at(self, n: int) -> "Steps":
         """The same with another number of images."""
