@@ -227,6 +227,14 @@ def machine(setting: Setting, rate: float) -> str:
     return f"{name}, {setting.threads} threads, torch {torch.__version__}, GEMM {rate:.0f} GFLOP/s (float32, {GEMM}^3)"
 
 
+def check_options(device: str, csv_: Path | None) -> None:
+    """Refuse an unknown device, and a table that cannot be written."""
+    if device not in NetworkLearner.devices:
+        raise ProtocolFault([f"--device {device}: allowed: {', '.join(NetworkLearner.devices)}"])
+    if csv_ is not None and (csv_.is_dir() or not csv_.parent.is_dir()):
+        raise ProtocolFault([f"--csv {csv_}: allowed: a file in a directory that exists"])
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -243,10 +251,7 @@ def bench(
     skip_slow: Annotated[bool, typer.Option("--skip-slow", help="Leave the ordinary forms out.")] = False,
 ) -> None:
     """Measure a training step by Hebbian rules, by backprop, and in the forms that FastHebb replaces."""
-    if device not in NetworkLearner.devices:
-        raise ProtocolFault([f"--device {device}: allowed: {', '.join(NetworkLearner.devices)}"])
-    if csv_ is not None and (csv_.is_dir() or not csv_.parent.is_dir()):
-        raise ProtocolFault([f"--csv {csv_}: allowed: a file in a directory that exists"])
+    check_options(device, csv_)
     loaded = load(protocol, [])
     if not isinstance(loaded, NetworkProtocol):
         raise ProtocolFault([f"--protocol {protocol}: learns no network without labels; allowed: fasthebb_cifar10"])

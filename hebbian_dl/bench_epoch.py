@@ -26,7 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hebbian_dl import needs, networks
-from hebbian_dl.bench import GEMM, Call, gemm, machine, resident_mb, take_turns
+from hebbian_dl.bench import GEMM, Call, check_options, gemm, machine, resident_mb, take_turns
 from hebbian_dl.bench_peers import Setting, Step, prepared
 from hebbian_dl.data import Examples, Images, Splits
 from hebbian_dl.inputs import inputs_of, unreadable
@@ -221,10 +221,7 @@ def bench(
     csv_: Annotated[Path | None, typer.Option("--csv", help="Write the result to this file too.")] = None,
 ) -> None:
     """Measure an epoch of Hebbian pre-training over generated image files, beside forward only and SGD."""
-    if device not in NetworkLearner.devices:
-        raise ProtocolFault([f"--device {device}: allowed: {', '.join(NetworkLearner.devices)}"])
-    if csv_ is not None and (csv_.is_dir() or not csv_.parent.is_dir()):
-        raise ProtocolFault([f"--csv {csv_}: allowed: a file in a directory that exists"])
+    check_options(device, csv_)
     loaded = load(protocol, set_ or [])
     if not isinstance(loaded, NetworkProtocol):
         raise ProtocolFault([f"--protocol {protocol}: learns no network without labels; allowed: vgg11_imagenet"])

@@ -8,7 +8,7 @@ from hebbian_dl.evaluation import outputs
 from hebbian_dl.finetune import ChannelsLast, Dropout
 from hebbian_dl.hamming import packed
 from hebbian_dl.inputs import readable
-from hebbian_dl.layers import hebbian_layers
+from hebbian_dl.layers import stop_learning
 from hebbian_dl.normalisation import BatchNorm1d
 from hebbian_dl.retrieval import Coded
 from protocols.retrieval import Retrieval
@@ -40,8 +40,7 @@ def coder(network: nn.Module, n_features: int, n_classes: int, spec: Retrieval, 
         Images to scores of classes; all but its last module give the units.
     """
     device = next(network.parameters()).device
-    for _, layer in hebbian_layers(network):
-        layer.plastic = False
+    stop_learning(network)
     units = nn.Sequential(nn.Linear(n_features, spec.bits))
     match spec.head:
         case "tanh":

@@ -95,6 +95,11 @@ def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples,
         yield Examples(batch.images[own], batch.labels[own]), after == each
 
 
+def evenly(count: int, n: int) -> Tensor:
+    """The places of so many of `n` images, evenly spread: files lie class by class."""
+    return torch.arange(count) * n // max(1, count)
+
+
 AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)
 
 

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl import ranks
-from hebbian_dl.data import Examples, Images, Splits
+from hebbian_dl.data import Examples, Images, Splits, evenly
 from hebbian_dl.descent import Descent
 from hebbian_dl.evaluation import evaluate
-from hebbian_dl.layers import hebbian_layers
+from hebbian_dl.layers import stop_learning
 from hebbian_dl.training import Record, Training
 from protocols.network import Finetuning
 
@@ -37,8 +37,7 @@ class Dropout(nn.Dropout):
 def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: float) -> nn.Sequential:
     """A network with dropout and a linear layer on top, which torch's global generator draws."""
     device = next(network.parameters()).device
-    for _, layer in hebbian_layers(network):
-        layer.plastic = False
+    stop_learning(network)
     head = nn.Linear(n_features, n_classes)
     return nn.Sequential(ChannelsLast(), network, Dropout(dropout), head).to(device)
 
@@ -49,7 +48,7 @@ def supervised_training(
     """The supervised training of a classifier on labelled images; validation images choose the epoch."""
     validation = splits.validation
     if spec.validation is not None and spec.validation < len(validation):
-        validation = validation.take(torch.arange(spec.validation) * len(validation) // spec.validation)
+        validation = validation.take(evenly(spec.validation, len(validation)))
     descent = Descent(model, spec, spec.weight_decay)
 
     def loss_of(batch: Examples) -> Tensor:

@@ -144,10 +144,8 @@ class Geometry:
 
     def maps(self, patches: Tensor, shape: torch.Size) -> Tensor:
         """The inverse of `patches`, for signals of the given shape (n, n_neurons, *positions)."""
-        split = patches.unflatten(1, (shape[0], math.prod(shape[2:]))).permute(
-            1, 0, 3, 2
-        )  # (g, n l, q) -> (n, g, q, l)
-        return split.reshape(shape)
+        split = patches.unflatten(1, (shape[0], math.prod(shape[2:])))
+        return split.permute(1, 0, 3, 2).reshape(shape)  # (g, n l, q) -> (n, g, q, l)
 
     def fan_in(self, weights: Tensor) -> int:
         """M, the number of weights of a neuron."""

@@ -166,6 +166,12 @@ def hebbianize(model: Model, rule: Rule, exclude: Collection[str] = ()) -> Model
     return model
 
 
+def stop_learning(model: nn.Module) -> None:
+    """Make the Hebbian layers of a network answer as any layer does, in training mode, too."""
+    for _, layer in hebbian_layers(model):
+        layer.plastic = False
+
+
 def hebbian_layers(model: nn.Module) -> Iterator[tuple[str, Hebbian]]:
     """The Hebbian layers of a network, by name."""
     return ((name, module) for name, module in model.named_modules() if isinstance(module, Hebbian))

@@ -12,11 +12,11 @@ from torch import nn
 
 from hebbian_dl import checkpoint, hamming, networks, pretrained, ranks
 from hebbian_dl.codes import coder, codes
-from hebbian_dl.data import Images, Splits, labelled_order
+from hebbian_dl.data import Images, Splits, evenly, labelled_order
 from hebbian_dl.evaluation import batch_for, evaluate
 from hebbian_dl.finetune import classifier, supervised_training
 from hebbian_dl.inputs import inputs_of, unreadable
-from hebbian_dl.layers import hebbian_layers
+from hebbian_dl.layers import stop_learning
 from hebbian_dl.pretrain import hebbian_training
 from hebbian_dl.retrieval import mean_average_precision
 from hebbian_dl.retrieved import retrieved
@@ -165,8 +165,7 @@ def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> No
 
     In random order: files lie class by class, and the last batches have most of the weight.
     """
-    for _, layer in hebbian_layers(network):
-        layer.plastic = False
+    stop_learning(network)
     network.train()
     size = max(2, batch_for(images.shape, STATISTICS_BATCH))
     order = torch.from_numpy(np.random.default_rng(stream("statistics", seed)).permutation(len(images)))
@@ -209,8 +208,7 @@ def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray
     learned = _learned(state, name, model, labelled, report)
     test = state.splits.test
     database = codes(model, state.splits.training)
-    asked = torch.arange(spec.queries or len(test)) * len(test) // (spec.queries or len(test))  # files lie by class
-    queries = codes(model, test.take(asked) if spec.queries else test)
+    queries = codes(model, test.take(evenly(spec.queries, len(test))) if spec.queries else test)
     learned |= {"database": np.array(len(database.labels)), "queries": np.array(len(queries.labels))}
     search = hamming.of_backend(spec.backend)
     tops = spec.tops(len(database.labels), n_classes)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from hebbian_dl import ranks, whitening
-from hebbian_dl.data import Examples, Splits
+from hebbian_dl.data import Examples, Splits, evenly
 from protocols.decode import CorruptImage, decode
 from protocols.file_data import FileData
 from protocols.image_files import FileSplits, ImageFiles
@@ -200,7 +200,7 @@ def streamed(
 
     def sample(n: int, prepare: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         """Training images, evenly spread, without augmentation."""
-        index = torch.arange(min(n, len(splits.training))) * len(splits.training) // min(n, len(splits.training))
+        index = evenly(min(n, len(splits.training)), len(splits.training))
         training = Streamed(splits.training, data, prepare, skipped, torch.device("cpu"))
         return (ranks.gathered(batch.images) for batch in training.take(index).batches(MEASURED_AT_A_TIME))
 

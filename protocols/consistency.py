@@ -91,12 +91,8 @@ def check_network(protocol: "NetworkProtocol") -> None:
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}", method, network)
-        if isinstance(method, HebbianPretraining) and method.whitening is None and method.whitening_patch is not None:
-            raise ValueError(
-                f"network.methods.{name}.whitening_patch: {method.whitening_patch}; allowed: null, without whitening"
-            )
-        if isinstance(method, HebbianPretraining) and method.whitening is not None:
-            _check_whitening(f"network.methods.{name}", method.whitening_patch, data.shape)
+        if isinstance(method, HebbianPretraining):
+            _check_whitening(f"network.methods.{name}", method, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)
     if network.retrieval is not None:
         _check_retrieval(network.retrieval, network.finetuning)
@@ -141,7 +137,12 @@ def _check_batch(path: str, training: HebbianPretraining | GradientDescent, netw
         raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
 
 
-def _check_whitening(path: str, side: int | None, shape: tuple[int, int, int]) -> None:
+def _check_whitening(path: str, method: HebbianPretraining, shape: tuple[int, int, int]) -> None:
+    side = method.whitening_patch
+    if method.whitening is None:
+        if side is not None:
+            raise ValueError(f"{path}.whitening_patch: {side}; allowed: null, without whitening")
+        return
     pixels, most = math.prod(shape), min(99, min(shape[1:]) // 2 * 2 - 1)
     if side is None and pixels > MOST_WHITENED:
         raise ValueError(
