@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from hebbian_dl.association import Associator, run_seed
-from hebbian_dl.run import NetworkLearner, app
+from hebbian_dl.run import app
 from hebbian_dl.training import Diverged
 from protocols import cli
 from protocols.curriculum import expand_association
@@ -30,13 +29,7 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(NetworkLearner, "figures", lambda *_: None)
-        yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def digits01(*overrides: str) -> AssociationProtocol:

@@ -3,19 +3,16 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from hebbian_dl import bench_retrieval, semi_supervised, training
-from hebbian_dl.run import NetworkLearner, app
-from protocols import cli
 from protocols.loader import load
 from protocols.retrieval import NORMALISATIONS, chance
+from tests.hebbian_dl.test_run import arrays_of, command, metrics_of
 from tests.reference import retrieval as reference
 
 SMALL = """
@@ -36,33 +33,12 @@ seeds: 2
 METHODS, REGIMES = ("none", "SWTA"), ("10%", "100%")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(NetworkLearner, "figures", lambda *_: None)
-        yield
-    torch.set_num_threads(1)
-
-
-def command(*arguments: str, program: Any = app) -> int:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(program, arguments)
-    return int(exit_.value.code or 0)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def run_in(out: Path) -> Path:
     (found,) = [path for path in (out / "small").iterdir() if path.is_dir()]
     return found
-
-
-def arrays_of(run: Path) -> dict[str, np.ndarray]:
-    with np.load(run / "arrays.npz") as file:
-        return dict(file)
-
-
-def metrics_of(run: Path) -> dict[str, Any]:
-    return json.loads((run / "metrics.json").read_text())
 
 
 @pytest.fixture(scope="module")

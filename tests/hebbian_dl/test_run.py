@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +50,7 @@ METHODS, REGIMES = ("none", "HPCA", "SWTA"), ("10%", "100%")
 EPOCHS = {"HPCA": 3, "SWTA": 4} | {f"{method}/{regime}": 4 for method in METHODS for regime in REGIMES}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _alone() -> Iterator[None]:
-    """One thread, as the other tests have it, and no figures, which have tests of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.setattr(NetworkLearner, "figures", lambda *_: None)
-        yield
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def command(*arguments: str, program: Any = app) -> int:
