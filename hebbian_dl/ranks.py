@@ -9,10 +9,11 @@ same order. Without `torch.distributed` there is one process, and nothing is exc
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import torch
 from torch import Tensor
@@ -77,8 +78,19 @@ def first_said(store: "dist.Store", text: str) -> str:
 
 
 def leave() -> None:
-    """Part from the others; a process that ended without it might be aborted by the threads that exchange."""
+    """Part from the others."""
     dist.destroy_process_group()
+
+
+def end(code: int) -> NoReturn:
+    """End this process, which has left and has nothing more to do.
+
+    At once: the threads that exchange may outlive the group, and hold tensors of Python's; while the interpreter takes
+    itself down they abort it now and then, after the work is done ("terminate called without an active exception").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def own(batch: Tensor) -> Tensor:

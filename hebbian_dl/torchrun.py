@@ -106,7 +106,7 @@ def main(app: typer.Typer) -> None:
         cli.tell(lines)
     finally:
         ranks.leave()
-    sys.exit(code)
+    ranks.end(code)
 
 
 @contextlib.contextmanager

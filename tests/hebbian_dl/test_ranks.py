@@ -340,6 +340,7 @@ def work(rank: int, folder: Path) -> None:
         lost(rank)
     finally:
         ranks.leave()
+    ranks.end(0)
 
 
 @pytest.fixture(scope="module", autouse=True)
