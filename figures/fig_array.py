@@ -25,19 +25,26 @@ def figure(run: EvokedRun) -> Figure:
         ax = axes[row, -1]
         difference = ax.imshow(change[probe], cmap="RdBu_r", vmin=-widest, vmax=widest)
         _decorate(ax, run, probe, f"{phases[-1]} - {phases[0]}")
-    fig.colorbar(level, ax=axes[:, :-1], label="spikes per unit and probe", shrink=0.8)
+    fig.colorbar(level, ax=axes[:, :-1], label="spikes per neuron and probe", shrink=0.8)
     fig.colorbar(difference, ax=axes[:, -1], label="change", shrink=0.8)
     fig.suptitle(f"Evoked spikes over the array, mean of {len(run.seeds)} cultures; stimulated electrodes outlined")
     return fig
 
 
 def _response(run: EvokedRun, probe: str, phase: str) -> np.ndarray:
-    """Spikes per unit in a presentation, shape (rows, columns)."""
+    """Spikes per neuron in a presentation, shape (rows, columns)."""
     array = run.protocol.culture.array
     if not run.presented(probe, phase):
         return np.full((array.rows, array.columns), np.nan)
-    spikes = run.stack(f"psth/{probe}/{phase}").sum(axis=2).mean(axis=0)
-    return (spikes / run.stack("units").shape[-1]).reshape(array.rows, array.columns)
+    spikes = run.stack(f"psth/{probe}/{phase}").sum(axis=2)
+    return mean_over_cultures(spikes).reshape(array.rows, array.columns)
+
+
+def mean_over_cultures(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of the values that are there (an electrode's cell may be empty); NaN where none is."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0).sum(axis=0) / there.sum(axis=0)
 
 
 def _decorate(ax: Axes, run: EvokedRun, probe: str, title: str) -> None:

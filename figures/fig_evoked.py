@@ -5,7 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.run_data import EvokedRun
-from figures.style import AFTER, BEFORE, PUBLISHED, canvas
+from figures.style import AFTER, BEFORE, GREY, PUBLISHED, canvas
+
+BINS_BEFORE, BINS_AFTER = 2, 15  # shown around the onset
+STYLES = (("-", "o"), (":", "x"))  # of published courses: the cultures', a simulation's
 
 
 def figure(run: EvokedRun) -> Figure:
@@ -23,7 +26,7 @@ def figure(run: EvokedRun) -> Figure:
             ax.set_title(f"{probe.replace('_', ' ')}, {phase}", loc="left")
             ax.axhline(0, color="black", lw=0.5)
             if column == 0:
-                ax.set_ylabel(f"spikes per {run.protocol.culture.readout.bin * 1e3:g} ms")
+                ax.set_ylabel("leaky spikes per neuron")
             if row == len(phases) - 1:
                 ax.set_xlabel("time from stimulus onset (ms)")
             if row == 0:
@@ -32,34 +35,52 @@ def figure(run: EvokedRun) -> Figure:
 
 
 def _twin(ax: Axes, run: EvokedRun, probe: str, phase: str, color: str) -> None:
-    spec = run.protocol.culture
-    psth = run.stack(f"psth/{probe}/{phase}").mean(axis=1) / run.stack("units").shape[-1]
-    bin_ms = spec.readout.bin * 1e3
-    onset = int(run.protocol.stimuli[probe].onset / spec.readout.bin + 1e-9)  # a bin starts at the onset
-    shown = slice(max(0, onset - 2), onset + 15)
-    time = (np.arange(psth.shape[1]) - onset + 0.5)[shown] * bin_ms
-    mean, sd = psth.mean(axis=0)[shown], psth.std(axis=0, ddof=min(1, len(psth) - 1))[shown]
-    ax.bar(time, mean, bin_ms * 0.9, color=color, alpha=0.75, label=f"twin, per unit (n={len(psth)})")
+    time, course = leaky_course(run, probe, phase)
+    mean, sd = course.mean(axis=0), course.std(axis=0, ddof=min(1, len(course) - 1))
+    bin_ms = run.protocol.culture.readout.bin * 1e3
+    ax.bar(time, mean, bin_ms * 0.9, color=color, alpha=0.75, label=f"twin (n={len(course)})")
     ax.errorbar(time, mean, sd, fmt="none", ecolor="black", elinewidth=0.7, capsize=1.5)
+
+
+def leaky_course(run: EvokedRun, probe: str, phase: str) -> tuple[np.ndarray, np.ndarray]:
+    """The leaky count in bins around the onset.
+
+    Returns
+    -------
+    time : shape (n_bins,)
+        Middle of each bin in ms after the onset.
+    course : shape (n_seeds, n_bins)
+        Leaky spikes per neuron, mean over electrodes and over the steps of the bin.
+    """
+    spec = run.protocol.culture
+    level = run.stack(f"leaky/{probe}/{phase}")
+    onset, steps = spec.steps(run.protocol.stimuli[probe].onset), spec.steps(spec.readout.bin)
+    first = max(onset % steps, onset - BINS_BEFORE * steps)  # a bin starts at the onset
+    n_bins = min((level.shape[1] - first) // steps, BINS_BEFORE + BINS_AFTER)
+    course = level[:, first : first + n_bins * steps].reshape(len(level), n_bins, steps).mean(axis=2)
+    time = (first - onset + (np.arange(n_bins) + 0.5) * steps) * spec.simulation.dt * 1e3
+    return time, course
 
 
 def _published(ax: Axes, run: EvokedRun, probe: str, phase: str) -> None:
     course = [
-        (t.bin_ms + t.window_ms / 2, t)
-        for t in run.targets
-        if t.quantity == f"course/{probe}/{phase}" and t.bin_ms is not None and t.window_ms is not None
+        target
+        for target in run.targets
+        if target.quantity == f"course/{probe}/{phase}" and target.bin_ms is not None and target.window_ms is not None
     ]
-    if course:
-        first = course[0][1]
-        n = "" if first.n is None else f" (n={first.n})"
+    subjects = sorted({target.subject for target in course}, key=lambda subject: subject != "culture")
+    for subject, (line, marker) in zip(subjects, STYLES, strict=False):
+        shown = [target for target in course if target.subject == subject]
+        name = shown[0].source.split(" IEEE")[0] if subject == "culture" else subject
+        n = "" if shown[0].n is None else f" (n={shown[0].n})"
         ax.errorbar(
-            [time for time, _ in course],
-            [t.value for _, t in course],
-            [np.nan if t.sd is None else t.sd for _, t in course],
-            fmt="o-",
+            [t.bin_ms + t.window_ms / 2 for t in shown],  # type: ignore[operator]
+            [t.value for t in shown],
+            None if all(t.sd is None for t in shown) else [np.nan if t.sd is None else t.sd for t in shown],
+            fmt=marker + line,
             ms=3,
             lw=1,
             capsize=2,
-            color=PUBLISHED,
-            label=f"{first.source.split(' IEEE')[0]}, per electrode{n}",
+            color=PUBLISHED if subject == "culture" else GREY,
+            label=f"{name}{n}",
         )

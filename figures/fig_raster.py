@@ -1,4 +1,4 @@
-"""Raster of the recorded units: a probe before, the first and last train of learning, the probe after."""
+"""Raster of units near each electrode: a probe before, the first and last train of learning, the probe after."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 from figures.run_data import EvokedRun
 from figures.style import AFTER, BEFORE, canvas
 from protocols.timeline import expand
+
+MOST_UNITS = 4  # of an electrode: more lines than a figure has pixels say nothing
 
 
 def figure(run: EvokedRun) -> Figure | None:
@@ -15,7 +17,10 @@ def figure(run: EvokedRun) -> Figure | None:
     if neuron is None:
         return None
     step = run.arrays[f"seed_{seed}/spikes/step"]
-    units = run.arrays[f"seed_{seed}/units"]
+    units = run.arrays[f"seed_{seed}/units"][:, :MOST_UNITS]
+    by_unit = np.argsort(units.ravel(), kind="stable")
+    sorted_units = units.ravel()[by_unit]
+    half = 0.5 / units.shape[1]
     timeline = expand(run.protocol, seed)
     table, dt_ms = timeline.presentations, run.protocol.culture.simulation.dt * 1e3
     shown = _examples(table)
@@ -25,9 +30,13 @@ def figure(run: EvokedRun) -> Figure | None:
         onset, n_steps = table["onset_step"][k], table["n_steps"][k]
         inside = (step >= onset) & (step < onset + n_steps)
         color = BEFORE if column == 0 and not table["plastic"][k] else AFTER
-        trains = [(step[inside & (neuron == unit)] - onset) * dt_ms for unit in units.ravel()]
-        lines = np.arange(units.size) / units.shape[1]
-        ax.eventplot(trains, lineoffsets=lines, linelengths=1 / units.shape[1], linewidths=0.6, colors=color)
+        time, line = (step[inside] - onset) * dt_ms, neuron[inside]
+        # a neuron may be a unit of several electrodes: its spikes stand in the line of each
+        first, last = (np.searchsorted(sorted_units, line, side) for side in ("left", "right"))
+        for k_unit in range(int((last - first).max(initial=0))):
+            seen = first + k_unit < last
+            y = by_unit[(first + k_unit)[seen]] / units.shape[1]
+            ax.vlines(time[seen], y - half, y + half, lw=0.6, color=color)
         phase, stimulus = timeline.phases[table["phase"][k]], timeline.stimuli[table["stimulus"][k]]
         ax.set_title(f"{phase}\n{stimulus.replace('_', ' ')} {table['trial'][k] + 1}", loc="left")
         stimulated = run.protocol.stimuli[stimulus]
@@ -39,7 +48,7 @@ def figure(run: EvokedRun) -> Figure | None:
     rows = np.arange(run.protocol.culture.array.rows)
     axes[0, 0].set_yticks((rows + 0.5) * columns, [f"row {r + 1}" for r in rows])
     axes[0, 0].set_ylim(len(units), 0)
-    axes[0, 0].set_ylabel("units, by electrode")
+    axes[0, 0].set_ylabel(f"electrode, {units.shape[1]} nearest neurons each")
     return fig
 
 

@@ -128,6 +128,7 @@ def perform(
             metrics, facts, arrays = learner.execute(protocol, run, options, messages)
             facts = store.provenance(learner.packages, wall_s=round(time.monotonic() - started, 3), **facts)
             run.finish(metrics, facts, arrays, inputs)
+    messages.print("Drawing figures ...")
     learner.figures(run.path, messages)
     return run
 

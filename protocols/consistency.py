@@ -215,6 +215,8 @@ def _check_windows(protocol: "EvokedProtocol") -> None:
                     f"evoked.windows.{name}: {window * 1e3:g} ms; it ends at {end * 1e3:g} ms, "
                     f"phase '{phase.name}' at {phase.window * 1e3:g} ms"
                 )
+    if scale is not None and protocol.evoked.scale != 1:
+        raise ValueError(f"evoked.calibrate_on: '{scale}'; allowed: null, where evoked.scale is given")
     measured = [f"evoked/{stimulus}/{name}" for name in windows for stimulus in probing[name].present]
     if scale is not None and scale not in measured:
         raise ValueError(

@@ -89,8 +89,22 @@ class Plasticity(Section):
 
 
 class Readout(Section):
-    """What an electrode hears: the spikes of the neurons nearest to it, in a leaky count."""
+    """What an electrode hears: spikes of the neurons near it, in a leaky count.
 
+    Parameters
+    ----------
+    hears
+        The neurons that a response is averaged over: the electrode's ``units``, or all neurons of its ``cell``, those
+        to which no other electrode is nearer.
+    units_per_electrode
+        Neurons nearest to an electrode whose spikes are kept and drawn.
+    leak
+        Time constant of the leaky count.
+    bin
+        Width of the bins of time courses.
+    """
+
+    hears: Literal["units", "cell"] = "units"
     units_per_electrode: PositiveInt = 4
     leak: PositiveTime = 20e-3
     bin: PositiveTime = 10e-3

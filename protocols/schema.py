@@ -49,11 +49,14 @@ class Evoked(Section):
     ----------
     windows
         For each probing phase the window its published mean was taken over. Every window is applied to every phase.
+    scale
+        Factor from leaky spikes per neuron to the published unit.
     calibrate_on
-        A metric whose published value fixes the scale of the leaky count (its unit is not published).
+        Where the published unit is not known: a metric whose published value fixes the scale.
     """
 
     windows: dict[Name, PositiveTime]
+    scale: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
     calibrate_on: str | None = None
 
 

@@ -2,29 +2,30 @@
 
 import numpy as np
 from scipy.signal import lfilter
+from scipy.sparse import csr_array
 
 
-def electrode_counts(neuron: np.ndarray, step: np.ndarray, units: np.ndarray, n_steps: int) -> np.ndarray:
-    """Spikes each electrode hears in every step.
+def electrode_counts(neuron: np.ndarray, step: np.ndarray, heard: csr_array, n_steps: int) -> np.ndarray:
+    """Spikes per heard neuron of each electrode in every step.
 
     Parameters
     ----------
     neuron, step : int, shape (n_spikes,)
         Spikes of one presentation, steps counted from its onset.
-    units : int, shape (n_electrodes, n_units)
+    heard : bool, shape (n_electrodes, n_neurons)
         Neurons each electrode hears; a neuron may be heard by several.
     n_steps
         Length of the presentation.
 
     Returns
     -------
-    ndarray of int, shape (n_electrodes, n_steps)
+    ndarray, shape (n_electrodes, n_steps)
+        Mean over the heard neurons; NaN for an electrode that hears none.
     """
-    n_neurons = max(int(units.max()), int(neuron.max(initial=-1))) + 1
-    heard = np.isin(neuron, units)
-    train = np.zeros((n_neurons, n_steps), np.int64)
-    np.add.at(train, (neuron[heard], step[heard]), 1)
-    return train[units].sum(axis=1)
+    spikes = csr_array((np.ones(len(neuron)), (neuron, step)), shape=(heard.shape[1], n_steps))
+    n_heard = np.asarray(heard.sum(axis=1), float)
+    n_heard[n_heard == 0] = np.nan
+    return (heard.astype(float) @ spikes).toarray() / n_heard[:, None]
 
 
 def leaky_count(counts: np.ndarray, leak_steps: float) -> np.ndarray:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from culture_sim.analysis import evoked
 from culture_sim.analysis.weights import weight_maps
 from culture_sim.culture import Culture
-from culture_sim.electrodes import nearest_electrode, nearest_units
+from culture_sim.electrodes import heard_neurons, nearest_electrode, nearest_units
 from culture_sim.recording import Recording
 from protocols.schema import EvokedProtocol
 from protocols.timeline import Timeline
@@ -20,7 +21,8 @@ class Responses:
     Parameters
     ----------
     leaky
-        Per (stimulus, phase, window's name): the leaky count per electrode in that window, one value a trial.
+        Per (stimulus, phase, window's name): the leaky count per heard neuron in that window, mean over
+        electrodes, one value a trial.
     arrays
         Plain arrays for the run directory and the figures.
     """
@@ -43,15 +45,17 @@ def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, reco
     """
     spec = protocol.culture
     units = nearest_units(culture.electrodes, culture.positions, spec.readout.units_per_electrode)
+    heard = heard_neurons(spec.readout, culture.electrodes, culture.positions)
     arrays = {"positions": culture.positions, "electrodes": culture.electrodes, "units": units}
     leaky: dict[tuple[str, str, str], np.ndarray] = {}
     for phase in protocol.phases:
         if phase.plastic:
             continue
         for name in dict.fromkeys(phase.present):
-            counts = _trials(timeline, recording, units, phase.name, name)
+            counts = _trials(timeline, recording, heard, phase.name, name)
             onset = spec.steps(protocol.stimuli[name].onset)
-            level = evoked.leaky_count(counts, spec.readout.leak / spec.simulation.dt).mean(axis=1)
+            hearing = ~np.isnan(counts[0, :, 0])  # an electrode's cell may be empty
+            level = evoked.leaky_count(counts[:, hearing], spec.readout.leak / spec.simulation.dt).mean(axis=1)
             for window, duration in protocol.evoked.windows.items():
                 leaky[name, phase.name, window] = evoked.window_mean(level, onset, spec.steps(duration))
             key = f"{name}/{phase.name}"
@@ -64,15 +68,15 @@ def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, reco
     return Responses(leaky, arrays)
 
 
-def _trials(timeline: Timeline, recording: Recording, units: np.ndarray, phase: str, stimulus: str) -> np.ndarray:
-    """Spikes heard per trial, electrode and step, shape (n_trials, n_electrodes, n_steps)."""
+def _trials(timeline: Timeline, recording: Recording, heard: csr_array, phase: str, stimulus: str) -> np.ndarray:
+    """Spikes per heard neuron, shape (n_trials, n_electrodes, n_steps)."""
     table = timeline.presentations
     chosen = np.flatnonzero(
         (table["phase"] == timeline.phases.index(phase)) & (table["stimulus"] == timeline.stimuli.index(stimulus))
     )
     chosen = chosen[np.argsort(table["trial"][chosen])]
     n_steps = int(table["n_steps"][chosen[0]])
-    return np.stack([evoked.electrode_counts(*recording.presentation(k), units, n_steps) for k in chosen])
+    return np.stack([evoked.electrode_counts(*recording.presentation(k), heard, n_steps) for k in chosen])
 
 
 def _spikes(

@@ -9,7 +9,7 @@ from culture_sim.analysis.evoked import grows
 from protocols.schema import EvokedProtocol
 from protocols.targets import Target, compare
 
-LEAKY_UNIT = "leaky spikes per electrode"
+LEAKY_UNIT = "leaky spikes per neuron"
 
 #: Per seed: trial values under ``(stimulus, phase, window)``.
 Leaky = Mapping[tuple[str, str, str], np.ndarray]
@@ -30,7 +30,7 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
     Returns
     -------
     dict
-        ``leaky/...`` in spikes per electrode, ``evoked/<stimulus>/<phase>`` on the published scale, ``growth/...``,
+        ``leaky/...`` per heard neuron, ``evoked/<stimulus>/<phase>`` on the published scale, ``growth/...``,
         ``calibration`` and ``targets``.
     """
     own = {  # each phase in the window its published mean was taken over, then in every window
@@ -70,10 +70,11 @@ def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
 
 
 def _gain(protocol: EvokedProtocol, raw: dict[str, Any], targets: list[Target]) -> tuple[float, str]:
-    """Factor from leaky spikes to the published scale, fixed by one published value of the real culture."""
+    """Factor from leaky spikes to the published scale: given, or fixed by one published value of the real culture."""
     path = protocol.evoked.calibrate_on
     if path is None:
-        return 1.0, LEAKY_UNIT
+        scale = protocol.evoked.scale
+        return scale, LEAKY_UNIT if scale == 1 else f"{scale:g} x {LEAKY_UNIT}"
     target = next(t for t in targets if t.quantity == path and t.subject == "culture" and t.bin_ms is None)
     measured = raw[path.removeprefix("evoked/")]["mean"]
     if not measured > 0:

@@ -53,16 +53,20 @@ def test_psth_agrees_with_elephant() -> None:
 def test_electrode_counts_equal_a_loop() -> None:
     rng = np.random.default_rng(0)
     neuron, step = np.divmod(rng.choice(50 * 80, 600, replace=False), 80)
-    units = np.array([[1, 4, 49], [4, 7, 9]])
-    counts = evoked.electrode_counts(neuron, step, units, 80)
-    expected = np.zeros((2, 80), int)
+    units = [[1, 4, 49], [4, 7], []]
+    heard = np.zeros((3, 50), bool)
+    for electrode, neurons in enumerate(units):
+        heard[electrode, neurons] = True
+    counts = evoked.electrode_counts(neuron, step, csr_array(heard), 80)
+    expected = np.zeros((2, 80))
     for n, t in zip(neuron, step, strict=True):
         for electrode in range(2):
-            expected[electrode, t] += int((units[electrode] == n).sum())
-    np.testing.assert_array_equal(counts, expected)
-    empty = evoked.electrode_counts(np.empty(0, int), np.empty(0, int), units, 80)
-    assert empty.shape == (2, 80)
-    assert empty.sum() == 0
+            expected[electrode, t] += units[electrode].count(n) / len(units[electrode])
+    np.testing.assert_allclose(counts[:2], expected)
+    assert np.isnan(counts[2]).all()  # hears no neuron
+    silent = evoked.electrode_counts(np.empty(0, int), np.empty(0, int), csr_array(heard), 80)
+    assert silent.shape == (3, 80)
+    assert silent[:2].sum() == 0
 
 
 def test_grows_needs_more_than_two_standard_errors() -> None:

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from culture_sim.analysis.summary import summarise
+from protocols.faults import ProtocolFault
 from protocols.loader import load
 from protocols.schema import Protocol
 from protocols.targets import Target
+
+#: one published value sets the scale
+CALIBRATED = ["evoked.scale=1", "evoked.calibrate_on=evoked/L/before"]
+FREE = ["evoked.scale=1"]
 
 Leaky = dict[tuple[str, str, str], np.ndarray]
 
@@ -25,7 +30,7 @@ def target(quantity: str, value: float, window_ms: float) -> Target:
 
 
 def protocol(**changes: object) -> Protocol:
-    return load("ruaro2005").model_copy(update=changes)
+    return load("ruaro2005", CALIBRATED).model_copy(update=changes)
 
 
 def test_scale_moments_and_growth() -> None:
@@ -42,11 +47,26 @@ def test_scale_moments_and_growth() -> None:
     assert [row["verdict"] for row in metrics["targets"]] == ["calibrated", "differs"]
 
 
+def test_a_given_scale_needs_no_published_value() -> None:
+    unit = "10 x leaky spikes per neuron"
+    published = Target("evoked/L/before", None, 12.0, 3.0, 4, unit, 20, "culture", "source", "figure")
+    metrics = summarise(load("ruaro2005"), [seed(1, 4), seed(2, 6)], [published])
+    assert metrics["evoked/L/before"]["per_seed"] == pytest.approx([10.0, 20.0])
+    assert metrics["leaky/L/before"]["per_seed"] == pytest.approx([1.0, 2.0])
+    assert "calibration" not in metrics
+    assert [row["verdict"] for row in metrics["targets"]] == ["agrees"]
+
+
+def test_a_scale_is_given_or_calibrated_not_both() -> None:
+    with pytest.raises(ProtocolFault, match="evoked.calibrate_on"):
+        load("ruaro2005", ["evoked.calibrate_on=evoked/L/before"])
+
+
 def test_a_published_value_of_another_window_or_unit_is_not_compared() -> None:
     targets = [target("evoked/L/before", 6.0, 20), target("evoked/L/after", 9.0, 100)]
     metrics = summarise(protocol(), [seed(1, 4)], targets)
     assert [row["quantity"] for row in metrics["targets"]] == ["evoked/L/before"]
-    free = load("ruaro2005", ["evoked.calibrate_on=null"])
+    free = load("ruaro2005", FREE)
     assert summarise(free, [seed(1, 4)], targets)["targets"] == []
 
 
@@ -58,9 +78,9 @@ def test_one_seed_has_no_spread_and_a_silent_culture_no_scale() -> None:
 
 
 def test_growth_pairs_the_trials_both_phases_have_and_follows_their_order() -> None:
-    uneven = summarise(load("ruaro2005", ["evoked.calibrate_on=null"]), [seed(1, 4, 3, 8)], [])
+    uneven = summarise(load("ruaro2005", FREE), [seed(1, 4, 3, 8)], [])
     assert uneven["growth/L/20ms"]["ratio_per_seed"] == pytest.approx([4.0])
-    turned = load("ruaro2005", ["evoked.calibrate_on=null", "evoked.windows={after: 50 ms, before: 20 ms}"])
+    turned = load("ruaro2005", [*FREE, "evoked.windows={after: 50 ms, before: 20 ms}"])
     assert summarise(turned, [seed(1, 4)], [])["growth/L/20ms"]["from"] == "before"
     partly = {key: value for key, value in seed(1, 4).items() if key[:2] != ("inverted_L", "after")}
     assert "growth/inverted_L/20ms" not in summarise(turned, [partly], [])

@@ -8,10 +8,10 @@ from scipy import stats
 from scipy.sparse import csr_array
 
 from culture_sim.culture import Culture
-from culture_sim.electrodes import electrode_positions, nearest_units
+from culture_sim.electrodes import electrode_positions, heard_neurons, nearest_units
 from culture_sim.estimate import expected_synapses
 from culture_sim.topology import place_neurons, wire
-from protocols.culture import Array, Projection
+from protocols.culture import Array, Projection, Readout
 from protocols.seeds import stream
 from tests.conftest import spec
 
@@ -177,3 +177,14 @@ def test_from_arrays_refuses_what_does_not_fit() -> None:
         Culture(one, electrode_positions(one.array), zero, single)
     with pytest.raises(ValueError, match="exactly"):
         Culture.from_arrays(one, np.zeros((2, 2)), {"electrode": zero})
+
+
+def test_an_electrode_hears_its_units_or_its_whole_cell() -> None:
+    culture = Culture.grow(spec(200), 0)
+    distance = np.linalg.norm(culture.electrodes[:, None] - culture.positions[None], axis=2)
+    cell = heard_neurons(Readout(hears="cell"), culture.electrodes, culture.positions).toarray()
+    np.testing.assert_array_equal(cell.sum(axis=0), 1)
+    np.testing.assert_array_equal(cell.argmax(axis=0), distance.argmin(axis=0))
+    units = heard_neurons(Readout(units_per_electrode=3), culture.electrodes, culture.positions).toarray()
+    for electrode, row in enumerate(units):
+        assert set(np.flatnonzero(row)) == set(np.argsort(distance[electrode], kind="stable")[:3])

@@ -80,12 +80,16 @@ def test_overrides_switch_the_member_of_a_union() -> None:
         ("pitch: 500 um", "pitch: 500 ms", "wrong unit 'ms'; allowed: a quantity in m, for example '500 um'"),
         ("electrode: {sigma: 0.3 mm", "electrode: {sigma: -0.3 mm", "culture.electrode.sigma"),
         ("rows: 6", "rows: 5", "lies outside the array; allowed: rows 0 to 4, columns 0 to 9"),
-        ("encoder: regular", "encoder: reglar", "stimuli.tetanus.train"),
+        ("encoder: regular", "encoder: reglar", "stimuli.L.train"),
         ("rate: 250 Hz", "rate: 2500 Hz", "at most one pulse a step"),
         ("present: [tetanus]", "present: [tetanus, tetanus]", "a stimulus is listed twice"),
         ("onset: 50 ms", "onset: 50.6 ms", "stimuli.L.onset: 50.6 ms; allowed: a whole number of steps of 1 ms"),
         ("before: 20 ms", "before: 400 ms", "evoked.windows.before: 400 ms; it ends at 450 ms, phase 'before' at 400"),
-        ("before: 20 ms, ", "", "evoked.calibrate_on: 'evoked/L/before'; allowed: evoked/L/after"),
+        (
+            "before: 20 ms, after: 50 ms}\n  scale: 10",
+            "after: 50 ms}\n  calibrate_on: evoked/L/before",
+            "evoked.calibrate_on: 'evoked/L/before'; allowed: evoked/L/after",
+        ),
         ("targets: targets/", "targets: ../targets/", "targets: '../targets/ruaro2005.csv' is not allowed"),
         ("trace_decay: 20 ms", "trace_decay: 1e99999999999999999999 ms", "is out of range"),
         ("present: [tetanus]", "present: [titanus]", "no stimulus 'titanus'; allowed: L, inverted_L, tetanus"),
@@ -103,7 +107,7 @@ def test_overrides_switch_the_member_of_a_union() -> None:
         ("seeds: 4", "seeds: true", "seeds: True is not allowed"),
         ("count: 4056", "count: many", "culture.neurons.count: 'many' is not allowed"),
         ("name: ruaro2005", "name: ../escape", "name: '../escape' is not allowed"),
-        ("calibrate_on: evoked/L/before", "calibrate_on: evoked/X/before", "evoked.calibrate_on"),
+        ("scale: 10", "calibrate_on: evoked/X/before", "evoked.calibrate_on"),
     ],
 )
 def test_a_mistake_in_the_file_is_one_clear_line(old: str, new: str, expected: str, tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_evoked_responses_name_the_phase_that_teaches() -> None:
     assert rows["Pulse rate of tetanus"] == ("250 Hz", "100 Hz", None, False)
     assert rows["Presentations in tetanisation"] == ("40", "75", "30 to 75", True)
     assert rows["Stimulation in tetanisation"] == ("0.267 min", "0.5 min", "0.2 to 0.5 min", True)  # 400 ms each
-    assert rows["stimuli.L.train.rate"] == ("200 Hz", "200 Hz", None, True)
+    assert rows["stimuli.L.train.rate"] == ("1,000 Hz", "1,000 Hz", None, True)
     assert not any("before" in what or "Pulse rate of L" in what for what in rows)
 
 
