@@ -25,7 +25,7 @@ science: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m culture_sim.bench
 	$(BIN)/python -m hebbian_dl.bench
-	$(BIN)/python -m hebbian_dl.bench_retrieval
+	$(BIN)/python -m hebbian_dl.bench.retrieval
 
 figures: $(VENV)/.installed
 	$(BIN)/python -m figures.make $(filter-out %.partial/,$(wildcard runs/*/*/))

@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from culture_sim import engines, table
-from culture_sim.association import CHECKPOINT
-from culture_sim.estimate import Estimate, estimate, expected_synapses
-from culture_sim.experiment import outline, run_seed, summarise
-from culture_sim.topology import MOST_SYNAPSES
+from culture_sim import engines
+from culture_sim.experiments import table
+from culture_sim.experiments.association import CHECKPOINT
+from culture_sim.experiments.dispatch import outline, run_seed, summarise
+from culture_sim.experiments.estimate import Estimate, estimate, expected_synapses
+from culture_sim.model.topology import MOST_SYNAPSES
 from figures.after_run import make_if_possible
-from protocols import cli, datasets, store
-from protocols.curriculum import expand_association
-from protocols.faults import ProtocolFault
-from protocols.machine import available_memory_bytes, cores
-from protocols.progress import SeedProgress
-from protocols.schema import AssociationProtocol, CultureProtocol, Protocol
-from protocols.seed_processes import run_seeds
-from protocols.targets import read_targets
+from protocols.images import datasets
+from protocols.loading.published import read_targets
+from protocols.plan.curriculum import expand_association
+from protocols.runs import cli, run_directory
+from protocols.runs.machine import available_memory_bytes, cores
+from protocols.runs.progress import SeedProgress
+from protocols.runs.seed_processes import run_seeds
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import AssociationProtocol, CultureProtocol, Protocol
 
 
 class CultureLearner:
@@ -69,7 +71,7 @@ class CultureLearner:
         ]
 
     def execute(
-        self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
+        self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         """Run the seeds that are not finished yet, then summarise all."""
         protocol = _with_culture(protocol)

@@ -17,7 +17,7 @@ def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
 def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> None:
     """Draw a study's recipe and figures; without matplotlib say so."""
     try:
-        from figures.report_search import draw
+        from figures.search.page import draw
     except ImportError as missing:
         tell(_none(missing))
         return

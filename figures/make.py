@@ -6,44 +6,30 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures import (
-    fig_array,
-    fig_evoked,
-    fig_filters,
-    fig_kernels,
-    fig_learning,
-    fig_precision,
-    fig_pretraining,
-    fig_probes,
-    fig_raster,
-    fig_regimes,
-    fig_responses,
-    fig_retrieval,
-    fig_speed,
-    fig_weights,
-)
-from figures.run_data import AssociationRun, EvokedRun, NetworkRun, read_run
+from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
+from figures.networks import filters, precision, pretraining, regimes, retrieval, speed
+from figures.runs.run import AssociationRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
-from protocols.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault
 
 EVOKED: dict[str, Callable[[EvokedRun], Figure | None]] = {
-    "evoked": fig_evoked.figure,
-    "array": fig_array.figure,
-    "raster": fig_raster.figure,
-    "weights": fig_weights.figure,
+    "evoked": evoked.figure,
+    "array": array.figure,
+    "raster": raster.figure,
+    "weights": weights.figure,
 }
 ASSOCIATION: dict[str, Callable[[AssociationRun], Figure | None]] = {
-    "learning": fig_learning.figure,
-    "responses": fig_responses.figure,
-    "kernels": fig_kernels.figure,
-    "probes": fig_probes.figure,
+    "learning": learning.figure,
+    "responses": responses.figure,
+    "kernels": kernels.figure,
+    "probes": probes.figure,
 }
 NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
-    "regimes": fig_regimes.figure,
-    "filters": fig_filters.figure,
-    "pretraining": fig_pretraining.figure,
-    "precision": fig_precision.figure,
-    "retrieval": fig_retrieval.figure,
+    "regimes": regimes.figure,
+    "filters": filters.figure,
+    "pretraining": pretraining.figure,
+    "precision": precision.figure,
+    "retrieval": retrieval.figure,
 }
 USAGE = """\
 usage: python -m figures.make RUN_DIR|CSV [RUN_DIR|CSV ...]
@@ -72,7 +58,7 @@ def make(run_dir: Path) -> list[Path]:
 
 def make_speed(table: Path) -> list[Path]:
     """Draw the times of training steps as ``speed.png`` beside their table."""
-    save(fig_speed.figure(table), table.with_name("speed.png"))
+    save(speed.figure(table), table.with_name("speed.png"))
     return [table.with_name("speed.png")]
 
 
@@ -82,7 +68,7 @@ def _drawn(run: EvokedRun | AssociationRun | NetworkRun) -> Iterator[tuple[str, 
         case EvokedRun():
             yield from ((name, draw(run)) for name, draw in EVOKED.items())
         case AssociationRun(from_network=True):
-            yield "learning", fig_learning.figure(run)
+            yield "learning", learning.figure(run)
         case AssociationRun():
             yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
         case NetworkRun():

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures import fig_regimes, report_curves, report_networks, report_retrieval, report_table
-from figures.run_data import AssociationRun, NetworkRun, read_run
+from figures.networks import regimes
+from figures.runs.run import AssociationRun, NetworkRun, read_run
 from figures.style import save
-from protocols.faults import ProtocolFault
+from figures.tables import association, curves, retrieval
+from figures.tables import networks as report_networks
+from protocols.spec.faults import ProtocolFault
 
 
 def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
@@ -53,11 +55,11 @@ def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
     if networks:
         texts = {".md": report_networks.markdown(networks), ".csv": report_networks.long_form(networks)}
         if sought := [run for run in networks if run.protocol.network.retrieval is not None]:
-            texts["_retrieval.md"] = report_retrieval.markdown(sought)
-            texts["_retrieval.csv"] = report_retrieval.long_form(sought)
-        return "networks", texts, fig_regimes.side_by_side(networks)
-    texts = {".md": report_table.markdown(associations), ".csv": report_table.long_form(associations)}
-    return "association", texts, report_curves.figure(associations)
+            texts["_retrieval.md"] = retrieval.markdown(sought)
+            texts["_retrieval.csv"] = retrieval.long_form(sought)
+        return "networks", texts, regimes.side_by_side(networks)
+    texts = {".md": association.markdown(associations), ".csv": association.long_form(associations)}
+    return "association", texts, curves.figure(associations)
 
 
 def _comparable(path: Path) -> AssociationRun | NetworkRun:

@@ -1,7 +1,7 @@
 """Deep networks that learn by Hebbian rules, in PyTorch (FastHebb).
 
 from hebbian_dl import Hebbian, hebbianize, load_network
-from protocols.rules import HebbianPCA, SoftWTA
+from protocols.spec.rules import HebbianPCA, SoftWTA
 
 model = hebbianize(torchvision.models.vgg11(), rule=HebbianPCA(), exclude=["classifier.6"])
 optimizer = torch.optim.SGD(model.parameters(), 1e-2)
@@ -15,15 +15,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hebbian_dl.layers import Hebbian, hebbian_layers, hebbianize
-    from hebbian_dl.models import build
-    from hebbian_dl.networks import load_network
+    from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers, hebbianize
+    from hebbian_dl.networks.build import build
+    from hebbian_dl.networks.saved import load_network
 
 __all__ = ["Hebbian", "build", "hebbian_layers", "hebbianize", "load_network"]
 
-_HOME = dict.fromkeys(("Hebbian", "hebbian_layers", "hebbianize"), "layers") | {
-    "build": "models",
-    "load_network": "networks",
+_HOME = dict.fromkeys(("Hebbian", "hebbian_layers", "hebbianize"), "layers.hebbian") | {
+    "build": "networks.build",
+    "load_network": "networks.saved",
 }
 
 

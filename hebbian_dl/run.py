@@ -12,17 +12,17 @@ from rich.console import Console
 
 from figures.after_run import make_if_possible
 from hebbian_dl import torchrun
-from protocols import cli, store
-from protocols.curriculum import expand_association
-from protocols.faults import ProtocolFault
-from protocols.machine import available_memory_bytes, cores
-from protocols.network import AssociativeNetwork, n_labelled, regime_name
-from protocols.progress import SeedProgress
-from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
-from protocols.seed_processes import run_seeds
-from protocols.targets import read_targets
+from protocols.loading.published import read_targets
+from protocols.plan.curriculum import expand_association
+from protocols.runs import cli, run_directory
+from protocols.runs.machine import available_memory_bytes, cores
+from protocols.runs.progress import SeedProgress
+from protocols.runs.seed_processes import run_seeds
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.network import AssociativeNetwork, n_labelled, regime_name
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
-PRELOAD = ("hebbian_dl.experiment", "torch.optim", "sklearn.datasets")  # seconds of imports in every process
+PRELOAD = ("hebbian_dl.experiments.dispatch", "torch.optim", "sklearn.datasets")  # seconds of imports in every process
 
 
 class NetworkLearner:
@@ -50,23 +50,23 @@ class NetworkLearner:
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Methods, images, operations and memory, in words."""
-        from hebbian_dl.estimate import outline
+        from hebbian_dl.memory.work import outline
 
         _check_network(protocol)
         lines = outline(protocol)
         if isinstance(protocol, NetworkProtocol):
-            from hebbian_dl import needs
+            from hebbian_dl.memory import limits
 
-            lines += needs.outline(protocol)
+            lines += limits.outline(protocol)
         return lines
 
     def execute(
-        self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
+        self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         """Run what is not finished yet, seed by seed and method by method, then summarise all."""
-        from hebbian_dl import experiment
+        from hebbian_dl.experiments import dispatch
 
-        names = experiment.task_names(protocol)
+        names = dispatch.task_names(protocol)
         parts = {index: part for index, name in enumerate(names) if (part := run.load_part(name)) is not None}
         missing = [index for index in range(len(names)) if index not in parts]
         if missing:
@@ -78,7 +78,7 @@ class NetworkLearner:
             jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
             share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")
-            task = torchrun.leading(functools.partial(experiment.run_task, protocol, device, threads, run), device)
+            task = torchrun.leading(functools.partial(dispatch.run_task, protocol, device, threads, run), device)
             with (
                 SeedProgress(console, missing, "training") as progress,
                 contextlib.closing(run_seeds(task, missing, jobs, progress.report, PRELOAD, names)) as results,
@@ -90,19 +90,19 @@ class NetworkLearner:
         torchrun.end(run)
         targets = read_targets(options.targets) if options.targets else []
         ordered = [parts[index] for index in range(len(names))]
-        metrics = experiment.summarise(protocol, ordered, targets)
+        metrics = dispatch.summarise(protocol, ordered, targets)
         arrays = {
             f"{name}/{path}": array
-            for name, part in zip(experiment.array_names(protocol), ordered, strict=True)
+            for name, part in zip(dispatch.array_names(protocol), ordered, strict=True)
             for path, array in part.items()
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
-        facts |= experiment.facts(protocol, run.partial)
+        facts |= dispatch.facts(protocol, run.partial)
         return metrics, facts | {"processes": torchrun.n_processes()}, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the comparison with what is published."""
-        from hebbian_dl import table
+        from hebbian_dl.experiments import table
 
         table.show(metrics, console)
 
@@ -150,7 +150,7 @@ def _shares(device: str, trainings: int) -> tuple[int, int]:
 
 def _check_regimes(protocol: NetworkProtocol) -> None:
     """Refuse fractions of the labels that are fewer images than classes, or than processes."""
-    from hebbian_dl.estimate import n_images
+    from hebbian_dl.memory.work import n_images
 
     n, n_classes = n_images(protocol.data)[0], len(protocol.data.class_list)
     for regime in protocol.network.regimes:
@@ -172,27 +172,27 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
 
 def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
     """Refuse a batch that does not fit into memory; of several processes the leader does, before any has begun."""
-    from hebbian_dl import needs
+    from hebbian_dl.memory import limits
 
     if not torchrun.leads():
         return
     if device_of(options.device) == "cuda":
         import torch
 
-        needs.check(protocol, torch.cuda.mem_get_info()[0])
+        limits.check(protocol, torch.cuda.mem_get_info()[0])
     else:
         free = available_memory_bytes()
-        needs.check(protocol, None if free is None else free // torchrun.n_here())
+        limits.check(protocol, None if free is None else free // torchrun.n_here())
 
 
 def _jobs(protocol: Protocol, options: cli.Options) -> int:
     """Trainings at a time: as asked, but no more than memory holds."""
-    from hebbian_dl import needs
+    from hebbian_dl.memory import limits
 
     jobs, free = options.jobs or cores(), available_memory_bytes()
     if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
         return jobs
-    return max(1, min(jobs, free // needs.most_bytes(protocol)))
+    return max(1, min(jobs, free // limits.most_bytes(protocol)))
 
 
 def _check_retrieval(protocol: NetworkProtocol) -> None:
@@ -200,7 +200,7 @@ def _check_retrieval(protocol: NetworkProtocol) -> None:
     retrieval = protocol.network.retrieval
     if retrieval is None:
         return
-    from hebbian_dl.estimate import n_images
+    from hebbian_dl.memory.work import n_images
 
     n, _, n_test = n_images(protocol.data)
     for index, top in enumerate(retrieval.at):
@@ -211,7 +211,7 @@ def _check_retrieval(protocol: NetworkProtocol) -> None:
             [f"network.retrieval.queries: {retrieval.queries}; allowed: at most the {n_test} test images"]
         )
     if retrieval.backend == "faiss":
-        from hebbian_dl.hamming import check_faiss
+        from hebbian_dl.retrieval.hamming import check_faiss
 
         check_faiss()
 
@@ -219,9 +219,9 @@ def _check_retrieval(protocol: NetworkProtocol) -> None:
 def _check_pretrained(protocol: NetworkProtocol) -> None:
     """Refuse networks of another run that are not those this protocol needs."""
     if protocol.network.pretrained is not None:
-        from hebbian_dl import pretrained
+        from hebbian_dl.networks import reuse
 
-        pretrained.check(protocol)
+        reuse.check(protocol)
 
 
 app = cli.command(NetworkLearner(), torchrun.carry_out)

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from figures.after_run import draw_search_if_possible
 from hebbian_dl.run import PRELOAD, NetworkLearner, device_of
-from protocols import cli
-from protocols.schema import Protocol
+from protocols.loading.published import Target
+from protocols.loading.search_space import Dimension
+from protocols.runs import cli
+from protocols.runs.reporting import Watch, unheard
 from protocols.search.command import command
-from protocols.search.space import Dimension
 from protocols.search.trial import scratch_run
-from protocols.targets import Target
-from protocols.watching import Watch, unheard
+from protocols.spec.protocol import Protocol
 
 
 class NetworkTrials:
@@ -33,13 +33,13 @@ class NetworkTrials:
 
     def measure(self, protocol: Protocol, targets: list[Target], prepared: str, watch: Watch) -> dict[str, Any]:
         """Run all seeds and methods, one after the other."""
-        from hebbian_dl import experiment
+        from hebbian_dl.experiments import dispatch
 
         threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
         with scratch_run(protocol) as run:
-            indices = range(len(experiment.task_names(protocol)))
-            parts = [experiment.run_task(protocol, prepared, threads, run, i, unheard, watch) for i in indices]
-        return experiment.summarise(protocol, parts, targets)
+            indices = range(len(dispatch.task_names(protocol)))
+            parts = [dispatch.run_task(protocol, prepared, threads, run, i, unheard, watch) for i in indices]
+        return dispatch.summarise(protocol, parts, targets)
 
     def generation(self, need: None, protocol: Protocol, device: str) -> None:
         """None: a process a trial."""

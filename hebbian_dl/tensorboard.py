@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocols.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault
 
 
 def convert(run_dir: Path) -> list[Path]:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import typer
 
-from protocols import cli, interruption, store
-from protocols.faults import ProtocolFault
-from protocols.machine import cores_of_each
-from protocols.network import GradientDescent, Method, NoPretraining
-from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
-from protocols.watching import unheard
+from protocols.runs import cli, interruption, run_directory
+from protocols.runs.machine import cores_of_each
+from protocols.runs.reporting import unheard
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.network import GradientDescent, Method, NoPretraining
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
 TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
 BEGUN_BY = "processes"  # a file in the directory of an unfinished run
@@ -86,10 +86,10 @@ def main(app: typer.Typer) -> None:
     """Run the command, in one process or in step with the others."""
     if n_processes() == 1:
         cli.main(app)
-    from hebbian_dl import ranks
+    from hebbian_dl import processes
 
     try:
-        meeting = ranks.join(TIMEOUT)
+        meeting = processes.join(TIMEOUT)
     except (RuntimeError, ValueError) as error:
         cli.tell([f"torchrun: {str(error).splitlines()[0]}"])
         sys.exit(1)
@@ -98,15 +98,15 @@ def main(app: typer.Typer) -> None:
     for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also to one that says why
         signal.signal(number, signal.SIG_IGN)
     try:
-        with _silence() if ranks.rank() > 0 else contextlib.nullcontext():
+        with _silence() if processes.rank() > 0 else contextlib.nullcontext():
             code, lines = cli.outcome(app)
         if code:
-            code, lines = (1, [ranks.ENDED]) if interruption.terminated() else (code, lines)
+            code, lines = (1, [processes.ENDED]) if interruption.terminated() else (code, lines)
             code, lines = _first_failure(meeting, code, lines)
         cli.tell(lines)
     finally:
-        ranks.leave()
-    ranks.end(code)
+        processes.leave()
+    processes.end(code)
 
 
 @contextlib.contextmanager
@@ -126,11 +126,11 @@ def carry_out(
     """Lead or follow; one process does what it always does."""
     if n_processes() == 1:
         return cli.run_and_show(learner, protocol, options, out, as_json, force)
-    from hebbian_dl import ranks
+    from hebbian_dl import processes
 
-    if ranks.rank() == 0:
+    if processes.rank() == 0:
         cli.run_and_show(learner, protocol, options, out, as_json, force)
-        ranks.agreed(None)  # that was all
+        processes.agreed(None)  # that was all
     else:
         _follow(learner, protocol, options, out)
     return None
@@ -140,16 +140,16 @@ def leading(task: Task, device: str) -> Task:
     """A training, by its index, that the other processes are told of."""
     if n_processes() == 1:
         return task
-    from hebbian_dl import ranks
+    from hebbian_dl import processes
 
     def named(index: int, *given: Any) -> dict[str, np.ndarray]:
-        ranks.agreed({"training": index, "device": device})
+        processes.agreed({"training": index, "device": device})
         return task(index, *given)
 
     return named
 
 
-def check_begun(run: store.Run) -> None:
+def check_begun(run: run_directory.Run) -> None:
     """Refuse to go on with what other processes, or more of them, began: it would not be the same run.
 
     Raises
@@ -168,12 +168,12 @@ def check_begun(run: store.Run) -> None:
         unfinished.replace(record)
 
 
-def end(run: store.Run) -> None:
+def end(run: run_directory.Run) -> None:
     """All trainings are finished: how many processes shared them is no longer asked."""
     (run.partial / BEGUN_BY).unlink(missing_ok=True)
 
 
-class _Reading(store.Run):
+class _Reading(run_directory.Run):
     """A run that another process writes."""
 
     def save_part(self, name: str, arrays: Any) -> None:
@@ -182,12 +182,13 @@ class _Reading(store.Run):
 
 def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out: Path) -> None:
     """Take part in the trainings that the leader names, until there are no more."""
-    from hebbian_dl import experiment, ranks
+    from hebbian_dl import processes
+    from hebbian_dl.experiments import dispatch
     from hebbian_dl.run import device_of
 
     run = _Reading(out, protocol, cli.run_of(learner, protocol, options, out).path.name)
     checked = False
-    while (told := ranks.agreed(None)) is not None:
+    while (told := processes.agreed(None)) is not None:
         device = device_of(told["device"])
         if not checked:
             learner.check(protocol, options)
@@ -196,15 +197,15 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
                     f"{run.partial}: not there; allowed: the same code and file system for all processes"
                 )
             checked = True
-        experiment.run_task(protocol, device, threads(), run, told["training"], unheard)
+        dispatch.run_task(protocol, device, threads(), run, told["training"], unheard)
 
 
 def _first_failure(meeting: Any, code: int, lines: list[str]) -> tuple[int, list[str]]:
     """Exit code of the process that failed first, and what is left to say: nothing, unless it is this one."""
-    from hebbian_dl import ranks
+    from hebbian_dl import processes
 
     own = json.dumps([os.environ.get("RANK"), code, lines])
-    first = ranks.first_said(meeting, own)
+    first = processes.first_said(meeting, own)
     return int(json.loads(first)[1]), lines if first == own else []
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from culture_sim.session import Session
-from protocols.culture import Culture as CultureSpec
+from culture_sim.engines.session import Session
+from protocols.spec.culture import Culture as CultureSpec
 
 # One cache for all test workers and test runs of this user, apart from the user's own.
 os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"culture_twin_tests_{os.getuid()}")

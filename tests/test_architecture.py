@@ -37,8 +37,8 @@ def test_no_package_imports_what_it_must_not(package: str) -> None:
 @pytest.mark.parametrize(
     ("folder", "forbidden"),
     [
-        ("culture_sim/engines", ("protocols.schema", "protocols.timeline", "culture_sim.analysis")),
-        ("culture_sim/analysis", ("culture_sim.engines", "culture_sim.network", "brian2")),
+        ("culture_sim/engines", ("protocols.spec.protocol", "protocols.plan.timeline", "culture_sim.analysis")),
+        ("culture_sim/analysis", ("culture_sim.engines.program", "culture_sim.model.network", "brian2")),
     ],
 )
 def test_engines_know_no_experiment_and_analysis_no_engine(folder: str, forbidden: tuple[str, ...]) -> None:
@@ -50,9 +50,13 @@ def test_engines_know_no_experiment_and_analysis_no_engine(folder: str, forbidde
 
 def test_one_place_knows_how_processes_exchange() -> None:
     for path in (ROOT / "hebbian_dl").rglob("*.py"):
-        assert path.name == "ranks.py" or "distributed" not in path.read_text().replace("`torch.distributed`", ""), path
+        assert path.name == "processes.py" or "distributed" not in path.read_text().replace(
+            "`torch.distributed`", ""
+        ), path
 
 
 def test_a_worker_of_the_compiled_engine_does_not_load_brian2() -> None:
-    code = "import sys, protocols.seed_processes, culture_sim.experiment; sys.exit('brian2' in sys.modules)"
+    code = (
+        "import sys, protocols.runs.seed_processes, culture_sim.experiments.dispatch; sys.exit('brian2' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -7,11 +7,11 @@ from scipy.sparse import csr_array
 
 from culture_sim.analysis import evoked
 from culture_sim.analysis.weights import weight_maps
-from culture_sim.culture import Culture
-from culture_sim.electrodes import heard_neurons, nearest_electrode, nearest_units
-from culture_sim.recording import Recording
-from protocols.schema import EvokedProtocol
-from protocols.timeline import Timeline
+from culture_sim.engines.recording import Recording
+from culture_sim.model.culture import Culture
+from culture_sim.model.electrodes import heard_neurons, nearest_electrode, nearest_units
+from protocols.plan.timeline import Timeline
+from protocols.spec.protocol import EvokedProtocol
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from culture_sim.analysis.evoked import grows
-from protocols.schema import EvokedProtocol
-from protocols.targets import Target, compare
+from protocols.loading.published import Target, compare
+from protocols.spec.protocol import EvokedProtocol
 
 LEAKY_UNIT = "leaky spikes per neuron"
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.sparse import csr_array
 
-from culture_sim.culture import Culture
+from culture_sim.model.culture import Culture
 
 
 def weight_maps(culture: Culture, after: Mapping[str, csr_array], cell: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ import sys
 
 from culture_sim.engines.base import Engine, Progress
 from culture_sim.engines.cpp import CppEngine
-from culture_sim.parameters import Shape
+from culture_sim.model.parameters import Shape
 
 DEVICES = ("auto", "runtime", "cpp", "cuda")
 

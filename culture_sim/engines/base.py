@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from culture_sim.batch import Batch
-from culture_sim.culture import Culture
-from culture_sim.recording import Recording
-from culture_sim.session import Session
+from culture_sim.engines.batch import Batch
+from culture_sim.engines.recording import Recording
+from culture_sim.engines.session import Session
+from culture_sim.model.culture import Culture
 
 #: Called with (presentations done, presentations in all).
 Progress = Callable[[int, int], None]

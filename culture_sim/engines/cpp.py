@@ -9,11 +9,11 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from culture_sim.culture import Culture
 from culture_sim.engines.base import Progress
-from culture_sim.parameters import PARAMETERS, Shape, longest_segment, parameters
-from culture_sim.recording import Recording
-from culture_sim.session import Session, cut
+from culture_sim.engines.recording import Recording
+from culture_sim.engines.session import Session, cut
+from culture_sim.model.culture import Culture
+from culture_sim.model.parameters import PARAMETERS, Shape, longest_segment, parameters
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from culture_sim.batch import Batch
-from culture_sim.culture import PROJECTIONS, Culture
 from culture_sim.engines import gpu
 from culture_sim.engines.base import Progress
+from culture_sim.engines.batch import Batch
 from culture_sim.engines.cpp import execute
-from culture_sim.parameters import Shape, strength_variable
-from culture_sim.recording import Recording
-from culture_sim.session import Session
+from culture_sim.engines.recording import Recording
+from culture_sim.engines.session import Session
+from culture_sim.model.culture import PROJECTIONS, Culture
+from culture_sim.model.parameters import Shape, strength_variable
 
 NEVER = np.int32(2**31 - 1)  # the step of a pulse that never comes: a stimulus must not be empty
 

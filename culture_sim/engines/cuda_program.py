@@ -25,12 +25,12 @@ from brian2.groups.group import CodeRunner
 from brian2cuda.codeobject import CUDAStandaloneAtomicsCodeObject
 from brian2cuda.utils.gputools import reset_gpu_selection
 
-from culture_sim import network
-from culture_sim.culture import PROJECTIONS
 from culture_sim.engines import gpu
 from culture_sim.engines.program import RowWalk, cache_dir, calls, compiler, keep, source_hash
-from culture_sim.parameters import PARAMETERS, Shape, strength_variable
-from protocols.machine import cores, processor_features
+from culture_sim.model import network
+from culture_sim.model.culture import PROJECTIONS
+from culture_sim.model.parameters import PARAMETERS, Shape, strength_variable
+from protocols.runs.machine import cores, processor_features
 
 HEADERS = ("culture_program.h", "culture_device.h")
 # No fast arithmetic, no fused multiply-add: the same rounding as on the processor, but for the order of sums.

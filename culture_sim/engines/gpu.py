@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from culture_sim.culture import Culture
-from culture_sim.topology import MOST_SYNAPSES
+from culture_sim.model.culture import Culture
+from culture_sim.model.topology import MOST_SYNAPSES
 
 #: Compiled for where no GPU can be asked: Hopper (H100, H200).
 DEFAULT_CAPABILITY = "9.0"

@@ -26,10 +26,10 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
 
-from culture_sim import network
-from culture_sim.culture import PROJECTIONS
-from culture_sim.parameters import PARAMETERS, Shape
-from protocols.machine import cores, processor_features
+from culture_sim.model import network
+from culture_sim.model.culture import PROJECTIONS
+from culture_sim.model.parameters import PARAMETERS, Shape
+from protocols.runs.machine import cores, processor_features
 
 
 class RowCodeObject(CPPStandaloneCodeObject):

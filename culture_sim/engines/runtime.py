@@ -4,13 +4,13 @@ import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
 
-from culture_sim import network
-from culture_sim.batch import Batch
-from culture_sim.culture import Culture
 from culture_sim.engines.base import Progress
-from culture_sim.parameters import strength_variable
-from culture_sim.recording import Recording
-from culture_sim.session import Session
+from culture_sim.engines.batch import Batch
+from culture_sim.engines.recording import Recording
+from culture_sim.engines.session import Session
+from culture_sim.model import network
+from culture_sim.model.culture import Culture
+from culture_sim.model.parameters import strength_variable
 
 
 class RuntimeEngine:

@@ -9,9 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from protocols.faults import ProtocolFault
-from protocols.processes import Failed, Next, Work
-from protocols.watching import unheard
+from protocols.runs.processes import Failed, Next, Work
+from protocols.runs.reporting import unheard
+from protocols.spec.faults import ProtocolFault
 
 PATIENCE_S = 10.0  # for a scheduler that does not answer
 POLL_S = 0.05

@@ -13,22 +13,22 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from protocols import store
-from protocols.cli import Learner, Options, kept_on_interruption, result_console, targets_of
-from protocols.faults import ProtocolFault
-from protocols.loader import load, parse_yaml
-from protocols.machine import cores
-from protocols.processes import side_by_side
-from protocols.schema import Protocol
-from protocols.search import answer
+from protocols.loading.loader import load, parse_yaml
+from protocols.loading.published import read_targets
+from protocols.loading.search_space import at_point, dimensions
+from protocols.runs import run_directory
+from protocols.runs.cli import Learner, Options, kept_on_interruption, result_console, targets_of
+from protocols.runs.machine import cores
+from protocols.runs.processes import side_by_side
+from protocols.search.answer import report
 from protocols.search.cluster import connected, on_cluster
 from protocols.search.loop import Leader, Workers, in_generations
 from protocols.search.plans import grid_size
-from protocols.search.space import at_point, dimensions
-from protocols.search.spec import GridSampler
 from protocols.search.study import Study, set_aside
 from protocols.search.trial import Task, Trials, run_trial
-from protocols.targets import read_targets
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import Protocol
+from protocols.spec.search import GridSampler
 
 
 def command(learner: Learner, trials: Trials) -> typer.Typer:
@@ -67,13 +67,13 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         folder = out / loaded.name / ("search_quick" if quick else "search")
         job = _Search(learner, trials, loaded, options, folder, messages, cluster, storage)
         if dry_run:
-            print(store.resolved(loaded))
+            print(run_directory.resolved(loaded))
             print("\n".join(job.plan()))
             return
         with kept_on_interruption(messages, out):
             found = job.run(force)
         if found is not None:
-            print(json.dumps(found, indent=2)) if json_ else answer.show(found, result_console())
+            print(json.dumps(found, indent=2)) if json_ else report.show(found, result_console())
             messages.print(f"Study: {job.folder}", soft_wrap=True)
 
     return app
@@ -108,7 +108,7 @@ class _Search:
         self.learner, self.trials, self.protocol, self.options = learner, trials, protocol, options
         self.folder, self.console, self.cluster, self.storage = folder, console, cluster, storage
         self.space = dimensions(protocol)
-        self.code = store.code_hash(*trials.packages)
+        self.code = run_directory.code_hash(*trials.packages)
         self.jobs = options.jobs or cores()
         self.prepares = cluster is None  # what the workers need is prepared by this process
 
@@ -163,7 +163,7 @@ class _Search:
                 except BlockingIOError:
                     self.console.print("Another process writes the answer already.")
                     return None
-                found = answer.answer(study, self.learner, self._task, workers, self.options, self.console, self.jobs)
+                found = report.answer(study, self.learner, self._task, workers, self.options, self.console, self.jobs)
                 self.trials.figures(self.folder, self.console)
                 return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from protocols.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault
 
 
 @contextlib.contextmanager

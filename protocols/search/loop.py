@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from protocols.faults import ProtocolFault
-from protocols.processes import Failed, Next
-from protocols.search.objectives import worth
-from protocols.search.space import Values, at_point
-from protocols.search.spec import trial_seeds
+from protocols.loading.objectives import worth
+from protocols.loading.search_space import Values, at_point
+from protocols.runs.processes import Failed, Next
 from protocols.search.study import Asked, Finished, Study
 from protocols.search.trial import Generation, Outcome, Task
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.search import trial_seeds
 
 MOST_DEATHS = 3  # of the processes of one trial, before it counts as failed
 FAILURES_AT_ONCE = 3  # the first trials all failing, the next ones will, too

@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protocols.search.space import Dimension, Value
-from protocols.search.spec import CoordinateDescentSampler, GridSampler
+from protocols.loading.search_space import Dimension, Value
+from protocols.spec.search import CoordinateDescentSampler, GridSampler
 
 Point = dict[str, Value]
 

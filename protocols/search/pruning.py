@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocols.search.spec import Pruning
+from protocols.spec.search import Pruning
 
 
 class Hopeless(Exception):

@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from protocols.faults import ProtocolFault
-from protocols.schema import Protocol
+from protocols.loading.search_space import Value, dimensions
 from protocols.search import plans
 from protocols.search.journal import alone, storage
 from protocols.search.pruning import thresholds
-from protocols.search.space import Value, dimensions
-from protocols.search.spec import (
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import Protocol
+from protocols.spec.random_streams import stream
+from protocols.spec.search import (
     CmaEsSampler,
     CoordinateDescentSampler,
     GridSampler,
     RandomSampler,
     TpeSampler,
 )
-from protocols.seeds import stream
 
 NOT_PART_OF_IT = ("budget", "confirmation", "cluster")  # of the section; may change while a study goes on
 NOT_OF_TRIALS = ("seeds", "first_seed", "quick")  # of the protocol; trials have seeds of their own

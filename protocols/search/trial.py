@@ -13,15 +13,15 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from protocols import store
-from protocols.faults import ProtocolFault
-from protocols.processes import Failed
-from protocols.schema import Protocol as Experiment
+from protocols.loading.published import Target
+from protocols.loading.search_space import Dimension
+from protocols.runs import run_directory
+from protocols.runs.processes import Failed
+from protocols.runs.reporting import Report
+from protocols.runs.reporting import Watch as WatchCurve
 from protocols.search.pruning import Hopeless, Watch
-from protocols.search.space import Dimension
-from protocols.targets import Target
-from protocols.watching import Report
-from protocols.watching import Watch as WatchCurve
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import Protocol as Experiment
 
 
 class Trials(Protocol):
@@ -116,13 +116,13 @@ def run_trial(trials: Trials, task: Task, report: Report) -> Outcome:
 
 @functools.cache
 def _code(packages: tuple[str, ...]) -> str:
-    return store.code_hash(*packages)
+    return run_directory.code_hash(*packages)
 
 
 @contextlib.contextmanager
-def scratch_run(protocol: Experiment) -> Iterator[store.Run]:
+def scratch_run(protocol: Experiment) -> Iterator[run_directory.Run]:
     """A run directory that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder:
-        run = store.Run(Path(folder), protocol, "trial")
+        run = run_directory.Run(Path(folder), protocol, "trial")
         run.partial.mkdir(parents=True)
         yield run

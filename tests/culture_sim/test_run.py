@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from culture_sim.run import app
-from protocols import cli
+from protocols.runs import cli
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -68,9 +68,9 @@ def test_a_run_leaves_everything_and_the_culture_learns(finished: Path) -> None:
 
 def test_metrics_follow_from_the_kept_spikes(finished: Path) -> None:
     """Recompute a metric by loops from the spikes in arrays.npz."""
-    from protocols.loader import parse_yaml
-    from protocols.overrides import check
-    from protocols.timeline import expand
+    from protocols.loading.loader import parse_yaml
+    from protocols.loading.overrides import check
+    from protocols.plan.timeline import expand
 
     protocol = check(parse_yaml((finished / "protocol.yaml").read_text(), "x"))
     arrays = np.load(finished / "arrays.npz")
@@ -119,8 +119,8 @@ def test_a_finished_run_is_reused_and_json_is_all_of_stdout(finished: Path, caps
 def test_dry_run_prints_a_loadable_plan_and_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("ruaro2005", "--dry-run", "--out", str(tmp_path)) == 0
     printed = capsys.readouterr().out
-    from protocols.loader import load, parse_yaml
-    from protocols.overrides import check
+    from protocols.loading.loader import load, parse_yaml
+    from protocols.loading.overrides import check
 
     assert check(parse_yaml(printed.split("\ntimeline (")[0], "x")) == load("ruaro2005")
     assert "tetanisation: 40 presentations, 16 s, learning" in printed
@@ -232,7 +232,7 @@ def test_a_damaged_run_is_said_to_be_damaged(
 
 def test_a_run_directory_stands_alone(finished: Path) -> None:
     """Its protocol loads with its own copy of the published values."""
-    from protocols.loader import load
+    from protocols.loading.loader import load
 
     assert load(str(finished / "protocol.yaml")).name == "ruaro2005"
     assert "evoked/L/before" in (finished / "targets/ruaro2005.csv").read_text()

@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pytest
 
-from figures.search_data import Answer, read_answer
+from figures.runs.study import Answer, read_answer
 from tests.figures.synthetic_search import VARIANTS, answer, write_study
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hebbian_dl import summary
-from protocols.learning import summarise
-from protocols.overrides import check
-from protocols.schema import AssociationProtocol, NetworkProtocol, Protocol
-from protocols.store import resolved
-from protocols.targets import FIELDS, Target, read_targets
+from hebbian_dl.experiments import summary
+from protocols.loading.overrides import check
+from protocols.loading.published import FIELDS, Target, read_targets
+from protocols.results.learning import summarise
+from protocols.runs.run_directory import resolved
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
 N_CELLS, N_TEST, N_VALIDATION = 60, 40, 20
 PUBLISHED = """\
@@ -54,7 +54,7 @@ def protocol(name: str = "small", classes: tuple[int, ...] = (0, 1), **changes: 
 
 
 def seed_arrays(plan: AssociationProtocol, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one seed, as `culture_sim.association` leaves them: responses that grow apart with the training."""
+    """Arrays of one seed, as `culture_sim.experiments.association` leaves them: responses separate with training."""
     rng, classes = np.random.default_rng(seed), plan.data.classes
     n = plan.association.training.presentations
     after = np.unique(np.append(np.arange(0, n, plan.association.evaluation.every), n))

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from protocols.overrides import check
-from protocols.retrieval import NORMALISATIONS
-from protocols.schema import NetworkProtocol
+from protocols.loading.overrides import check
+from protocols.spec.protocol import NetworkProtocol
+from protocols.spec.retrieval import NORMALISATIONS
 from tests.figures.synthetic import write_run
 
 N_IMAGES = 2000
@@ -49,7 +49,7 @@ def network_protocol(name: str = "small_network", source: str = "cifar10", **cha
 
 
 def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one seed, as `hebbian_dl.experiment` leaves them."""
+    """Arrays of one seed, as `hebbian_dl.experiments.dispatch` leaves them."""
     rng, regimes = np.random.default_rng(seed), np.array(plan.network.regimes)
     arrays: dict[str, np.ndarray] = {}
     for index, (name, method) in enumerate(plan.network.methods.items()):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from protocols.loader import load
-from protocols.search import surrogate
-from protocols.search.encoding import value_at
-from protocols.search.recipe import recipe
-from protocols.statistics import over_seeds
+from protocols.loading.loader import load
+from protocols.results.statistics import over_seeds
+from protocols.search.answer import surrogate
+from protocols.search.answer.encoding import value_at
+from protocols.search.answer.recipe import recipe
 
 PARAMETERS: list[dict[str, Any]] = [
     {"path": "culture.excitatory.strength", "kind": "float", "unit": "mV", "low": 10, "high": 400, "scale": "log"},

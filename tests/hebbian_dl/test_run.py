@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from culture_sim.run import app as culture_app
-from hebbian_dl import training
 from hebbian_dl.run import NetworkLearner, app
-from protocols import cli, datasets, download
-from protocols.download import Published
+from hebbian_dl.training import loop
+from protocols.images import datasets, download
+from protocols.images.download import Published
+from protocols.runs import cli
 
 ROOT = Path(__file__).parents[2]
 TINY = """
@@ -223,11 +224,11 @@ def test_numbers_depend_neither_on_other_methods_nor_on_other_regimes_nor_on_oth
 
 @pytest.mark.parametrize("setting", ["network.finetuning.dropout=0.4", "data.validation=33", "first_seed=1"])
 def test_another_setting_is_another_run(setting: str, tiny: str, finished: Path) -> None:
-    from protocols import store
-    from protocols.loader import load
+    from protocols.loading.loader import load
+    from protocols.runs import run_directory
 
     def key(*overrides: str) -> str:
-        return store.run_hash(load(tiny, overrides), {}, NetworkLearner.packages)
+        return run_directory.run_hash(load(tiny, overrides), {}, NetworkLearner.packages)
 
     assert key() == finished.name
     assert key(setting) != finished.name
@@ -235,12 +236,12 @@ def test_another_setting_is_another_run(setting: str, tiny: str, finished: Path)
 
 KILLED = """
 import os, signal, sys
-from hebbian_dl import training
+from hebbian_dl.training import loop
 from hebbian_dl.run import app
-from protocols import cli
+from protocols.runs import cli
 
-training.CHECKPOINT_EVERY_S = 0.0
-epoch, done = training.Training._epoch, [0]
+loop.CHECKPOINT_EVERY_S = 0.0
+epoch, done = loop.Training._epoch, [0]
 
 def killed(self, *given):
     found = epoch(self, *given)
@@ -249,7 +250,7 @@ def killed(self, *given):
         os.kill(os.getpid(), signal.SIGKILL)
     return found
 
-training.Training._epoch = killed
+loop.Training._epoch = killed
 cli.main(app, sys.argv[1:])
 """
 
@@ -295,7 +296,7 @@ def test_a_killed_run_of_several_processes_goes_on_to_the_same_result(
 @pytest.fixture
 def interrupted(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of one seed stopped (Ctrl-C) after two epochs of HPCA; its partial directory."""
-    monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", 0.0)
     stop_after(monkeypatch, 10)
     assert command(tiny, "--out", str(tmp_path), "--jobs", "1", "--seeds", "1") == 130
     (partial,) = (tmp_path / "tiny").glob("*.partial")
@@ -303,17 +304,17 @@ def interrupted(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
-    whole, done = training.Training._epoch, 0
+    whole, done = loop.Training._epoch, 0
 
-    def epoch(self: training.Training, *given: Any) -> float | None:
+    def epoch(self: loop.Training, *given: Any) -> float | None:
         nonlocal done
         if done == epochs:
-            monkeypatch.setattr(training.Training, "_epoch", whole)
+            monkeypatch.setattr(loop.Training, "_epoch", whole)
             raise KeyboardInterrupt
         done += 1
         return whole(self, *given)
 
-    monkeypatch.setattr(training.Training, "_epoch", epoch)
+    monkeypatch.setattr(loop.Training, "_epoch", epoch)
 
 
 DAMAGE = {
@@ -465,8 +466,8 @@ def test_dry_run_prints_layers_and_work_and_writes_nothing(
 ) -> None:
     assert command(tiny, "--dry-run", "--out", str(tmp_path)) == 0
     printed = capsys.readouterr().out
-    from protocols.loader import load, parse_yaml
-    from protocols.overrides import check
+    from protocols.loading.loader import load, parse_yaml
+    from protocols.loading.overrides import check
 
     resolved = printed[: printed.rindex("\ndata: ")]
     assert check(parse_yaml(resolved, "x")) == load(tiny)

@@ -8,7 +8,7 @@ import pytest
 from hebbian_dl.run import NetworkLearner
 from hebbian_dl.run import app as run_app
 from hebbian_dl.search import app
-from protocols import cli
+from protocols.runs import cli
 from tests.hebbian_dl.test_run import TINY
 
 SEARCH = """

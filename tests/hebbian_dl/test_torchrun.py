@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from hebbian_dl import checkpoint, ranks, torchrun
-from hebbian_dl.needs import most_bytes
+from hebbian_dl import processes, torchrun
+from hebbian_dl.memory.limits import most_bytes
 from hebbian_dl.run import NetworkLearner, app
-from protocols import cli
-from protocols.faults import ProtocolFault
-from protocols.loader import load
+from hebbian_dl.training import checkpoint
+from protocols.loading.loader import load
+from protocols.runs import cli
+from protocols.spec.faults import ProtocolFault
 from tests.hebbian_dl.test_run import TINY, arrays_of, command, metrics_of, only_run
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +37,14 @@ seeds: 1
 #: what each of the processes runs
 PROGRAM = """
 import os, signal
-from hebbian_dl import torchrun, training
+from hebbian_dl import torchrun
+from hebbian_dl.training import loop
 from hebbian_dl.run import NetworkLearner, app
-from protocols.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault
 
-training.CHECKPOINT_EVERY_S = 0.0
+loop.CHECKPOINT_EVERY_S = 0.0
 NetworkLearner.figures = lambda *_: None
-learn, check = training.Training._learn, NetworkLearner.check
+learn, check = loop.Training._learn, NetworkLearner.check
 
 def killed(self, batch, where):
     if self.name == "HPCA" and where.endswith(os.environ.get("KILLED_AT", "never")) and os.environ["RANK"] == "1":
@@ -54,7 +56,7 @@ def faulty(self, *given):
         raise ProtocolFault(["data: not on this machine"])
     return check(self, *given)
 
-training.Training._learn, NetworkLearner.check = killed, faulty
+loop.Training._learn, NetworkLearner.check = killed, faulty
 torchrun.main(app)
 """
 
@@ -99,7 +101,7 @@ def test_a_killed_run_goes_on_to_the_result_of_one_process(
 ) -> None:
     """The second process is killed in the middle of an epoch; the first stops, says so, and the run is continued."""
     done = together(tmp_path, tiny, "--out", "runs", KILLED_AT="epoch 1, step 4")
-    assert errors(done) == [f"error: {ranks.ENDED}"]
+    assert errors(done) == [f"error: {processes.ENDED}"]
     assert exit_codes(done) == [-9, 1]
     assert "3 trainings on cpu, 1 at a time, 2 processes to each, 1 threads each." in done.stderr
     (partial,) = (tmp_path / "runs" / "tiny").glob("*.partial")
@@ -221,7 +223,7 @@ def test_processes_that_torchrun_did_not_start_are_one_line(
 
 
 def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("protocols.machine.cores", lambda: 16)
+    monkeypatch.setattr("protocols.runs.machine.cores", lambda: 16)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for here, threads in (("4", 4), ("3", 5), ("40", 1), ("", 16)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", here)

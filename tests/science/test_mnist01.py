@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from culture_sim.run import app
-from protocols import cli
-from protocols.datasets import TEST, TRAINING
-from protocols.loader import builtin
-from protocols.targets import read_targets
+from protocols.images.datasets import TEST, TRAINING
+from protocols.loading.loader import builtin
+from protocols.loading.published import read_targets
+from protocols.runs import cli
 
 OWN_DATA = os.environ.get("CULTURE_DATA")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from culture_sim.run import app
-from protocols import cli
+from protocols.runs import cli
 from tests.culture_sim.test_run import only_run
 
 

@@ -17,10 +17,10 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from protocols import cli
-from protocols.loader import load
+from protocols.loading.loader import load
+from protocols.runs import cli
 from protocols.search.plans import Point
-from protocols.search.spec import CONFIRMATION_OFFSET
+from protocols.spec.search import CONFIRMATION_OFFSET
 from tests.protocols.search import toy
 
 ROOT = Path(__file__).parents[3]

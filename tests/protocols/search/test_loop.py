@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from protocols.faults import ProtocolFault
-from protocols.loader import load
-from protocols.processes import Failed, Next
-from protocols.schema import Protocol
+from protocols.loading.loader import load
+from protocols.runs.processes import Failed, Next
+from protocols.runs.run_directory import code_hash
 from protocols.search.loop import MOST_DEATHS, Leader, in_generations
 from protocols.search.study import Study
 from protocols.search.trial import Outcome, Task, run_trial
-from protocols.store import code_hash
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import Protocol
 from tests.protocols.search import toy
 
 TRIALS = toy.ToyTrials()

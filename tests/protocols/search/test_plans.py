@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.loading.search_space import Dimension
 from protocols.search.plans import Planned, Point, descend, grid
-from protocols.search.space import Dimension
-from protocols.search.spec import CoordinateDescentSampler, GridSampler
+from protocols.spec.search import CoordinateDescentSampler, GridSampler
 
 SPACE = [
     Dimension("a", "float", "mV", 1.0, 100.0, log=True, start=50.0),

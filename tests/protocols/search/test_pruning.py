@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.search.pruning import Hopeless, Watch, thresholds
-from protocols.search.spec import Pruning
+from protocols.spec.search import Pruning
 
 curves_of = st.lists(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), min_size=4, max_size=8)
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from protocols.faults import ProtocolFault
-from protocols.loader import load
+from protocols.loading.loader import load
 from protocols.search.journal import drop_half_line
 from protocols.search.study import Asked, Finished, Study, set_aside
+from protocols.spec.faults import ProtocolFault
 from tests.protocols.search import toy
 
 

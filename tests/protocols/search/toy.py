@@ -15,13 +15,13 @@ import numpy as np
 from rich.console import Console
 
 from figures.after_run import draw_search_if_possible
-from protocols import cli, store
-from protocols.learning import UNIT
-from protocols.schema import AssociationProtocol, Protocol
+from protocols.loading.published import Target
+from protocols.loading.search_space import Dimension
+from protocols.results.learning import UNIT
+from protocols.results.statistics import over_seeds
+from protocols.runs import cli, run_directory
 from protocols.search.command import command
-from protocols.search.space import Dimension
-from protocols.statistics import over_seeds
-from protocols.targets import Target
+from protocols.spec.protocol import AssociationProtocol, Protocol
 
 SEARCH = """
 base: {base}
@@ -102,7 +102,7 @@ class ToyLearner:
         return ["a toy"]
 
     def execute(
-        self, protocol: Protocol, run: store.Run, options: cli.Options, console: Console
+        self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         metrics = ToyTrials().measure(protocol, [], "ready", lambda *_: None) | {"targets": []}
         return metrics, {}, {"nothing": np.zeros(1)}

@@ -1,0 +1,1 @@
+"""Speed of the simulator on this machine: ``python -m culture_sim.bench``."""

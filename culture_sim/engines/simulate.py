@@ -1,0 +1,76 @@
+"""The library's entry points: one culture and its session, or many."""
+
+from collections.abc import Sequence
+
+from culture_sim import engines
+from culture_sim.engines.batch import Batch
+from culture_sim.engines.recording import Recording
+from culture_sim.engines.session import Session
+from culture_sim.experiments.estimate import most_events
+from culture_sim.model.culture import Culture
+
+
+def simulate(
+    culture: Culture, session: Session, device: str = "auto", progress: engines.Progress | None = None
+) -> Recording:
+    """Present a session to a culture and record it. The culture itself is left as it was.
+
+    Parameters
+    ----------
+    culture
+        From `Culture.grow` or `Culture.from_arrays`.
+    session
+        Presentations and the pulses in them.
+    device
+        ``"auto"``, ``"runtime"``, ``"cpp"`` or ``"cuda"``; all give the same spikes, a GPU but for the order of sums.
+    progress
+        Called with (presentations done, presentations in all).
+
+    Returns
+    -------
+    Recording
+        To go on where it ended, build a culture from its weights.
+
+    Raises
+    ------
+    ValueError
+        If the session drives an electrode the culture does not have, or the device is unknown.
+    """
+    if device not in engines.DEVICES:
+        raise ValueError(f"device {device!r}; allowed: {', '.join(engines.DEVICES)}")
+    if len(session.electrode) and session.electrode.max() >= len(culture.electrodes):
+        raise ValueError(f"electrode {session.electrode.max()}; allowed: 0 to {len(culture.electrodes) - 1}")
+    n_steps = int(session.n_steps.sum())
+    n_events = most_events(culture.spec, culture.n_synapses, n_steps)
+    engine = engines.prepare(device, engines.Shape.of_culture(culture), n_steps, n_events)
+    return engine.run(culture, session, progress or (lambda done, of: None))
+
+
+def simulate_many(cultures: Sequence[Culture], sessions: Sequence[Session], device: str = "auto") -> list[Recording]:
+    """Present its session to each of several cultures of one shape; on a GPU, as many at once as its memory holds.
+
+    Parameters
+    ----------
+    cultures, sessions
+        See `Batch` for what may differ between them.
+    device
+        As in `simulate`; anything but ``"cuda"`` takes one culture after the other.
+
+    Raises
+    ------
+    ValueError
+        If the cultures cannot be joined, or the device is unknown.
+    """
+    joint = Batch(tuple(cultures), tuple(sessions))
+    if device != "cuda":
+        return [simulate(culture, session, device) for culture, session in zip(cultures, sessions, strict=True)]
+    from culture_sim.engines.cuda import CudaEngine
+    from culture_sim.engines.gpu import batch_size, require_gpu
+
+    size = batch_size(joint.cultures, require_gpu().free_bytes)
+    engine = CudaEngine.prepare(joint.shape, size)
+    recordings = []
+    for first in range(0, len(cultures), size):
+        part = Batch(joint.cultures[first : first + size], joint.sessions[first : first + size])
+        recordings += engine.run_batch(part, lambda done, of: None)
+    return recordings

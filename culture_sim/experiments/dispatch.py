@@ -1,0 +1,57 @@
+"""What each kind of protocol means for cultures: the work of a seed, its run, and the numbers of all seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from culture_sim.analysis import summary
+from culture_sim.engines import Engine
+from culture_sim.experiments import association, probing
+from protocols.loading.published import Target
+from protocols.results import learning
+from protocols.runs.reporting import Report, Watch, unwatched
+from protocols.runs.run_directory import Run
+from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, Protocol
+
+
+def n_steps(protocol: Protocol) -> int:
+    """Time steps of one seed."""
+    match protocol:
+        case EvokedProtocol(culture=culture, phases=phases):
+            return sum(culture.steps(phase.window) * len(phase.present) * phase.repetitions for phase in phases)
+        case AssociationProtocol(culture=culture, association=plan):
+            return association.n_presentations(protocol) * culture.steps(plan.presentation)
+    raise TypeError(type(protocol))
+
+
+def outline(protocol: Protocol) -> list[str]:
+    """What is presented to one seed, a line each."""
+    match protocol:
+        case EvokedProtocol():
+            return probing.outline(protocol)
+        case AssociationProtocol():
+            return association.outline(protocol)
+    raise TypeError(type(protocol))
+
+
+def run_seed(
+    protocol: Protocol, engine: Engine, run: Run, seed: int, report: Report, watch: Watch = unwatched
+) -> dict[str, np.ndarray]:
+    """Run one seed; arrays by path. What a seed keeps on the way goes into `run`."""
+    match protocol:
+        case EvokedProtocol():
+            return probing.run_seed(protocol, engine, seed, report)
+        case AssociationProtocol():
+            return association.run_seed(protocol, engine, seed, run, report, watch)
+    raise TypeError(type(protocol))
+
+
+def summarise(protocol: Protocol, parts: Sequence[dict[str, np.ndarray]], targets: list[Target]) -> dict[str, Any]:
+    """The metrics of a run from the arrays of its seeds."""
+    match protocol:
+        case EvokedProtocol():
+            return summary.summarise(protocol, [probing.trials(part) for part in parts], targets)
+        case AssociationProtocol():
+            return learning.summarise(protocol, parts, targets)
+    raise TypeError(type(protocol))

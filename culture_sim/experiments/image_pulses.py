@@ -1,0 +1,81 @@
+"""From images and labels to the pulses of their electrodes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from culture_sim.engines.session import Session
+from culture_sim.experiments.stimulus import encode_rates
+from protocols.images.examples import Examples
+from protocols.spec.protocol import AssociationProtocol
+from protocols.spec.random_streams import stream
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """The stimulation of `n` consecutive presentations, steps counted from the first one's start."""
+
+    n: int
+    electrode: np.ndarray
+    step: np.ndarray
+
+
+class ImageEncoder:
+    """Turns the images of one protocol into pulses, for one seed.
+
+    Parameters
+    ----------
+    protocol
+        Says where images and labels lie on the array, their rates and the encoder.
+    seed
+        Seeds the streams ``stimulus/<set>``, together with the protocol's ``stimulus_seed``.
+    """
+
+    def __init__(self, protocol: AssociationProtocol, seed: int) -> None:
+        self.protocol, self.seed, self.plan = protocol, seed, protocol.association
+        self.n_steps = protocol.culture.steps(self.plan.presentation)
+        columns = protocol.culture.array.columns
+        #: electrodes of each class, in the order of ``data.classes``
+        self.regions = [
+            [row * columns + column for row, column in self.plan.label.regions[label]]
+            for label in protocol.data.classes
+        ]
+
+    def truth(self, examples: Examples) -> np.ndarray:
+        """Index of each image's class."""
+        return np.array([self.protocol.data.classes.index(label) for label in examples.labels.tolist()])
+
+    def alone(self, examples: Examples, name: str) -> Pulses:
+        """Images without labels; the k-th of a named set has the same pulses whenever it is presented."""
+        return self._encode(self._image_rates(examples), name, 0)
+
+    def labelled(self, examples: Examples, first: int) -> Pulses:
+        """Images with their labels; `first` numbers the first of these training presentations."""
+        rates = self._image_rates(examples)
+        for row, truth in zip(rates, self.truth(examples), strict=True):
+            row[self.regions[truth]] = self.plan.label.rate
+        return self._encode(rates, "training", first)
+
+    def session(self, parts: Sequence[Pulses], learning: Sequence[float] | np.ndarray = ()) -> Session:
+        """Parts one after the other; the first presentations learn with the given factors."""
+        n = sum(part.n for part in parts)
+        starts = np.cumsum([0, *(part.n for part in parts[:-1])]) * self.n_steps
+        return Session(
+            np.full(n, self.n_steps),
+            np.concatenate([learning, np.zeros(n - len(learning))]),
+            np.concatenate([part.electrode for part in parts]),
+            np.concatenate([part.step + start for part, start in zip(parts, starts, strict=True)]),
+        )
+
+    def _image_rates(self, examples: Examples) -> np.ndarray:
+        """Rate of every electrode in Hz, shape (n_images, n_electrodes)."""
+        array, (height, width), at = self.protocol.culture.array, self.protocol.data.size, self.plan.image
+        rates = np.zeros((len(examples), array.rows, array.columns))
+        rates[:, at.row : at.row + height, at.column : at.column + width] = examples.images * at.rate
+        return rates.reshape(len(examples), array.n_electrodes)
+
+    def _encode(self, rates: np.ndarray, name: str, first: int) -> Pulses:
+        salt, dt = self.protocol.stimulus_seed, self.protocol.culture.simulation.dt
+        seeds = [stream(f"stimulus/{name}", self.seed, salt, first + k) for k in range(len(rates))]
+        return Pulses(len(rates), *encode_rates(rates, self.n_steps, self.plan.encoding, dt, seeds))

@@ -1,0 +1,62 @@
+"""One seed of an evoked-response experiment: grow, stimulate, simulate, analyse."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from culture_sim.analysis.responses import measure
+from culture_sim.engines import Engine
+from culture_sim.experiments.stimulus import encode
+from culture_sim.model.culture import Culture
+from protocols.plan.timeline import expand
+from protocols.spec.protocol import EvokedProtocol
+
+
+def run_seed(
+    protocol: EvokedProtocol, engine: Engine, seed: int, report: Callable[[float], None]
+) -> dict[str, np.ndarray]:
+    """Run one seed.
+
+    Parameters
+    ----------
+    protocol, engine, seed
+        What to run, with what, and which culture.
+    report
+        Called with the fraction done.
+
+    Returns
+    -------
+    dict
+        Arrays by path; ``trials/<stimulus>/<phase>/<window>`` holds the responses, one value a trial.
+    """
+    culture = Culture.grow(protocol.culture, seed)
+    timeline = expand(protocol, seed)
+    session = encode(protocol, timeline, seed)
+    # most of the work follows the pulses, so progress counts them
+    pulses = np.bincount(np.searchsorted(session.onset, session.step, "right") - 1, minlength=len(session.n_steps))
+    done = np.cumsum(pulses + session.n_steps / 10)
+    recording = engine.run(culture, session, lambda k, _: report(float(done[k - 1] / done[-1])))
+    responses = measure(protocol, timeline, culture, recording)
+    trials = {"trials/" + "/".join(key): values for key, values in responses.leaky.items()}
+    return trials | responses.arrays
+
+
+def trials(part: dict[str, np.ndarray]) -> dict[tuple[str, str, str], np.ndarray]:
+    """The trial values among a seed's arrays, by (stimulus, phase, window)."""
+    found = {}
+    for path, values in part.items():
+        if path.startswith("trials/"):
+            _, stimulus, phase, window = path.split("/")
+            found[stimulus, phase, window] = values
+    return found
+
+
+def outline(protocol: EvokedProtocol) -> list[str]:
+    """The phases, a line each."""
+    timeline, lines = expand(protocol), []
+    for index, phase in enumerate(timeline.phases):
+        rows = timeline.presentations[timeline.presentations["phase"] == index]
+        learns = "learning" if rows["plastic"].any() else "no learning"
+        seconds = rows["n_steps"].sum() * protocol.culture.simulation.dt
+        lines.append(f"{phase}: {len(rows)} presentations, {seconds:g} s, {learns}")
+    return lines

@@ -1,0 +1,76 @@
+"""The result as a table: quantity, measured, published."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from protocols.results.accuracy_table import show_accuracy
+
+CULTURE = "culture"  # the subject of published values that a twin must agree with
+VERDICTS = {"agrees": "yes", "differs": "no", "calibrated": "sets scale"}
+
+
+def show(metrics: dict[str, Any], console: Console) -> None:
+    """Print what was measured beside what was published."""
+    if "accuracy/test" in metrics:
+        show_accuracy(metrics, console)
+    else:
+        _show_evoked(metrics, console)
+
+
+def _show_evoked(metrics: dict[str, Any], console: Console) -> None:
+    """Evoked responses, then what grew."""
+    console.print(_comparison(metrics) if metrics["targets"] else _measured(metrics))
+    calibration = metrics.get("calibration")
+    if calibration:
+        console.print(
+            f"{calibration['on']} alone sets the scale (1 {calibration['from']} = {calibration['gain']:.3g} "
+            f"{calibration['to']}); every other row is a prediction."
+        )
+    for path, growth in metrics.items():
+        if path.startswith("growth/"):
+            _, stimulus, window = path.split("/")
+            grown = sum(growth["grows_per_seed"])
+            ratios = ", ".join("-" if r is None else f"{r:.2f}" for r in growth["ratio_per_seed"])
+            console.print(
+                f"{stimulus} grows in {grown} of {len(growth['grows_per_seed'])} cultures "
+                f"({growth['to']} / {growth['from']}, first {window}: {ratios})"
+            )
+
+
+def _comparison(metrics: dict[str, Any]) -> Table:
+    """One row a quantity; real cultures first, simulations of others beside them."""
+    others = list(dict.fromkeys(row["subject"] for row in metrics["targets"] if row["subject"] != CULTURE))
+    table = Table("quantity", "window", "measured", "published", "agrees", *others, box=box.SIMPLE_HEAD)
+    for quantity in dict.fromkeys(row["quantity"] for row in metrics["targets"]):
+        rows = {row["subject"]: row for row in metrics["targets"] if row["quantity"] == quantity}
+        culture = rows.get(CULTURE)
+        table.add_row(
+            quantity,
+            _window(metrics[quantity]),
+            _spell(metrics[quantity]),
+            _spell(culture["published"]) if culture else "",
+            VERDICTS[culture["verdict"]] if culture else "",
+            *(_spell(rows[other]["published"]) if other in rows else "" for other in others),
+        )
+    return table
+
+
+def _measured(metrics: dict[str, Any]) -> Table:
+    table = Table("quantity", "window", "measured", "unit", box=box.SIMPLE_HEAD)
+    for path, value in metrics.items():
+        if path.startswith("evoked/"):
+            table.add_row(path, _window(value), _spell(value), value["unit"])
+    return table
+
+
+def _window(value: dict[str, Any]) -> str:
+    first, last = value["window_ms"]
+    return f"{first:g}-{last:g} ms"
+
+
+def _spell(value: dict[str, Any]) -> str:
+    spread = "" if value["sd"] is None else f" +- {value['sd']:.2f}"
+    return f"{value['mean']:.2f}{spread} (n={value['n']})"

@@ -1,0 +1,1 @@
+"""The culture: placement, wiring, electrodes, neuron and synapse equations."""

@@ -1,0 +1,1 @@
+"""Searches over cultures: ``python -m culture_sim.search``."""

@@ -1,0 +1,102 @@
+"""The trials of a search over the parameters of cultures: what they need, how they are measured."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from culture_sim import engines
+from culture_sim.engines.base import BatchEngine
+from culture_sim.experiments import dispatch
+from culture_sim.model.culture import Culture
+from culture_sim.run import CultureLearner
+from culture_sim.search.generation import together
+from figures.after_run import draw_search_if_possible
+from protocols.loading.published import Target
+from protocols.loading.search_space import Dimension
+from protocols.runs.processes import Failed
+from protocols.runs.reporting import Watch, unheard
+from protocols.search.trial import Outcome, Task, run_trial, scratch_run
+from protocols.spec.culture import Culture as CultureSpec
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import CultureProtocol, Protocol
+
+COUNT = "culture.neurons.count"
+
+
+class CultureTrials:
+    """Trials of a culture's protocol."""
+
+    packages: tuple[str, ...] = CultureLearner.packages
+    preload: tuple[str, ...] = ("culture_sim.search.trials", "sklearn.linear_model", "scipy.stats")
+
+    def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape:
+        """The shape of the compiled program: one for cultures of all sizes up to the largest searched."""
+        if not isinstance(protocol, CultureProtocol):
+            raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.search"])
+        shape = engines.Shape.of(protocol.culture)
+        counts = [shape.n_neurons]
+        for dimension in space:
+            if dimension.path == COUNT:
+                counts += [int(choice) for choice in dimension.choices or ()] or [int(dimension.high)]
+        return replace(shape, n_neurons=max(counts))
+
+    def prepare(self, need: engines.Shape, device: str) -> engines.Engine:
+        """The engine, compiled once."""
+        return _engine(need, device)
+
+    def measure(
+        self, protocol: Protocol, targets: list[Target], prepared: engines.Engine, watch: Watch
+    ) -> dict[str, Any]:
+        """Run all seeds, one after the other."""
+        with scratch_run(protocol) as run:
+            parts = [dispatch.run_seed(protocol, prepared, run, s, unheard, watch) for s in protocol.seed_list]
+        return dispatch.summarise(protocol, parts, targets)
+
+    def generation(self, need: engines.Shape, protocol: Protocol, device: str) -> "CudaGeneration | None":
+        """All the cultures that a GPU holds, at once."""
+        if device != "cuda":
+            return None
+        assert isinstance(protocol, CultureProtocol)  # noqa: S101  (needs() refused it)
+        return CudaGeneration(self, need, protocol.culture)
+
+    def figures(self, folder: Path, console: Console) -> None:
+        """Draw the recipe and what it follows from, if matplotlib is there."""
+        draw_search_if_possible(folder, console.print)
+
+
+class CudaGeneration:
+    """As many trials at once as their cultures fit into the memory of the GPU, and at most `MOST`.
+
+    A generation should be small against the search: its trials know nothing of each other.
+    """
+
+    MOST = 64
+
+    def __init__(self, trials: CultureTrials, shape: engines.Shape, spec: CultureSpec) -> None:
+        from culture_sim.engines.cuda import CudaEngine
+        from culture_sim.engines.gpu import batch_size, require_gpu, require_toolchain
+
+        require_toolchain()
+        neurons = spec.neurons.model_copy(update={"count": shape.n_neurons})
+        largest = Culture.grow(spec.model_copy(update={"neurons": neurons}))
+        self.size = batch_size([largest] * self.MOST, require_gpu().free_bytes)
+        self.trials, self.n_neurons = trials, shape.n_neurons
+        self.engine: BatchEngine = CudaEngine.prepare(shape, self.size)
+
+    def run(self, tasks: Sequence[Task]) -> list[Outcome | Failed]:
+        """Run the trials, each in a thread of its own."""
+
+        def trial(task: Task, engine: engines.Engine) -> Outcome:
+            return run_trial(self.trials, replace(task, prepared=engine), unheard)
+
+        outcomes = together(self.engine, self.n_neurons, [functools.partial(trial, task) for task in tasks])
+        return [Failed(str(o) or type(o).__name__) if isinstance(o, Exception) else o for o in outcomes]
+
+
+@functools.cache
+def _engine(shape: engines.Shape, device: str) -> engines.Engine:
+    return engines.prepare(device, shape, n_steps=10**9, n_events=1e15)  # a search pays for a compiler

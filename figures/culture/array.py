@@ -1,0 +1,54 @@
+"""The array: which electrodes are stimulated, and what each hears before and after."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from figures.runs.run import EvokedRun
+from figures.style import bare, canvas
+
+
+def figure(run: EvokedRun) -> Figure:
+    """Rows: probes. Columns: every probing phase, then the change from the first to the last."""
+    probes, phases = run.probes, run.probing
+    fig, axes = canvas(len(probes), len(phases) + 1, 1.45 * len(probes) + 0.5)
+    maps = {(probe, phase): _response(run, probe, phase) for probe in probes for phase in phases}
+    top = max(np.nanmax(image, initial=0) for image in maps.values())
+    change = {probe: maps[probe, phases[-1]] - maps[probe, phases[0]] for probe in probes}
+    widest = max(np.nanmax(np.abs(image), initial=0) for image in change.values())
+    for row, probe in enumerate(probes):
+        for column, phase in enumerate(phases):
+            ax = axes[row, column]
+            level = ax.imshow(maps[probe, phase], cmap="viridis", vmin=0, vmax=top)
+            _decorate(ax, run, probe, f"{probe.replace('_', ' ')}, {phase}")
+        ax = axes[row, -1]
+        difference = ax.imshow(change[probe], cmap="RdBu_r", vmin=-widest, vmax=widest)
+        _decorate(ax, run, probe, f"{phases[-1]} - {phases[0]}")
+    fig.colorbar(level, ax=axes[:, :-1], label="spikes per neuron and probe", shrink=0.8)
+    fig.colorbar(difference, ax=axes[:, -1], label="change", shrink=0.8)
+    fig.suptitle(f"Evoked spikes over the array, mean of {len(run.seeds)} cultures; stimulated electrodes outlined")
+    return fig
+
+
+def _response(run: EvokedRun, probe: str, phase: str) -> np.ndarray:
+    """Spikes per neuron in a presentation, shape (rows, columns)."""
+    array = run.protocol.culture.array
+    if not run.presented(probe, phase):
+        return np.full((array.rows, array.columns), np.nan)
+    spikes = run.stack(f"psth/{probe}/{phase}").sum(axis=2)
+    return mean_over_cultures(spikes).reshape(array.rows, array.columns)
+
+
+def mean_over_cultures(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of the values that are there (an electrode's cell may be empty); NaN where none is."""
+    there = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(there, values, 0).sum(axis=0) / there.sum(axis=0)
+
+
+def _decorate(ax: Axes, run: EvokedRun, probe: str, title: str) -> None:
+    ax.set_title(title)
+    bare(ax)
+    for row, column in np.argwhere(run.drawn(probe)):
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="white", lw=0.8))

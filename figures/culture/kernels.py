@@ -1,0 +1,56 @@
+"""What the neurons that answer for each class have learned to listen to."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.culture.array_map import name, outline
+from figures.runs.run import AssociationRun
+from figures.style import bare, canvas
+
+
+def figure(run: AssociationRun) -> Figure | None:
+    """One map of the array a class: where its region's excitatory input grew and shrank; None if it cannot change."""
+    if not run.protocol.culture.excitatory.plastic:
+        return None
+    columns = min(len(run.classes), 2 if len(run.classes) <= 4 else 3)
+    rows = -(-len(run.classes) // columns)
+    array = run.protocol.culture.array
+    width = 6.2 / columns
+    fig, axes = canvas(rows, columns, rows * (min(width, 3.1) * array.rows / array.columns + 0.25) + 0.5)
+    kernels = {label: kernel(run, label) for label in run.classes}
+    widest = max(np.abs(image).max() for image in kernels.values()) or 1.0
+    for ax in axes.flat[len(kernels) :]:
+        ax.set_axis_off()
+    for ax, (label, image) in zip(axes.flat, kernels.items(), strict=False):
+        shown = ax.imshow(image, cmap="RdBu_r", vmin=-widest, vmax=widest)
+        ax.set_title(f"onto region {label}")
+        bare(ax)
+        _mark(ax, run, label)
+    fig.colorbar(shown, ax=axes, label="change of weight (mV)", shrink=0.8)
+    cultures = f"mean of {len(run.seeds)} cultures" if len(run.seeds) > 1 else "one culture"
+    fig.suptitle(
+        f"Excitatory weight from each electrode's surroundings onto a neuron of a class region, after - before\n"
+        f"dashed: the image; solid: the region; {cultures}",
+        fontsize=8,
+    )
+    return fig
+
+
+def kernel(run: AssociationRun, label: int) -> np.ndarray:
+    """Change of the weight onto a neuron of a class region, in mV, mean over seeds; shape (rows, columns)."""
+    change = run.stack("weights/excitatory/after") - run.stack("weights/excitatory/before")
+    region = run.label_region(label)
+    onto = np.nanmean(change[:, :, region.ravel()], axis=2)  # electrodes without a neuron nearby are NaN
+    return onto.mean(axis=0).reshape(region.shape) * 1e3
+
+
+def _mark(ax: Axes, run: AssociationRun, label: int) -> None:
+    """Outline the electrodes of the image and of the region."""
+    (height, width), at = run.protocol.data.size, run.protocol.association.image
+    region = run.label_region(label)
+    image = np.zeros_like(region)
+    image[at.row : at.row + height, at.column : at.column + width] = True
+    outline(ax, image, color="black", lw=0.8, linestyle="--")
+    outline(ax, region, color="black", lw=1.5)
+    name(ax, region, str(label))

@@ -1,0 +1,41 @@
+"""Where learning moved the weights: from which part of the array, onto which."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from figures.runs.run import EvokedRun
+from figures.style import bare, canvas
+
+
+def figure(run: EvokedRun) -> Figure | None:
+    """For each plastic projection the outgoing weight of every electrode's surroundings, before and after.
+
+    None if nothing is plastic.
+    """
+    names = [name for name, projection in run.protocol.culture.projections.items() if projection.plastic]
+    if not names:
+        return None
+    array = run.protocol.culture.array
+    fig, axes = canvas(len(names), 3, 1.35 * len(names) + 0.5)
+    for row, name in enumerate(names):
+        before, after = (_outgoing(run, name, when) for when in ("before", "after"))
+        change = after - before
+        top, widest = max(before.max(), after.max()), np.abs(change).max() or 1.0
+        images: list[tuple[str, np.ndarray, str, float, float]] = [
+            ("before", before, "viridis", 0, top),
+            ("after", after, "viridis", 0, top),
+            ("change", change, "RdBu_r", -widest, widest),
+        ]
+        for column, (title, image, cmap, low, high) in enumerate(images):
+            ax = axes[row, column]
+            shown = ax.imshow(image.reshape(array.rows, array.columns), cmap=cmap, vmin=low, vmax=high)
+            ax.set_title(f"{name}, {title}")
+            bare(ax)
+            fig.colorbar(shown, ax=ax, label="mV", shrink=0.9)
+    fig.suptitle("Weight from each electrode's surroundings onto a neuron, mean over the array")
+    return fig
+
+
+def _outgoing(run: EvokedRun, name: str, when: str) -> np.ndarray:
+    """Mean over target cells of the weight from each source cell, in mV, mean over seeds; shape (n_cells,)."""
+    return np.nanmean(run.stack(f"weights/{name}/{when}"), axis=(0, 2)) * 1e3

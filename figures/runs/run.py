@@ -1,0 +1,231 @@
+"""A finished run, read from its directory."""
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from figures.runs.checks import check_association, check_network
+from protocols.spec.faults import ProtocolFault
+from protocols.loading.loader import parse_yaml
+from protocols.spec.network import HebbianPretraining, regime_name
+from protocols.loading.overrides import check
+from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Protocol
+from protocols.runs.run_directory import FILES
+from protocols.loading.published import Target, read_targets
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What every run leaves: protocol, arrays, metrics, where they come from, published values."""
+
+    path: Path
+    protocol: Protocol
+    arrays: dict[str, np.ndarray]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that were run."""
+        return list(self.protocol.seed_list)
+
+    def array(self, seed: int, key: str) -> np.ndarray:
+        """An array of one seed."""
+        try:
+            return self.arrays[f"seed_{seed}/{key}"]
+        except KeyError:
+            raise ProtocolFault([f"{self.path}: damaged run: arrays.npz has no seed_{seed}/{key}"]) from None
+
+    def per_seed(self, key: str) -> list[np.ndarray]:
+        """An array of every seed."""
+        return [self.array(seed, key) for seed in self.seeds]
+
+    def stack(self, key: str) -> np.ndarray:
+        """An array of every seed, shape (n_seeds, ...)."""
+        return np.stack(self.per_seed(key))
+
+    @cached_property
+    def targets(self) -> list[Target]:
+        """Published values, if the protocol names any."""
+        if self.protocol.targets is None:
+            return []
+        try:
+            return read_targets(self.path / self.protocol.targets)
+        except ProtocolFault as fault:
+            raise ProtocolFault([f"{self.path}: damaged run: {line}" for line in fault.lines]) from None
+
+
+@dataclass(frozen=True)
+class EvokedRun(RunData):
+    """A run of stimuli presented in phases."""
+
+    protocol: EvokedProtocol
+
+    @property
+    def probes(self) -> list[str]:
+        """Stimuli presented without learning."""
+        return list(dict.fromkeys(name for p in self.protocol.phases if not p.plastic for name in p.present))
+
+    @property
+    def probing(self) -> list[str]:
+        """Phases without learning."""
+        return [phase.name for phase in self.protocol.phases if not phase.plastic]
+
+    def presented(self, probe: str, phase: str) -> bool:
+        """Whether a probe was presented in a phase."""
+        return f"seed_{self.seeds[0]}/psth/{probe}/{phase}" in self.arrays
+
+    def drawn(self, stimulus: str) -> np.ndarray:
+        """The electrodes of a stimulus as a boolean image of the array."""
+        return _image(self.protocol, self.protocol.stimuli[stimulus].electrodes)
+
+
+@dataclass(frozen=True)
+class AssociationRun(RunData):
+    """A run of images associated with their labels."""
+
+    protocol: AssociationProtocol
+
+    @property
+    def from_network(self) -> bool:
+        """Whether a network learned the presentations, in the place of the culture."""
+        return self.provenance.get("learner") == "hebbian_dl"
+
+    @property
+    def label(self) -> str:
+        """The protocol's name, and who learned where it is no culture."""
+        return f"{self.protocol.name} (network)" if self.from_network else self.protocol.name
+
+    @property
+    def learners(self) -> str:
+        """How many learned, in words."""
+        kind, n = "network" if self.from_network else "culture", len(self.seeds)
+        return f"mean of {n} {kind}s" if n > 1 else f"one {kind}"
+
+    @property
+    def neurons(self) -> int:
+        """Neurons of the culture, or of the network."""
+        return int(self.provenance["neurons"]) if self.from_network else self.protocol.culture.neurons.count
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The published labels that were learned, in the order of the arrays' class axis."""
+        return self.protocol.data.classes
+
+    @property
+    def response_unit(self) -> str:
+        """Unit of a region's response."""
+        return f"spikes per neuron in {self.protocol.association.presentation * 1e3:g} ms"
+
+    def label_region(self, label: int) -> np.ndarray:
+        """The electrodes of a class as a boolean image of the array."""
+        return _image(self.protocol, self.protocol.association.label.regions[label])
+
+
+@dataclass(frozen=True)
+class NetworkRun(RunData):
+    """A run of networks pre-trained in several ways and fine-tuned on fractions of the labels."""
+
+    protocol: NetworkProtocol
+
+    @property
+    def methods(self) -> list[str]:
+        """Ways of pre-training, in the protocol's order."""
+        return list(self.protocol.network.methods)
+
+    @property
+    def hebbian(self) -> dict[str, HebbianPretraining]:
+        """Those that are Hebbian."""
+        return {n: m for n, m in self.protocol.network.methods.items() if isinstance(m, HebbianPretraining)}
+
+    @property
+    def regimes(self) -> dict[float, str]:
+        """Labelled fractions, ascending, and how the metrics spell them."""
+        return {fraction: regime_name(fraction) for fraction in sorted(self.protocol.network.regimes)}
+
+    @property
+    def measure(self) -> Literal["accuracy", "top5"]:
+        """What is compared: top-1 accuracy; top-5 where that, and not top-1, was published."""
+        published = {target.quantity.partition("/")[0] for target in self.targets}
+        return "top5" if "top5" in published and "accuracy" not in published else "accuracy"
+
+    @property
+    def answers(self) -> int:
+        """Answers that count: one of the first so many is to be right."""
+        return 5 if self.measure == "top5" else 1
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of answers that know nothing of the image."""
+        return self.answers / len(self.protocol.data.class_list)
+
+    def value(self, method: str, regime: str) -> dict[str, Any]:
+        """The accuracy of a method on a labelled fraction: what `measure` says, mean, ci95, n, per_seed."""
+        value: dict[str, Any] = self.metrics[f"{self.measure}/{method}/{regime}"]
+        return value
+
+    def n_labels(self, regime: str) -> int:
+        """Labelled images of a fraction."""
+        return int(self.metrics[f"accuracy/{self.methods[0]}/{regime}"]["labels"])
+
+
+def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:
+    array = protocol.culture.array
+    image = np.zeros((array.rows, array.columns), bool)
+    image[tuple(np.transpose(electrodes))] = True
+    return image
+
+
+def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun:
+    """Read a run directory; the kind of its protocol decides what it is.
+
+    Raises
+    ------
+    ProtocolFault
+        If it is not a complete run.
+    """
+    if not path.is_dir():
+        raise ProtocolFault([f"{path}: no such run directory"])
+    for name in FILES:
+        if not (path / name).is_file():
+            raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
+    try:
+        content = parse_yaml((path / "protocol.yaml").read_text(encoding="utf-8"), str(path))
+        with open(path / "arrays.npz", "rb") as file:
+            arrays = dict(np.load(file))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
+    metrics, provenance = (_read_json(path / name) for name in ("metrics.json", "provenance.json"))
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml holds no protocol"])
+    try:
+        protocol = check(content)
+    except ProtocolFault as fault:
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None
+    match protocol:
+        case AssociationProtocol():
+            check_association(path, metrics, provenance)
+            return AssociationRun(path, protocol, arrays, metrics, provenance)
+        case EvokedProtocol():
+            return EvokedRun(path, protocol, arrays, metrics, provenance)
+        case NetworkProtocol():
+            run = NetworkRun(path, protocol, arrays, metrics, provenance)
+            check_network(path, protocol, metrics, run.measure)
+            return run
+    raise TypeError(f"a run of an unknown kind: {type(protocol).__name__}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name}: {error}"]) from None
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name} holds no mapping"])
+    return content

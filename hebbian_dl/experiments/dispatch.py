@@ -1,0 +1,81 @@
+"""What each kind of protocol means for networks: what can be trained side by side, and the numbers of all of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hebbian_dl.experiments import association, semi_supervised, summary
+from hebbian_dl.images.prepared import checksums
+from hebbian_dl.networks import reuse
+from protocols.loading.published import Target
+from protocols.results import learning
+from protocols.runs.reporting import Report, Watch, unwatched
+from protocols.runs.run_directory import Run
+from protocols.spec.network import Convolution, Dense
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
+
+Part = dict[str, np.ndarray]
+
+
+def task_names(protocol: Protocol) -> list[str]:
+    """The trainings that share nothing and can run side by side, by the names of what they leave in the run."""
+    match protocol:
+        case NetworkProtocol():
+            return [f"seed_{seed}_{method}" for seed, method in semi_supervised.tasks(protocol)]
+        case AssociationProtocol():
+            return [f"seed_{seed}" for seed in protocol.seed_list]
+    raise TypeError(type(protocol))
+
+
+def array_names(protocol: Protocol) -> list[str]:
+    """Where the arrays of each training stand in the run's arrays."""
+    match protocol:
+        case NetworkProtocol():
+            return [f"seed_{seed}/{method}" for seed, method in semi_supervised.tasks(protocol)]
+    return task_names(protocol)
+
+
+def run_task(
+    protocol: Protocol, device: str, threads: int, run: Run, index: int, report: Report, watch: Watch = unwatched
+) -> Part:
+    """Run one training, by its index in `task_names`; arrays by path."""
+    torch.set_num_threads(threads)
+    match protocol:
+        case NetworkProtocol():
+            seed, method = semi_supervised.tasks(protocol)[index]
+            return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
+        case AssociationProtocol():
+            return association.run_seed(protocol, protocol.seed_list[index], report, watch)
+    raise TypeError(type(protocol))
+
+
+def summarise(protocol: Protocol, parts: Sequence[Part], targets: list[Target]) -> dict[str, Any]:
+    """The metrics of a run from the arrays of its trainings."""
+    match protocol:
+        case NetworkProtocol():
+            tasks = semi_supervised.tasks(protocol)
+            return summary.summarise(protocol, dict(zip(tasks, parts, strict=True)), targets)
+        case AssociationProtocol():
+            return learning.summarise(protocol, parts, targets)
+    raise TypeError(type(protocol))
+
+
+def facts(protocol: Protocol, run_dir: Path) -> dict[str, Any]:
+    """For the provenance: the data, how many neurons there are, networks of another run that `run_dir` has taken."""
+    taken: dict[str, Any] = {}
+    match protocol:
+        case NetworkProtocol(data=data, network=network):
+            layers, taken = network.used_layers, reuse.facts(protocol, run_dir)
+        case AssociationProtocol(data=data, network=network) if network is not None:
+            layers = network.layers
+        case _:
+            raise TypeError(type(protocol))
+    neurons = sum(
+        layer.conv if isinstance(layer, Convolution) else layer.dense
+        for layer in layers
+        if isinstance(layer, Convolution | Dense)
+    )
+    return {"data": checksums(data), "neurons": neurons} | taken

@@ -1,0 +1,254 @@
+"""One method of a network's protocol in one seed: pre-trained, fine-tuned on every fraction of the labels, tested."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from hebbian_dl import processes
+from hebbian_dl.images.in_memory import Images, Splits, evenly, labelled_order
+from hebbian_dl.images.prepared import inputs_of, unreadable
+from hebbian_dl.layers.hebbian import stop_learning
+from hebbian_dl.networks import reuse, saved
+from hebbian_dl.networks.vae import BetaVae, vae_training
+from hebbian_dl.retrieval import hamming
+from hebbian_dl.retrieval.codes import coder, codes
+from hebbian_dl.retrieval.examples import retrieved
+from hebbian_dl.retrieval.precision import mean_average_precision
+from hebbian_dl.training import checkpoint
+from hebbian_dl.training.evaluation import batch_for, evaluate
+from hebbian_dl.training.generators import seed_torch
+from hebbian_dl.training.hebbian import hebbian_training
+from hebbian_dl.training.loop import Record, Training
+from hebbian_dl.training.supervised import classifier, supervised_training
+from protocols.runs.reporting import Report, Watch, unwatched
+from protocols.runs.run_directory import Run
+from protocols.spec.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
+from protocols.spec.protocol import NetworkProtocol
+from protocols.spec.random_streams import stream
+
+STATISTICS_BATCH = 64
+Part = dict[str, np.ndarray]
+Act = Callable[["Seed", str, nn.Sequential, np.ndarray, Report], Part]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What one seed works with."""
+
+    protocol: NetworkProtocol
+    seed: int
+    splits: Splits[Images]
+    plain: Callable[[], Splits[Images]]  # the same, not whitened
+    run: Run
+    device: torch.device
+    watch: Watch = unwatched
+
+    @property
+    def log(self) -> Path:
+        """JSON lines, one an epoch."""
+        return self.run.partial / f"log_seed_{self.seed}.jsonl"
+
+    def drawing(self, name: str) -> None:
+        """Set torch's generator for one named use."""
+        seed_torch(np.random.default_rng(stream(name, self.seed)))
+
+
+def tasks(protocol: NetworkProtocol) -> list[tuple[int, str]]:
+    """What shares nothing and can run side by side: (seed, name of a method)."""
+    return [(seed, name) for seed in protocol.seed_list for name in protocol.network.methods]
+
+
+def run_method(
+    protocol: NetworkProtocol, device: str, run: Run, seed: int, name: str, report: Report, watch: Watch = unwatched
+) -> Part:
+    """Run one method; what is finished is kept in the run's partial directory, regime by regime.
+
+    `watch` is told ``validation/<method>/<fraction>`` after every epoch of fine-tuning.
+
+    Returns
+    -------
+    dict
+        ``top1``, ``top5``, ``validation``, ``epoch`` and ``wall_s`` (one entry a regime), ``n_labels``, ``filters``
+        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch), ``unreadable`` (names of images
+        in files that were left out); where images are sought, ``map/<K>/<normalisation>``, ``retrieval/...`` and
+        ``retrieved/...`` (`hebbian_dl.retrieval.examples`), one entry a regime.
+    """
+    method = protocol.network.methods[name]
+    whitens = isinstance(method, HebbianPretraining) and method.whitening is not None
+    splits = inputs_of(protocol.data, method, torch.device(device))
+
+    def plain() -> Splits[Images]:
+        return inputs_of(protocol.data, NoPretraining(), torch.device(device)) if whitens else splits
+
+    return _method(Seed(protocol, seed, splits, plain, run, torch.device(device), watch), name, method, report)
+
+
+def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
+    """Pre-train, or find the network pre-trained earlier, then fine-tune on each regime."""
+    regimes, sought = state.protocol.network.regimes, state.protocol.network.retrieval is not None
+    shares = 1 + len(regimes) * (1 + sought)
+    network, pretraining = _pretrained(state, name, method, _share(report, 0, shares))
+    order = _label_order(state)
+    results, done = [], 1
+    for regime in regimes:
+        labelled = order[: n_labelled(regime, len(order))]
+        what = f"{name}/{regime_name(regime)}"
+        result: Part = {}
+        for task, act in ((what, _finetuned), (f"{what}/retrieval", _sought))[: 1 + sought]:
+            result |= _kept(state, task, network, labelled, act, _share(report, done, shares))
+            done += 1
+            report(done / shares)
+        results.append(result)
+    summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
+    first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
+    left_out = np.array(unreadable(state.splits.training), dtype=np.str_)
+    return summary | pretraining | {"filters": first.detach().cpu().float().numpy(), "unreadable": left_out}
+
+
+def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, act: Act, report: Report) -> Part:
+    """What a training of a regime gives, now or as it was kept earlier; the network stays as it was pre-trained."""
+    part = f"seed_{state.seed}_{task.replace('/', '_')}"
+    result = state.run.load_part(part)
+    if processes.agreed(result is None):
+        before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+        result = act(state, task, network, labelled, report)
+        network.load_state_dict(before)
+        state.run.save_part(part, result)
+    checkpoint.delete(state.run.partial / f"{part}.safetensors")
+    return cast(Part, result)
+
+
+def _share(report: Report, index: int, shares: int) -> Report:
+    """Progress within one of several equal shares."""
+    return lambda fraction: report((index + fraction) / shares)
+
+
+def _label_order(state: Seed) -> np.ndarray:
+    labels = state.splits.training.labels.cpu().numpy()
+    rng = np.random.default_rng(stream("labels", state.seed))
+    return labelled_order(labels, state.protocol.network.finetuning.labels, rng)
+
+
+def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple[nn.Sequential, Part]:
+    """The network after pre-training, and the scores of its epochs."""
+    drawn = saved.draw(state.protocol, method, state.seed)
+    drawn.learner.to(state.device)
+    if isinstance(method, NoPretraining):
+        take_statistics(drawn.features, state.splits.training, state.seed)
+        return drawn.features, {}
+    finished = saved.path_of(state.run.partial, name, state.seed)
+    path = state.run.partial / f"seed_{state.seed}_{name}.safetensors"
+    finished.parent.mkdir(exist_ok=True)
+    if processes.rank() == 0:
+        reuse.adopt(state.protocol, name, state.seed, finished)
+    if processes.agreed(finished.exists()):
+        facts = saved.restore(drawn, finished, name, state.seed)
+    else:
+        started = time.monotonic()
+        training = _training(state, name, method, drawn)
+        training.run(state.seed, path, state.log, report)
+        facts = {"method": name, "seed": state.seed, "history": training.history, "epoch": training.best_epoch}
+        facts["wall_s"] = round(time.monotonic() - started, 3)
+        checkpoint.save(finished, drawn.learner.state_dict(), facts)
+    checkpoint.delete(path)  # also where an earlier run ended between the two
+    history = facts["history"]
+    records = {f"pretraining/{key}": np.array([record[key] for record in history]) for key in history[0]}
+    return drawn.features, records | {f"pretraining/{key}": np.array(facts[key]) for key in ("epoch", "wall_s")}
+
+
+@torch.no_grad()
+def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> None:
+    """One pass over images for the running statistics of batch normalisation alone; no weight changes.
+
+    In random order: files lie class by class, and the last batches have most of the weight.
+    """
+    stop_learning(network)
+    network.train()
+    size = max(2, batch_for(images.shape, STATISTICS_BATCH))
+    order = torch.from_numpy(np.random.default_rng(stream("statistics", seed)).permutation(len(images)))
+    for batch in images.batches(size, order):
+        if sum(processes.counts(len(batch.labels))) > 1:  # of a batch of unreadable images, too little may be left
+            network(batch.images.contiguous(memory_format=torch.channels_last))
+
+
+def _training(state: Seed, name: str, method: HebbianPretraining | VaePretraining, drawn: saved.Drawn) -> Training:
+    match method:
+        case HebbianPretraining():
+            n_classes = len(state.protocol.data.class_list)
+            return hebbian_training(name, drawn.features, method, state.splits, n_classes)
+        case VaePretraining():
+            return vae_training(name, cast(BetaVae, drawn.learner), method, state.splits)
+
+
+def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
+    """Accuracy on the test images of the epoch that is best on the validation images."""
+    protocol, spec = state.protocol, state.protocol.network.finetuning
+    state.drawing(f"classifier/{name.rpartition('/')[2]}")
+    model = classifier(network, _width(state, network), len(protocol.data.class_list), spec.dropout)
+
+    def told(record: Record) -> None:
+        state.watch(f"validation/{name}", record["validation_top1"])
+
+    learned = _learned(state, name, model, labelled, report, told)
+    tested = evaluate(model, state.splits.test)
+    return learned | {key: np.array(tested[key]) for key in ("top1", "top5")}
+
+
+def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
+    """Mean average precision of the codes of the epoch that is best on the validation images."""
+    protocol, spec = state.protocol, state.protocol.network.retrieval
+    if spec is None:
+        raise TypeError("a protocol without retrieval")
+    state.drawing(f"coder/{name.split('/')[1]}")
+    n_classes, dropout = len(protocol.data.class_list), protocol.network.finetuning.dropout
+    model = coder(network, _width(state, network), n_classes, spec, dropout)
+    learned = _learned(state, name, model, labelled, report)
+    test = state.splits.test
+    database = codes(model, state.splits.training)
+    queries = codes(model, test.take(evenly(spec.queries, len(test))) if spec.queries else test)
+    learned |= {"database": np.array(len(database.labels)), "queries": np.array(len(queries.labels))}
+    search = hamming.of_backend(spec.backend)
+    tops = spec.tops(len(database.labels), n_classes)
+    precision = mean_average_precision(database, queries, tops, search)
+    shown = retrieved(database, queries, spec.shown, search, state.plain)
+    return (
+        {f"map/{key}": np.array(value) for key, value in precision.items()}
+        | {f"retrieval/{key}": value for key, value in learned.items()}
+        | {f"retrieved/{key}": value for key, value in shown.items()}
+    )
+
+
+def _width(state: Seed, network: nn.Sequential) -> int:
+    """The number of features."""
+    with torch.no_grad():
+        return network.eval()(torch.zeros(1, *state.protocol.data.shape, device=state.device)).shape[1]
+
+
+def _learned(
+    state: Seed,
+    name: str,
+    model: nn.Module,
+    labelled: np.ndarray,
+    report: Report,
+    told: Callable[[Record], None] = lambda record: None,
+) -> Part:
+    """Train a classifier on labelled images; its checkpoint stays until the result is kept."""
+    spec, images = state.protocol.network.finetuning, state.splits.training
+    few = images.take(torch.from_numpy(labelled).to(state.device))
+    training = supervised_training(name, model, spec, few, state.splits)
+    training.watch = told
+    started = time.monotonic()
+    path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
+    training.run(state.seed, path, state.log, report)
+    return {
+        "validation": np.array(training.history[training.best_epoch]["validation_top1"]),
+        "epoch": np.array(training.best_epoch),
+        "n_labels": np.array(len(labelled)),
+        "wall_s": np.array(time.monotonic() - started),
+    }

@@ -1,0 +1,1 @@
+"""Images as tensors: in memory, streamed from files, whitened."""

@@ -1,0 +1,50 @@
+"""What the network of a method is shown: the images of its protocol, normalised, whitened where it asks."""
+
+import numpy as np
+import torch
+
+from hebbian_dl.images.in_memory import Images, Splits, normalised
+from hebbian_dl.images.streaming import Streamed, streamed
+from hebbian_dl.images.whitening import whitened
+from protocols.images import datasets
+from protocols.images.examples import load_images
+from protocols.images.splits import find_images, fingerprints
+from protocols.spec.data import ImageData
+from protocols.spec.file_data import FileData
+from protocols.spec.network import HebbianPretraining, Method
+
+
+def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) -> Splits[Images]:
+    """The images of a method: held in memory, or streamed from files.
+
+    Raises
+    ------
+    ProtocolFault
+        If they are missing, or not as they should be.
+    TooManyCorrupt
+        If too many of them cannot be read.
+    """
+    epsilon, side = None, None
+    if isinstance(method, HebbianPretraining):
+        epsilon, side = method.whitening, method.whitening_patch
+    if isinstance(data, FileData):
+        return streamed(find_images(data), data, device, epsilon, side)
+    splits = normalised(load_images(data), device)
+    return splits if epsilon is None else whitened(splits, epsilon, side)
+
+
+def unreadable(images: Images) -> list[str]:
+    """The names of the images of a data set that could not be read so far."""
+    return sorted(images.skipped.reasons) if isinstance(images, Streamed) else []
+
+
+def readable(images: Images) -> np.ndarray:
+    """The places of those that could be read when all were, shape (n,): what `evaluation.outputs` gave is theirs."""
+    if not isinstance(images, Streamed) or not images.skipped.reasons:
+        return np.arange(len(images))
+    return np.array([i for i in range(len(images)) if images.files.name(i) not in images.skipped.reasons], np.intp)
+
+
+def checksums(data: ImageData | FileData) -> dict[str, str]:
+    """For the provenance: which files the images were, part by part."""
+    return fingerprints(data) if isinstance(data, FileData) else datasets.checksums(data.source)

@@ -1,0 +1,111 @@
+"""ZCA whitening: pixels that do not predict each other, and look as much like the image as can be.
+
+Of all pixels at once, by a matrix; or, where an image has too many of them, of patches: natural images look alike
+everywhere, so that one filter, which whitens the centre of its patch, whitens them all.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hebbian_dl.images.in_memory import Examples, Splits
+
+ROWS_AT_A_TIME = 4096  # of a product with the whitening matrix
+PATCHES = 200_000  # whose covariance is taken, at least, where there are as many
+
+
+@dataclass(frozen=True)
+class PixelWhitening:
+    """U (S + epsilon)^-1/2 U' of flattened images; U S U' is their covariance.
+
+    Parameters
+    ----------
+    mean
+        Of each pixel, shape (n_pixels,).
+    matrix
+        Shape (n_pixels, n_pixels).
+    """
+
+    mean: Tensor
+    matrix: Tensor
+
+    @classmethod
+    def fit(cls, images: Tensor, epsilon: float) -> "PixelWhitening":
+        """From images of shape (n, ...); `epsilon` is added to the variances."""
+        flat = images.flatten(1)
+        mean = flat.mean(0)
+        covariance = torch.zeros(flat.shape[1], flat.shape[1], dtype=torch.float64, device=flat.device)
+        for rows in flat.split(ROWS_AT_A_TIME):
+            centred = rows - mean
+            covariance += centred.t() @ centred
+        return cls(mean, _root(covariance / len(flat), epsilon).to(images.dtype))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Shape (n, ...) -> the same."""
+        flat = images.flatten(1)
+        white = torch.empty_like(flat)
+        for source, target in zip(flat.split(ROWS_AT_A_TIME), white.split(ROWS_AT_A_TIME), strict=True):
+            torch.mm(source - self.mean, self.matrix, out=target)
+        return white.reshape(images.shape)
+
+
+@dataclass(frozen=True)
+class PatchWhitening:
+    """A convolution by the centre rows of the ZCA matrix of square patches; margins see the image reflected.
+
+    Parameters
+    ----------
+    mean
+        Of each channel, shape (channels, 1, 1).
+    kernel
+        Shape (channels, channels, side, side), an odd side.
+    """
+
+    mean: Tensor
+    kernel: Tensor
+
+    @classmethod
+    def fit(cls, images: Tensor, epsilon: float, side: int) -> "PatchWhitening":
+        """From images of shape (n, channels, height, width); `epsilon` is added to the variances of patches."""
+        n, channels, height, width = images.shape
+        mean = images.mean((0, 2, 3))[:, None, None]
+        covariance = torch.zeros(channels * side**2, channels * side**2, dtype=torch.float64, device=images.device)
+        n_patches, stride = 0, max(1, int((n * (height - side + 1) * (width - side + 1) / PATCHES) ** 0.5))
+        for image in images:
+            patches = functional.unfold((image - mean)[None], side, stride=stride)[0].double()
+            covariance += patches @ patches.t()
+            n_patches += patches.shape[1]
+        centre = torch.arange(channels, device=images.device) * side**2 + side**2 // 2
+        rows = _root(covariance / n_patches, epsilon)[centre]
+        return cls(mean, rows.reshape(channels, channels, side, side).to(images.dtype))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Shape (n, channels, height, width) -> the same."""
+        margin = self.kernel.shape[-1] // 2
+        return functional.conv2d(functional.pad(images - self.mean, (margin,) * 4, mode="reflect"), self.kernel)
+
+
+Whitening = PixelWhitening | PatchWhitening
+
+
+def fit(images: Tensor, epsilon: float, side: int | None) -> Whitening:
+    """Of all pixels, or of patches of that side."""
+    return PixelWhitening.fit(images, epsilon) if side is None else PatchWhitening.fit(images, epsilon, side)
+
+
+def whitened(splits: Splits[Examples], epsilon: float, side: int | None = None) -> Splits[Examples]:
+    """Images in memory, whitened by the statistics of the training images."""
+    whitening = fit(splits.training.images, epsilon, side)
+
+    def applied(part: Examples) -> Examples:
+        return replace(part, images=whitening(part.images))
+
+    return Splits(applied(splits.training), applied(splits.validation), applied(splits.test))
+
+
+def _root(covariance: Tensor, epsilon: float) -> Tensor:
+    """U (S + epsilon)^-1/2 U'."""
+    variance, axes = torch.linalg.eigh(covariance)
+    return (axes * (variance.clamp_min(0) + epsilon).rsqrt()) @ axes.t()

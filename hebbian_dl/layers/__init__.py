@@ -1,0 +1,1 @@
+"""Hebbian layers: geometry, competition, learning rules, and the module that applies them."""

@@ -1,0 +1,1 @@
+"""Memory and work of a training, estimated before the first step."""

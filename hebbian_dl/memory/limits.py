@@ -1,0 +1,192 @@
+"""Whether a protocol's trainings fit into memory: said before the first step, with the number to change."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH
+from hebbian_dl.images.streaming import MEASURED_AT_A_TIME, WHITENED
+from hebbian_dl.memory.sizes import coding_bytes, evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
+from hebbian_dl.memory.work import n_images
+from hebbian_dl.networks.build import n_features
+from hebbian_dl.torchrun import n_processes
+from hebbian_dl.training.evaluation import RANKED, batch_for
+from protocols.runs.machine import cores_of_each
+from protocols.spec.data import ImageData
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.file_data import FileData
+from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
+from protocols.spec.protocol import NetworkProtocol
+
+RESIDENT = 530 * 10**6  # a process that has loaded torch, and what its allocator keeps of what was given back
+WORKER = 60 * 10**6  # of a process that decodes: what it does not share with the one it was forked from
+AHEAD = 3  # batches of a worker: two that wait, one in the making
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of one training.
+
+    Parameters
+    ----------
+    protocol, method
+        Whose network.
+    spec
+        How it is trained.
+    path
+        Of the training in the protocol.
+    kept
+        Bytes of all that is not the training's.
+    """
+
+    protocol: NetworkProtocol
+    method: Method
+    spec: HebbianPretraining | VaePretraining | Finetuning
+    path: str
+    kept: int
+
+    @property
+    def key(self) -> str:
+        """What says how many images are in the network at once."""
+        return "batch" if self.spec.at_a_time is None else "at_a_time"
+
+    @property
+    def given(self) -> int:
+        """How many these are."""
+        return self.spec.at_a_time or self.spec.batch
+
+    @cached_property
+    def total(self) -> int:
+        """Most bytes of the process that takes the steps."""
+        at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
+        # of a batch in parts two are enough to count; of the others there are only the images
+        batch = self.spec.batch if at_a_time is None else min(self.spec.batch, 2 * n_processes() * at_a_time)
+        others = 4 * math.prod(self.protocol.data.shape) * (self.spec.batch - batch) // n_processes()
+        own = self.spec.model_copy(update={"at_a_time": at_a_time, "batch": batch})
+        if isinstance(own, Finetuning):
+            return self.kept + others + finetuning_bytes(self.protocol, self.method, own)
+        return self.kept + others + pretraining_bytes(self.protocol, own)
+
+    def at(self, n: int) -> "Steps":
+        """The same with another number of images."""
+        return replace(self, spec=self.spec.model_copy(update={self.key: n}))
+
+    def largest(self, free: int) -> int:
+        """How many images fit, of fewer than are given; 0 where none do."""
+        normalised = any(isinstance(layer, Normalisation) for layer in self.protocol.network.used_layers)
+        least = 2 if normalised else 1
+        fits, too_many = least - 1, self.given
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            if self.at(middle).total <= free:
+                fits = middle
+            else:
+                too_many = middle
+        return fits if fits >= least else 0
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one part of a method's work takes: in words, in bytes of its process; `steps`, where it is a training."""
+
+    what: str
+    total: int
+    steps: Steps | None = None
+
+
+def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
+    """What the parts of a method's work take, one after the other."""
+    network, data = protocol.network, protocol.data
+    method, tuning = network.methods[name], network.finetuning
+    yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method, largest_batch(protocol)))
+    model, kept = model_bytes(protocol, method), RESIDENT + images_bytes(data, largest_batch(protocol))
+    if isinstance(method, NoPretraining):
+        n = batch_for(data.shape, STATISTICS_BATCH)
+        yield Need(f"taking statistics for {name}, {n} images at a time", kept + pretraining_bytes(protocol, method))
+    elif network.pretrained is None:
+        steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # the best so far
+        yield Need(f"a step of {name} at batch {method.batch}", steps.total, steps)
+    # and the network that all fine-tunings start from
+    steps = Steps(protocol, method, tuning, "network.finetuning", kept + 2 * model)
+    yield Need(f"a step of its fine-tuning at batch {tuning.batch}", steps.total, steps)
+    if network.retrieval is not None:
+        what = f"a step of its codes' training at batch {tuning.batch}"
+        yield Need(what, kept + 2 * model + coding_bytes(protocol, method, tuning))
+    ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # and in double precision
+    scores = 3 * data.validation * len(data.class_list) * 4
+    what = f"evaluation, {batch_for(data.shape)} images at a time"
+    yield Need(what, kept + 2 * model + evaluation_bytes(protocol, method) + max(ranked, scores))
+
+
+def largest_batch(protocol: NetworkProtocol) -> int:
+    """Of all that is done with the images: a worker decodes a whole one, `at_a_time` or not."""
+    trained = [method for method in protocol.network.methods.values() if not isinstance(method, NoPretraining)]
+    learned = [] if protocol.network.pretrained else [method.batch for method in trained]
+    return max(batch_for(protocol.data.shape), protocol.network.finetuning.batch, *learned)
+
+
+def images_bytes(data: ImageData | FileData, batch: int) -> int:
+    """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
+    if isinstance(data, FileData):
+        workers = cores_of_each() if data.workers is None else data.workers
+        return workers * (WORKER + AHEAD * batch * math.prod(data.shape))
+    return 4 * math.prod(data.shape) * sum(n_images(data))
+
+
+def preparing_bytes(data: ImageData | FileData, method: Method, batch: int) -> int:
+    """Of all images, or of the sample that is looked at, while they are normalised and whitened."""
+    n_pixels, held = math.prod(data.shape), images_bytes(data, batch)
+    whitening, matrix = False, 0
+    if isinstance(method, HebbianPretraining) and method.whitening is not None:
+        whitening = True
+        matrix = 6 * 8 * n_pixels**2 if method.whitening_patch is None else 0  # its eigenvectors' as well
+    if isinstance(data, FileData):
+        return held + matrix + (2 * 4 * WHITENED if whitening else MEASURED_AT_A_TIME * n_pixels * 24)
+    return matrix + (2 * held if whitening else held * 3 // 2)  # the 8 bit integers, twice
+
+
+def most_bytes(protocol: NetworkProtocol) -> int:
+    """Of a process that runs any method."""
+    return max(need.total for name in protocol.network.methods for need in needs(protocol, name))
+
+
+def check(protocol: NetworkProtocol, free: int | None) -> None:
+    """Refuse what does not fit into so many free bytes.
+
+    Raises
+    ------
+    ProtocolFault
+        With what fits, for the first training that does not.
+    """
+    if free is None:
+        return
+    for name in protocol.network.methods:
+        for need in needs(protocol, name):
+            if need.total > free:
+                raise ProtocolFault([_fault(need, free)])
+
+
+def _fault(need: Need, free: int) -> str:
+    needed = f"needs about {_gb(need.total)}, {_gb(free)} are free"
+    if need.steps is None:
+        return f"data: {need.what} {needed}; allowed: fewer or smaller images (data.size)"
+    steps = need.steps
+    largest = steps.largest(free)
+    if not largest:
+        return f"{steps.path}.{steps.key}: {steps.given} {needed}; allowed: more memory, or smaller images (data.size)"
+    or_parts = f", or at_a_time: {largest}" if steps.key == "batch" else ""
+    return f"{steps.path}.{steps.key}: {steps.given} {needed}; allowed: at most {largest}{or_parts}"
+
+
+def outline(protocol: NetworkProtocol) -> list[str]:
+    """What each method takes, a line each."""
+    lines = []
+    for name in protocol.network.methods:
+        spelled = ", ".join(f"{_gb(need.total)} for {need.what}" for need in needs(protocol, name))
+        lines.append(f"memory: {spelled}")
+    return lines
+
+
+def _gb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.{1 if n_bytes < 1e10 else 0}f} GB"

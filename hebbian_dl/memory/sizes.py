@@ -1,0 +1,165 @@
+"""How much memory a training takes, known before its first step.
+
+The very steps are taken on torch's meta device, whose tensors have shapes but no contents, and the bytes of those that
+live at the same time are added up. So the count knows activations, gradients, momentum and what a rule works with, and
+changes with the code. What a library's kernel takes for itself while it runs is not seen.
+"""
+
+import contextlib
+import weakref
+from collections.abc import Iterator
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hebbian_dl import processes
+from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH, take_statistics
+from hebbian_dl.images.in_memory import Examples, Splits
+from hebbian_dl.networks import saved
+from hebbian_dl.networks.build import n_features
+from hebbian_dl.networks.vae import BetaVae, vae_training
+from hebbian_dl.retrieval.codes import coder
+from hebbian_dl.torchrun import n_processes
+from hebbian_dl.training.evaluation import batch_for
+from hebbian_dl.training.hebbian import hebbian_training
+from hebbian_dl.training.loop import Training
+from hebbian_dl.training.supervised import classifier, supervised_training
+from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.protocol import NetworkProtocol
+
+STEPS = 2  # momentum and pending sums are there from the second step on
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes of all tensors that torch makes within the context, views once, until they are gone.
+
+    Numbers that the program reads from a tensor without contents are all 1.
+
+    Attributes
+    ----------
+    live, peak : int
+        Now, and at most so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._storages: dict[int, weakref.ref[Any]] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Let torch do it, and take in what it gives."""
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 1
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default and args[0].is_contiguous(memory_format=torch.channels_last):
+            result = result.contiguous(memory_format=torch.channels_last)  # as on a processor, not always on meta
+        for tensor in result if isinstance(result, list | tuple) else (result,):
+            if isinstance(tensor, Tensor):
+                self._take_in(tensor.untyped_storage())
+        return result
+
+    def _take_in(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._storages:
+            return
+
+        def gone(_: object) -> None:
+            if self._storages.pop(key, None) is not None:
+                self.live -= size
+
+        self._storages[key] = weakref.ref(storage, gone)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[LiveBytes]:
+    """Count what is made within; torch's random numbers stay as they were."""
+    with processes.alone(), torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
+        yield live
+
+
+def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
+    """Most bytes of a step of pre-training, the learner and a batch included.
+
+    Without pre-training: of the forward pass that takes statistics.
+    """
+    n_classes, shape = len(protocol.data.class_list), protocol.data.shape
+    with counted() as live:
+        drawn = saved.draw(protocol, method, 0)
+        match method:
+            case NoPretraining():
+                take_statistics(drawn.features, _images(protocol, batch_for(shape, STATISTICS_BATCH)))
+            case HebbianPretraining():
+                images = _images(protocol, method.batch)
+                splits = Splits(images, images, images)
+                _steps(hebbian_training("", drawn.features, method, splits, n_classes), images)
+            case VaePretraining():
+                images = _images(protocol, method.batch)
+                splits = Splits(images, images, images)
+                _steps(vae_training("", cast(BetaVae, drawn.learner), method, splits), images)
+    return live.peak
+
+
+def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
+    """Most bytes of a step of fine-tuning, the classifier and a batch included."""
+    with counted() as live:
+        model, images = _classifier(protocol, method), _images(protocol, spec.batch)
+        _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
+    return live.peak
+
+
+def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
+    """Most bytes of a step of the training of codes, a batch included; 0 without retrieval."""
+    if (retrieval := protocol.network.retrieval) is None:
+        return 0
+    with counted() as live:
+        drawn, data = saved.draw(protocol, method, 0), protocol.data
+        n_classes, width = len(data.class_list), _width(protocol, method)
+        model = coder(drawn.features, width, n_classes, retrieval, spec.dropout)
+        images = _images(protocol, spec.batch)
+        _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
+    return live.peak
+
+
+def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:
+    """Most bytes of the evaluation of one batch, the classifier included."""
+    with counted() as live, torch.no_grad():
+        model = _classifier(protocol, method).eval()
+        model(_images(protocol, batch_for(protocol.data.shape)).images)
+    return live.peak
+
+
+def model_bytes(protocol: NetworkProtocol, method: Method) -> int:
+    """Bytes of the weights of a classifier."""
+    with counted():
+        tensors = _classifier(protocol, method).state_dict().values()
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
+    drawn, data = saved.draw(protocol, method, 0), protocol.data
+    return classifier(
+        drawn.features, _width(protocol, method), len(data.class_list), protocol.network.finetuning.dropout
+    )
+
+
+def _width(protocol: NetworkProtocol, method: Method) -> int:
+    """The number of features."""
+    if isinstance(method, VaePretraining) and method.features == "latents":
+        return method.latents
+    return n_features(protocol.network.used_layers, protocol.data.shape)
+
+
+def _images(protocol: NetworkProtocol, n: int) -> Examples:
+    """A process's share of so many images."""
+    own = -(-n // n_processes())
+    return Examples(torch.empty(own, *protocol.data.shape), torch.zeros(own, dtype=torch.long))
+
+
+def _steps(training: Training, batch: Examples) -> None:
+    training.begin_epoch(0)
+    for _ in range(STEPS):
+        training.step(batch)

@@ -1,0 +1,136 @@
+"""What a network's protocol asks for, before anything is trained: images, weights, operations."""
+
+from protocols.images.examples import count_images
+from protocols.images.splits import find_images
+from protocols.plan.curriculum import expand_association
+from protocols.spec.data import ImageData
+from protocols.spec.file_data import FileData
+from protocols.spec.network import (
+    Convolution,
+    Dense,
+    HebbianPretraining,
+    Layer,
+    Network,
+    NoPretraining,
+    map_sizes,
+    n_labelled,
+    regime_name,
+)
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
+from protocols.spec.retrieval import Retrieval
+
+BACKPROP = 3  # operations of forward, backward to inputs and to weights, in forwards
+HEBBIAN = 2  # forward and correlation
+VAE = 6  # backprop through encoder and decoder
+FORWARD = 1
+COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # of two codes, about: 64 bits compared, the ranking
+
+
+def outline(protocol: Protocol) -> list[str]:
+    """Data, layers and work, a line each."""
+    match protocol:
+        case NetworkProtocol():
+            return _semi_supervised(protocol)
+        case AssociationProtocol():
+            return _association(protocol)
+    raise TypeError(type(protocol))
+
+
+def _association(protocol: AssociationProtocol) -> list[str]:
+    curriculum = expand_association(protocol)
+    layers = protocol.network.layers if protocol.network else ()
+    return [
+        f"training: {len(curriculum.example)} presentations, one by one, {len(curriculum.seen)} images",
+        f"evaluation: {len(curriculum.evaluate_after)} times {len(curriculum.splits.validation)} validation and "
+        f"{len(curriculum.splits.test)} test images, no learning",
+        "layers:",
+        *_spelled(layers, protocol.data.shape),
+    ]
+
+
+def _spelled(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> list[str]:
+    maps = map_sizes(layers, *shape)
+    return [f"  {spell(layer):30} -> {' x '.join(map(str, size))}" for layer, size in zip(layers, maps, strict=True)]
+
+
+def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
+    (n, n_validation, n_test), network = n_images(protocol.data), protocol.network
+    lines = [
+        f"data: {n} training, {n_validation} validation, {n_test} test images, {len(protocol.data.class_list)} classes"
+    ]
+    lines += ["layers:", *_spelled(network.used_layers, protocol.data.shape)]
+    each = forward_flop(network.used_layers, protocol.data.shape)
+    lines.append(f"forward pass: {each / 1e9:.3f} GFLOP an image")
+    labels = ", ".join(f"{regime_name(r)} ({n_labelled(r, n)})" for r in network.regimes)
+    lines.append(f"labels: {labels}")
+    total = 0.0
+    for name, method in network.methods.items():
+        work = 0.0
+        if not isinstance(method, NoPretraining) and network.pretrained is not None:
+            lines.append(f"pre-training {name}: taken from {network.pretrained}")
+            continue
+        if not isinstance(method, NoPretraining):
+            factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
+            work = each * method.epochs * (factor * n + n_validation)
+        lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
+        total += work
+    tuning = _tuning(network, n, n_validation, each, BACKPROP)
+    total += tuning * len(network.methods)
+    lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
+    if network.retrieval is not None:
+        work, said = _retrieval(network, network.retrieval, (n, n_validation, n_test), each)
+        lines += said
+        total += work * len(network.methods)
+    lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
+    return lines
+
+
+def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
+    """Training, validation and test images; those in files are found, not read."""
+    if isinstance(data, FileData):
+        files = find_images(data)
+        return len(files.training), len(files.validation), len(files.test)
+    return count_images(data)
+
+
+def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
+    """Operations of learning all regimes' labels; `factor` is that of a step, in forwards."""
+    validated = min(n_validation, network.finetuning.validation or n_validation)
+    return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
+
+
+def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], each: float) -> tuple[float, list[str]]:
+    """What retrieval costs each method: operations of units and codes, and all of it in words."""
+    n, n_validation, n_test = images
+    queries, times = min(n_test, spec.queries or n_test), len(network.regimes)
+    work = _tuning(network, n, n_validation, each, FORWARD if spec.train == "head" else BACKPROP)
+    work += times * each * (n + queries)
+    seconds = times * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
+    return work, [
+        f"retrieval, each method: {work / 1e12:.1f} TFLOP for codes of {spec.bits} bits",
+        f"  {queries} queries against {n} codes, {times} times: about {seconds:.0f} s of one core",
+    ]
+
+
+def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> float:
+    """Multiplications and additions of one image's way through the layers with neurons."""
+    total, before = 0.0, shape
+    for layer, after in zip(layers, map_sizes(layers, *shape), strict=True):
+        match layer:
+            case Convolution(kernel=kernel):
+                total += 2 * before[0] * kernel**2 * after[0] * after[1] * after[2]
+            case Dense():
+                total += 2 * before[0] * before[1] * before[2] * after[0]
+        before = after
+    return total
+
+
+def spell(layer: Layer) -> str:
+    """A layer in words."""
+    match layer:
+        case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
+            more = (f", stride {stride}" if stride > 1 else "") + (f", padding {padding}" if padding else "")
+            return f"conv {neurons}, {kernel} x {kernel}{more}"
+        case Dense(dense=neurons):
+            return f"dense {neurons}"
+    return " ".join(f"{key} {value}" for key, value in layer.model_dump().items())

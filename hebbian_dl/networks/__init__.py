@@ -1,0 +1,1 @@
+"""Networks from layer lists, normalisation, the VAE, saved and reused networks."""

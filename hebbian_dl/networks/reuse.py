@@ -1,0 +1,127 @@
+"""Networks that a finished run pre-trained, in place of training them again."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hebbian_dl.images.prepared import checksums
+from hebbian_dl.networks import saved
+from protocols.loading.loader import load
+from protocols.runs import run_directory
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.network import NoPretraining
+from protocols.spec.protocol import NetworkProtocol
+
+PATH = "network.pretrained"
+NOT_LEARNED = {"test", "workers", "most_corrupt"}  # of the data: nothing is learned from test images
+
+
+def check(protocol: NetworkProtocol) -> None:
+    """Refuse a run whose networks are not those that this protocol would train.
+
+    Its specification is compared, with the defaults of keys that an earlier version did not write. Other test images of
+    the same files may be taken: nothing is learned from them.
+
+    Raises
+    ------
+    ProtocolFault
+        With one line for everything that differs.
+    """
+    if protocol.network.pretrained is None:
+        return
+    run = Path(protocol.network.pretrained)
+    if not all((run / name).is_file() for name in run_directory.FILES):
+        raise ProtocolFault([f"{PATH}: {run}: no finished run; allowed: the directory of one of hebbian_dl.run"])
+    try:
+        given = load(str(run / "protocol.yaml"))
+    except ProtocolFault as fault:
+        raise ProtocolFault([f"{PATH}: {line}" for line in fault.lines]) from None
+    if not isinstance(given, NetworkProtocol):
+        raise ProtocolFault(
+            [f"{PATH}: {run}: a run of '{given.name}'; allowed: of networks pre-trained without labels"]
+        )
+    lines = list(_differences(_what_is_learned(given), _what_is_learned(protocol)))
+    lines += [line for line in _other_files(run, checksums(protocol.data)) if not lines]
+    missing = [path.name for path in _paths(protocol, run) if not path.is_file()]
+    if missing and not lines:
+        seeds = f"{protocol.seed_list[0]} to {protocol.seed_list[-1]}"
+        lines = [f"no {', '.join(missing)}; needed: {', '.join(_methods(protocol))} in seeds {seeds}"]
+    if lines:
+        raise ProtocolFault([f"{PATH}: {run}: {line}" for line in lines])
+
+
+def adopt(protocol: NetworkProtocol, method: str, seed: int, target: Path) -> None:
+    """Copy a network of the run into this one, whole or not at all: it is complete without the other then."""
+    if protocol.network.pretrained is None or target.exists():
+        return
+    unfinished = target.with_name(target.name + ".unfinished")
+    shutil.copyfile(saved.path_of(Path(protocol.network.pretrained), method, seed), unfinished)
+    unfinished.replace(target)
+
+
+def facts(protocol: NetworkProtocol, run_dir: Path) -> dict[str, Any]:
+    """For the provenance: where the networks come from, and the sha256 of each, as it was copied."""
+    if protocol.network.pretrained is None:
+        return {}
+    sums = {}
+    for path in _paths(protocol, run_dir):
+        with open(path, "rb") as file:
+            sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"pretrained": {"run": protocol.network.pretrained, "sha256": sums}}
+
+
+def _methods(protocol: NetworkProtocol) -> list[str]:
+    return [name for name, method in protocol.network.methods.items() if not isinstance(method, NoPretraining)]
+
+
+def _paths(protocol: NetworkProtocol, run_dir: Path) -> list[Path]:
+    return [saved.path_of(run_dir, name, seed) for name in _methods(protocol) for seed in protocol.seed_list]
+
+
+def _what_is_learned(protocol: NetworkProtocol) -> dict[str, Any]:
+    """All that a pre-trained network follows from but for the seed, by path."""
+    network = protocol.network
+    methods = {f"network.methods.{name}": network.methods[name].model_dump(mode="json") for name in _methods(protocol)}
+    return {
+        "data": protocol.data.model_dump(mode="json", exclude=NOT_LEARNED),
+        "network.layers": [layer.model_dump(mode="json") for layer in network.used_layers],
+        "network.batch_norm_momentum": network.batch_norm_momentum,
+    } | methods
+
+
+def _differences(given: dict[str, Any], needed: dict[str, Any]) -> Iterator[str]:
+    """A line for everything needed that was given otherwise."""
+    for path, value in needed.items():
+        yield from _unlike(path, given.get(path), value)
+
+
+def _unlike(path: str, given: Any, needed: Any) -> Iterator[str]:
+    match given, needed:
+        case dict(), dict() if given.keys() == needed.keys():
+            for key in needed:
+                yield from _unlike(f"{path}.{key}", given[key], needed[key])
+        case list(), list() if len(given) == len(needed):
+            for index, pair in enumerate(zip(given, needed, strict=True)):
+                yield from _unlike(f"{path}.{index}", *pair)
+        case _ if given != needed:
+            yield f"{path}: {_spelled(given)}; needed: {_spelled(needed)}"
+
+
+def _spelled(value: Any) -> str:
+    return "none" if value is None else json.dumps(value).replace('"', "")
+
+
+def _other_files(run: Path, needed: dict[str, str]) -> Iterator[str]:
+    """A line if the run saw another copy of the data."""
+    try:
+        seen = json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("data")
+    except (OSError, ValueError, AttributeError):
+        yield "provenance.json: damaged"
+        return
+    for name, checksum in needed.items():
+        if seen is not None and name != "test" and seen.get(name) != checksum:
+            yield f"data: {name} with checksum {seen.get(name, 'none')}; needed: {checksum}"
+            return

@@ -1,0 +1,1 @@
+"""Binary codes, Hamming ranking and its precision."""

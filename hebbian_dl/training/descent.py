@@ -1,0 +1,57 @@
+"""Learning by backprop: stochastic gradient descent at the learning rate of the epoch."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hebbian_dl import processes
+from hebbian_dl.images.in_memory import Examples, in_parts
+from hebbian_dl.training.loop import halved
+from protocols.spec.network import GradientDescent
+
+
+class Descent:
+    """Gradient descent with Nesterov's momentum on all parameters of a model.
+
+    Attributes
+    ----------
+    optimizer : torch.optim.SGD
+        Its momentum belongs to a checkpoint.
+    """
+
+    def __init__(self, model: nn.Module, spec: GradientDescent, weight_decay: float = 0.0) -> None:
+        self.model, self.spec = model, spec
+        self.optimizer = torch.optim.SGD(
+            model.parameters(),
+            spec.learning_rate,
+            momentum=spec.momentum,
+            nesterov=spec.momentum > 0,
+            weight_decay=weight_decay,
+        )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the model to training, and the rate to that of the epoch."""
+        self.model.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = halved(epoch, self.spec.learning_rate, self.spec.halve_from, self.spec.halve_every)
+
+    def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
+        """Go down the loss of a batch, the mean of all its images', unless it is NaN or infinite; gives the loss.
+
+        Then the weights stay as they are.
+        """
+        n, total = sum(processes.counts(len(batch))), torch.zeros((), device=batch.images.device)
+        for part, _ in in_parts(batch, self.spec.at_a_time):
+            loss = loss_of(part) * (len(part) / n)
+            value = loss.detach().clone() if len(part) else torch.zeros_like(loss)  # the mean of no image is NaN
+            processes.add_up(value)
+            total = total + value
+            if not torch.isfinite(total):
+                break
+            loss.backward()
+        else:
+            processes.add_up(*(p.grad for p in self.model.parameters() if p.grad is not None))
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return total

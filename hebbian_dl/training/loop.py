@@ -1,0 +1,252 @@
+"""The loop that every training shares: epochs over batches, a score after each, checkpoints, exact resumption."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hebbian_dl import processes
+from hebbian_dl.images.in_memory import Examples, Images
+from hebbian_dl.layers.hebbian import NotFinite
+from hebbian_dl.training import checkpoint
+from hebbian_dl.training.generators import seed_torch
+from protocols.spec.random_streams import stream
+
+CHECKPOINT_EVERY_S = 20.0  # also in the middle of an epoch
+
+Record = dict[str, float]
+
+
+class Diverged(RuntimeError):
+    """NaN or infinity in data, weights or loss: the training stopped, its last checkpoint is good."""
+
+
+@dataclass
+class Training:
+    """One training: what learns, from which images, how a batch is learned, how an epoch is scored.
+
+    Parameters
+    ----------
+    name
+        For logs and seeds, for example ``HPCA`` or ``HPCA/fine-tuning/1%``.
+    model
+        All that learns.
+    images, batch, epochs
+        Training images, images a step, passes.
+    step
+        Learns one batch and returns a loss, or None.
+    score
+        Of the model after an epoch.
+    best_by
+        Which score chooses the epoch that is kept (the highest; the earliest of equals); None keeps the last.
+    optimizer
+        Whose momentum belongs to a checkpoint.
+    begin_epoch
+        Called with the epoch before its first step.
+    watch
+        Called with the score of every epoch.
+    gathered
+        What steps gather in the course of an epoch and its score needs; empty when an epoch begins.
+    """
+
+    name: str
+    model: nn.Module
+    images: Images
+    batch: int
+    epochs: int
+    step: Callable[[Examples], Tensor | None]
+    score: Callable[[], Record]
+    best_by: str | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    begin_epoch: Callable[[int], None] = lambda epoch: None
+    watch: Callable[[Record], None] = lambda record: None
+    gathered: dict[str, Tensor] = field(default_factory=dict)
+    history: list[Record] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    losses: list[Tensor] = field(default_factory=list)
+    steps: int = 0  # done of the epoch that is not finished
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that is kept, from 0; -1 before the first."""
+        if self.best_by is None or not self.history:
+            return len(self.history) - 1
+        return int(np.argmax([record[self.best_by] for record in self.history]))
+
+    def run(self, seed: int, path: Path | None, log: Path | None, report: Callable[[float], None]) -> None:
+        """Train, going on at the checkpoint where there is one; afterwards the model is that of the epoch kept.
+
+        Parameters
+        ----------
+        seed
+            Order of the images, dropout and noise follow from it and the epoch alone.
+        path
+            Of the checkpoint; None for none.
+        log
+            A file of JSON lines, one is appended an epoch.
+        report
+            Called with the fraction done.
+
+        Raises
+        ------
+        Diverged
+            If a loss, an update or the weights are not finite, or the score that chooses the epoch is NaN.
+        CheckpointError
+            If the checkpoint is damaged, or of another network.
+        """
+        begun = path is not None and processes.agreed(path.exists())
+        generators = self._restore(path, seed) if path is not None and begun else None
+        self._saved = time.monotonic()
+        for epoch in range(len(self.history), self.epochs):
+            started = time.monotonic()
+            loss = self._epoch(seed, epoch, report, path, generators)
+            generators = None
+            wall_s = round(time.monotonic() - started, 3)
+            self._check_finite(epoch)
+            record = processes.agreed(self.score())
+            if self.best_by is not None and math.isnan(record[self.best_by]):  # it would win every comparison
+                raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
+            self.history.append(record | ({} if loss is None else {"training_loss": loss}))
+            if self.best_by is not None and self.best_epoch == epoch:
+                self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.watch(record)
+            if log is not None and processes.rank() == 0:
+                line = {"training": self.name, "seed": seed, "epoch": epoch, "wall_s": wall_s} | self.history[-1]
+                with open(log, "a") as file:
+                    file.write(json.dumps(line) + "\n")
+            if path is not None and (self._due() or epoch == self.epochs - 1):
+                self._save(path, seed)
+        if self.best:
+            self.model.load_state_dict(self.best)
+
+    def _epoch(
+        self,
+        seed: int,
+        epoch: int,
+        report: Callable[[float], None],
+        path: Path | None,
+        generators: dict[str, Tensor] | None,
+    ) -> float | None:
+        """The steps of an epoch that are not done yet; the mean loss of all of them."""
+        rng = np.random.default_rng(stream(f"training/{self.name}", seed, epoch))
+        seed_torch(rng)
+        if not self.steps:
+            self.gathered.clear()
+        order = torch.from_numpy(rng.permutation(len(self.images)))
+        draw = int(rng.integers(2**63))
+        self.begin_epoch(epoch)
+        if generators is not None:
+            set_generators(generators)
+        n_steps = -(-len(order) // self.batch)
+        for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
+            # of a batch of unreadable images, too little may be left
+            if sum(processes.counts(len(batch))) >= min(2, self.batch):
+                self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
+            self.steps += 1
+            if path is not None and self.steps < n_steps and self._due():
+                self._check_finite(epoch)
+                self._save(path, seed)
+            report((epoch + self.steps / n_steps) / self.epochs)
+        loss = torch.stack(self.losses).mean().item() if self.losses else None
+        self.steps, self.losses = 0, []
+        return loss
+
+    def _learn(self, batch: Examples, where: str) -> None:
+        """Learn one batch, or say what is not finite."""
+        try:
+            loss = self.step(batch)
+        except NotFinite as fault:
+            name = next((n for n, module in self.model.named_modules() if module is fault.layer), "")
+            raise Diverged(f"{where}, layer {name}: {_of_images(batch) or fault}") from None
+        if loss is not None:
+            self.losses.append(loss.detach())
+            if not torch.isfinite(loss):
+                cause = _of_images(batch) or first_not_finite(self.model)
+                raise Diverged(f"{where}: {cause or 'the loss is NaN or infinite; allowed: a smaller learning rate'}")
+
+    def _check_finite(self, epoch: int) -> None:
+        if (where := first_not_finite(self.model)) is not None:
+            raise Diverged(f"{self.name}: epoch {epoch}: {where}")
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._saved > CHECKPOINT_EVERY_S
+
+    def _save(self, path: Path, seed: int) -> None:
+        """Write a checkpoint: in the middle of an epoch, what it gathered and torch's generators belong to it."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        if self.steps:
+            tensors |= {f"gathered.{name}": tensor for name, tensor in self.gathered.items()}
+            tensors |= {f"generator.{name}": state for name, state in get_generators().items()}
+            if self.losses:
+                tensors["loss.all"] = torch.stack(self.losses)
+        for index, parameter in enumerate(self._parameters()):
+            momentum = self.optimizer.state[parameter].get("momentum_buffer") if self.optimizer else None
+            if momentum is not None:
+                tensors[f"momentum.{index}"] = momentum
+        facts = {"training": self.name, "seed": seed, "history": self.history, "steps": self.steps}
+        checkpoint.save(path, tensors, facts)
+        self._saved = time.monotonic()
+
+    def _restore(self, path: Path, seed: int) -> dict[str, Tensor] | None:
+        """Take a checkpoint over; gives the states of torch's generators where it is from the middle of an epoch."""
+        tensors, facts = checkpoint.load(path)
+        checkpoint.check_facts(path, facts, {"training": self.name, "seed": seed})
+        kinds = ("model", "best", "momentum", "gathered", "generator", "loss")
+        parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in kinds}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            parts[kind][rest] = tensor
+        checkpoint.restore(self.model, parts["model"], path)
+        self.history, self.steps = facts["history"], facts["steps"]
+        device = next(iter(self.model.parameters())).device
+        self.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+        for index, parameter in enumerate(self._parameters()):
+            if self.optimizer is not None and str(index) in parts["momentum"]:
+                self.optimizer.state[parameter]["momentum_buffer"] = parts["momentum"][str(index)].to(device)
+        self.losses = [*parts["loss"].get("all", torch.zeros(0)).to(device)]
+        self.gathered.update({name: tensor.to(device) for name, tensor in parts["gathered"].items()})
+        return parts["generator"] or None
+
+    def _parameters(self) -> list[Any]:
+        return [p for group in self.optimizer.param_groups for p in group["params"]] if self.optimizer else []
+
+
+def _of_images(batch: Examples) -> str | None:
+    """What is wrong with the images of a batch, in whichever process."""
+    wrong = processes.anywhere(not torch.isfinite(batch.images).all())
+    return "the images hold NaN or infinity" if wrong else None
+
+
+def get_generators() -> dict[str, Tensor]:
+    """The states of torch's global generators."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {})
+
+
+def set_generators(states: dict[str, Tensor]) -> None:
+    """Set torch's global generators."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+@torch.no_grad()
+def first_not_finite(model: nn.Module) -> str | None:
+    """The first layer whose weights hold NaN or infinity."""
+    for name, parameter in model.named_parameters():
+        if not torch.isfinite(parameter.sum()):
+            return f"the weights of layer {name.rpartition('.')[0]} hold NaN or infinity"
+    return None
+
+
+def halved(epoch: int, rate: float, halve_from: int, halve_every: int) -> float:
+    """The learning rate at an epoch (from 0): halved at epoch `halve_from`, and every so many epochs after it."""
+    return rate if epoch < halve_from else rate * 0.5 ** ((epoch - halve_from) // halve_every + 1)

@@ -1,0 +1,67 @@
+"""Fine-tuning: the whole network and a linear classifier, by backprop, on a part of the labels."""
+
+import torch
+from torch import Tensor, nn
+
+from hebbian_dl import processes
+from hebbian_dl.images.in_memory import Examples, Images, Splits, evenly
+from hebbian_dl.layers.hebbian import stop_learning
+from hebbian_dl.training.descent import Descent
+from hebbian_dl.training.evaluation import evaluate
+from hebbian_dl.training.loop import Record, Training
+from protocols.spec.network import Finetuning
+
+
+class ChannelsLast(nn.Module):
+    """Images in the memory format that convolutions are fastest in."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The same images."""
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+class Dropout(nn.Dropout):
+    """torch's; the processes that share a batch drop what one process would."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (n, ...) -> the same."""
+        if not self.training or processes.world() == 1:
+            return super().forward(inputs)
+
+        def mask(n: int) -> Tensor:
+            return nn.functional.dropout(inputs.new_ones(n, *inputs.shape[1:]), self.p)
+
+        return inputs * processes.drawn(mask, len(inputs))
+
+
+def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: float) -> nn.Sequential:
+    """A network with dropout and a linear layer on top, which torch's global generator draws."""
+    device = next(network.parameters()).device
+    stop_learning(network)
+    head = nn.Linear(n_features, n_classes)
+    return nn.Sequential(ChannelsLast(), network, Dropout(dropout), head).to(device)
+
+
+def supervised_training(
+    name: str, model: nn.Module, spec: Finetuning, labelled: Images, splits: Splits[Images]
+) -> Training:
+    """The supervised training of a classifier on labelled images; validation images choose the epoch."""
+    validation = splits.validation
+    if spec.validation is not None and spec.validation < len(validation):
+        validation = validation.take(evenly(spec.validation, len(validation)))
+    descent = Descent(model, spec, spec.weight_decay)
+
+    def loss_of(batch: Examples) -> Tensor:
+        return nn.functional.cross_entropy(model(batch.images), batch.labels)
+
+    def step(batch: Examples) -> Tensor:
+        return descent.step(batch, loss_of)
+
+    def score() -> Record:
+        found = evaluate(model, validation)
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    return Training(
+        *(name, model, labelled, spec.batch, spec.epochs, step, score),
+        *("validation_top1", descent.optimizer, descent.begin_epoch),
+    )

@@ -1,0 +1,1 @@
+"""Published image sets and image files: download, decoding, splits, generated examples."""

@@ -1,0 +1,136 @@
+"""From the ``data:`` section to the images that are presented: selected, split, resized."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.images import datasets
+from protocols.spec.data import Data, ImageData
+from protocols.spec.faults import ProtocolFault
+
+RESIZED_AT_A_TIME = 1000  # images
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images and what they show.
+
+    Parameters
+    ----------
+    images : float, shape (n, height, width)
+        Intensities from 0 to 1.
+    labels : int, shape (n,)
+        As published, for example the digit.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.labels)
+
+    def take(self, index: np.ndarray) -> "Examples":
+        """Some of them."""
+        return Examples(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test images of the classes; `unseen`: test images of all other labels."""
+
+    training: Examples
+    validation: Examples
+    test: Examples
+    unseen: Examples
+
+
+@dataclass(frozen=True)
+class ImageSplits:
+    """Images as published but for their size: uint8, shape (n, channels, height, width).
+
+    Labels count the classes of the protocol from 0.
+    """
+
+    training: datasets.LabelledImages
+    validation: datasets.LabelledImages
+    test: datasets.LabelledImages
+
+
+def load_splits(data: Data) -> Splits:
+    """Load, select, split and resize.
+
+    Raises
+    ------
+    ProtocolFault
+        If the files are missing or wrong, a class does not exist, or too few images are there.
+    """
+    training, test = datasets.load(data.source)
+    learned, held_back, tested = _split(data, training, test)
+
+    def examples(images: datasets.LabelledImages, index: np.ndarray) -> Examples:
+        return Examples(datasets.resize(images.images[index], *data.size), images.labels[index])
+
+    others = np.flatnonzero(~np.isin(test.labels, data.classes))
+    return Splits(
+        examples(training, learned), examples(training, held_back), examples(test, tested), examples(test, others)
+    )
+
+
+def count_images(data: ImageData) -> tuple[int, int, int]:
+    """How many training, validation and test images `load_images` gives; faults as those of `load_splits`."""
+    learned, held_back, tested = _split(data, *datasets.load(data.source))
+    return len(learned), len(held_back), len(tested)
+
+
+def load_images(data: ImageData) -> ImageSplits:
+    """Load, select and split the images of a network's protocol; faults as those of `load_splits`."""
+    training, test = datasets.load(data.source)
+    learned, held_back, tested = _split(data, training, test)
+
+    def taken(part: datasets.LabelledImages, index: np.ndarray) -> datasets.LabelledImages:
+        images = part.images[index]
+        if data.size is not None:
+            parts = np.array_split(images, -(-len(images) // RESIZED_AT_A_TIME))  # floats take 24 times the room
+            images = np.concatenate([np.rint(datasets.resize(one, *data.size) * 255).astype(np.uint8) for one in parts])
+        labels = np.searchsorted(data.class_list, part.labels[index], sorter=np.argsort(data.class_list))
+        return datasets.LabelledImages(
+            images.reshape(len(index), *data.shape), np.argsort(data.class_list)[labels].astype(np.int64)
+        )
+
+    return ImageSplits(taken(training, learned), taken(training, held_back), taken(test, tested))
+
+
+def _split(
+    data: ImageData, training: datasets.LabelledImages, test: datasets.LabelledImages
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of training, validation and test images."""
+    classes = data.class_list
+    chosen = datasets.select(training, classes)
+    held_back = _held_back(data, training.labels, chosen if data.pool is None else chosen[chosen >= data.pool])
+    learned = np.setdiff1d(chosen if data.pool is None else chosen[chosen < data.pool], held_back)
+    tested = datasets.select(test, classes)[: data.test]
+    for path, labels in (
+        ("data.pool", training.labels[learned]),
+        ("data.validation", training.labels[held_back]),
+        ("data.test", test.labels[tested]),
+    ):
+        if missing := sorted(set(classes) - set(labels.tolist())):
+            given = getattr(data, path.removeprefix("data.")) or "all"
+            raise ProtocolFault([f"{path}: {given}; no image of class {missing[0]} is among them; allowed: more"])
+    return learned, held_back, tested
+
+
+def _held_back(data: ImageData, labels: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The validation images: equally many of each class, spread evenly over those that are free."""
+    found = []
+    for index, label in enumerate(data.class_list):
+        members = free[labels[free] == label]
+        count = (data.validation + index) // len(data.class_list)
+        if count > len(members):
+            where = "" if data.pool is None else f" beyond the pool of {data.pool}"
+            raise ProtocolFault(
+                [f"data.validation: {data.validation}; class {label} has {len(members)} images{where}; allowed: fewer"]
+            )
+        found.append(members[np.arange(count) * len(members) // max(1, count)])
+    return np.sort(np.concatenate(found))

@@ -1,0 +1,100 @@
+"""From the ``data:`` section to files: found, checked, split into training, validation and test images."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from protocols.images import datasets, folders, shard_index, shards, synthetic
+from protocols.images.listing import FileSplits, Labelled, fingerprint
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.file_data import FileData, FolderData, SyntheticData
+
+Index = npt.NDArray[np.intp]
+
+
+def find_images(data: FileData) -> FileSplits:
+    """Find all images, and split them; none is opened.
+
+    Raises
+    ------
+    ProtocolFault
+        If the files are missing or not laid out as they should be, or too few images are there.
+    """
+    found = _found(data)
+    if len(found.classes) != data.n_classes:
+        names = f"{len(found.classes)} classes, '{found.classes[0]}' to '{found.classes[-1]}'"
+        raise ProtocolFault(
+            [f"data.n_classes: {data.n_classes}; {found.training.root} holds {names}; allowed: as many"]
+        )
+    training, validation, test = _split(data, found)
+    return FileSplits(
+        found.training.take(training), found.training.take(validation), found.test.take(test), found.classes
+    )
+
+
+def fingerprints(data: FileData) -> dict[str, str]:
+    """For the provenance: a hash of names, sizes and labels of each part."""
+    splits = find_images(data)
+    return {part: fingerprint(getattr(splits, part)) for part in ("training", "validation", "test")}
+
+
+def _found(data: FileData) -> Labelled:
+    match data:
+        case SyntheticData():
+            return folders.read_folders(synthetic.generated(data))
+        case FolderData(source="image_folder"):
+            return folders.read_folders(_root(data, folders.HOW))
+        case FolderData(source="shards"):
+            root = _root(data, shards.HOW)
+            return shard_index.kept(root, data.n_classes, lambda: shards.read_shards(root, data.n_classes))
+    raise TypeError(type(data))
+
+
+def _root(data: FolderData, how: str) -> Path:
+    """The folder of a protocol, which is there."""
+    root = Path(data.folder).expanduser()
+    place = f"or let $CULTURE_DATA name a folder that holds {data.folder}/"
+    if root.is_absolute():
+        place = "or name another folder"
+    root = (datasets.data_dir() / root).absolute()
+    if not root.is_dir():
+        raise ProtocolFault([f"data.folder: {root} is no folder; {how}; put the images there, {place}"])
+    return root
+
+
+def _split(data: FileData, found: Labelled) -> tuple[Index, Index, Index]:
+    """Indices of training, validation and test images, ascending."""
+    held_back, learned, tested = [], [], []
+    for index, (members, others, name) in enumerate(
+        zip(_by_class(found.training.labels, data), _by_class(found.test.labels, data), found.classes, strict=True)
+    ):
+        own = _spread(members, _share(data, "validation", index, len(members) - 1, name))
+        rest = np.setdiff1d(members, own, assume_unique=True)
+        held_back.append(own)
+        learned.append(rest if data.per_class is None else _spread(rest, min(data.per_class, len(rest))))
+        tested.append(others if data.test is None else _spread(others, _share(data, "test", index, len(others), name)))
+    training, validation, test = (np.sort(np.concatenate(part)) for part in (learned, held_back, tested))
+    return training, validation, test
+
+
+def _by_class(labels: npt.NDArray[np.int64], data: FileData) -> list[Index]:
+    """The images of each class, ascending."""
+    return np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=data.n_classes))[:-1])
+
+
+def _spread(members: Index, count: int) -> Index:
+    """So many of the images, evenly spread."""
+    return members[np.arange(count) * len(members) // max(1, count)]
+
+
+def _share(data: FileData, key: str, index: int, most: int, name: str) -> int:
+    """How many images of a class are among those of all classes."""
+    given = getattr(data, key)
+    count = (given + index) // data.n_classes
+    if count < 1:
+        raise ProtocolFault([f"data.{key}: {given}; no image of class '{name}' is among them; allowed: more"])
+    if count > most:
+        whole = most + (key == "validation")
+        raise ProtocolFault([f"data.{key}: {given}; class '{name}' has {whole} images; allowed: fewer"])
+    return int(count)

@@ -1,0 +1,1 @@
+"""From a file and overrides to a checked protocol; published values; the space of a search."""

@@ -1,0 +1,112 @@
+"""What a search may seek: metrics of a run that no test image had a part in, and what a metric is worth."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from protocols.loading.search_space import Dimension, Values, dimensions
+from protocols.spec.faults import ProtocolFault, nearest
+from protocols.spec.network import regime_name
+from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, NetworkProtocol, Protocol
+from protocols.spec.search import Search
+
+
+def metric_names(protocol: Protocol) -> list[str]:
+    """The metrics that a search may seek."""
+    match protocol:
+        case AssociationProtocol():
+            return ["accuracy/validation", "accuracy/validation_lowest"]
+        case NetworkProtocol(network=network):
+            regimes = [regime_name(regime) for regime in network.regimes]
+            return [f"validation/{method}/{regime}" for method in network.methods for regime in regimes]
+        case EvokedProtocol(evoked=evoked):
+            probing = [phase for phase in protocol.phases if not phase.plastic]
+            shown = [(stimulus, phase.name) for phase in probing for stimulus in phase.present]
+            windows = [f"{seconds * 1e3:g}ms" for seconds in evoked.windows.values()]
+            own = [f"{stimulus}/{phase}" for stimulus, phase in shown if phase in evoked.windows]
+            every = [f"{stimulus}/{phase}/{window}" for stimulus, phase in shown for window in windows]
+            growth = [f"growth/{stimulus}/{window}" for stimulus in protocol.stimuli for window in windows]
+            return [f"{kind}/{path}" for kind in ("evoked", "leaky") for path in own + every] + growth
+    raise TypeError(type(protocol))
+
+
+def held_out(metric: str) -> str:
+    """The metric that says the same of test images, or the same metric where there are none."""
+    if metric.startswith("accuracy/validation"):
+        return "accuracy/test"
+    kind, slash, rest = metric.partition("/")
+    return f"accuracy/{rest}" if slash and kind == "validation" else metric
+
+
+def check_objectives(protocol: Protocol) -> None:
+    """Refuse what is no metric, and metrics of test images.
+
+    Raises
+    ------
+    ProtocolFault
+        With one line for every fault.
+    """
+    search = protocol.search
+    if search is None:
+        return
+    allowed = metric_names(protocol)
+    numbers = [dimension.path for dimension in dimensions(protocol) if dimension.kind != "choice"]
+    lines = [_fault(name, allowed, numbers) for name in search.objectives if name not in {*allowed, *numbers}]
+    first = next(iter(search.objectives))
+    if first in numbers:
+        lines.append(f"search.objectives.{first}: a parameter comes first; allowed: one of {', '.join(allowed)}")
+    if lines:
+        raise ProtocolFault(lines)
+
+
+def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
+    if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/")):
+        hint = f"is measured on test images, on which nothing is chosen; allowed: {', '.join(allowed)}"
+    else:
+        hint = f"no such metric; {nearest(name, [*allowed, *numbers])}"
+    return f"search.objectives.{name}: {hint}"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a trial is worth in one objective."""
+
+    per_seed: list[float]
+    mean: float
+    score: float
+    unit: str
+
+
+def worth(
+    objective: str, search: Search, space: Sequence[Dimension], metrics: Mapping[str, Any], values: Values
+) -> Worth:
+    """An objective's value in every seed, their mean, and the score that is optimised.
+
+    Raises
+    ------
+    RuntimeError
+        If the run has no such number.
+    """
+    dimension = next((d for d in space if d.path == objective), None)
+    if dimension is not None:
+        value = values.get(objective, dimension.start)
+        per_seed, unit = [float(value)] if value is not None else [], dimension.unit
+    else:
+        found = metrics.get(objective, {})
+        per_seed, unit = found.get("per_seed", found.get("ratio_per_seed", [])), found.get("unit", "")
+    if not per_seed or any(value is None or not math.isfinite(value) for value in per_seed):
+        raise RuntimeError(f"{objective}: not a number in every seed")
+    array = np.asarray(per_seed, float)
+    sign = 1 if search.objectives[objective] == "maximise" else -1
+    spread = _margin(array, search.confidence) if search.score == "lower_bound" else 0.0
+    return Worth(array.tolist(), float(array.mean()), float(array.mean() - sign * spread), unit)
+
+
+def _margin(values: np.ndarray, confidence: float) -> float:
+    """How far the one-sided confidence bound lies from the mean; 0 for a single value."""
+    n = len(values)
+    return float(student.ppf(confidence, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0

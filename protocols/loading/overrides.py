@@ -1,0 +1,63 @@
+"""Change a protocol by dotted paths, and check what comes out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from protocols.spec.faults import TAGS, ProtocolFault, faults_of, nearest
+from protocols.spec.protocol import Protocol, kind_of
+
+
+def check(content: Mapping[str, Any]) -> Protocol:
+    """Validate the content of a file.
+
+    Raises
+    ------
+    ProtocolFault
+        With one line for every fault.
+    """
+    kind = kind_of(content)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise ProtocolFault(faults_of(error, kind)) from None
+
+
+def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
+    """The protocol with the values at some paths replaced, in order.
+
+    Raises
+    ------
+    ProtocolFault
+        If a path does not exist, or its new value is not allowed.
+    """
+    content = protocol.model_dump(mode="json")
+    for path, value in changes.items():
+        assign(content, path.split("."), value, path)
+    return check(content)
+
+
+def assign(node: Any, path: list[str], value: Any, whole: str) -> None:
+    """Set a value in nested mappings and lists; an item of a list goes by its index or its ``name``."""
+    key = path[0]
+    if isinstance(node, list):
+        names = [str(item.get("name", i)) if isinstance(item, dict) else str(i) for i, item in enumerate(node)]
+        if key not in names and not (key.isdecimal() and int(key) < len(node)):
+            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, names)}"])
+        index = names.index(key) if key in names else int(key)
+        if len(path) == 1:
+            node[index] = value
+        else:
+            assign(node[index], path[1:], value, whole)
+        return
+    if not isinstance(node, dict):
+        raise ProtocolFault([f"{whole}: '{key}' is below a single value"])
+    if len(path) == 1:
+        if key not in node and not set(TAGS) & node.keys():  # a union's member may bring new keys
+            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+        node[key] = value
+        return
+    if key not in node:
+        raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+    assign(node[key], path[1:], value, whole)

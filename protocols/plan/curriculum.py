@@ -1,0 +1,114 @@
+"""Expand an association protocol into plain tables: what is presented when, how plastic, and when to evaluate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.images.examples import Examples, Splits, load_splits
+from protocols.spec.association import LearningRate, Probe
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import AssociationProtocol
+from protocols.spec.random_streams import stream
+
+EXPONENTIAL_DECAYS = 4.0  # time constants in one training
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """The plan of one seed.
+
+    Parameters
+    ----------
+    splits
+        The images.
+    probes
+        What is presented before and after the training; patterns without structure have the label -1.
+    example : int, shape (n_training,)
+        Index into the training images, for each training presentation.
+    learning : float, shape (n_training,)
+        Factor on the learning rates.
+    evaluate_after : int, shape (n_evaluations,)
+        Training presentations done before each evaluation; the first is 0, the last all.
+    """
+
+    splits: Splits
+    probes: Examples
+    example: np.ndarray
+    learning: np.ndarray
+    evaluate_after: np.ndarray
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The training images that are presented at all, as indices."""
+        return np.unique(self.example)
+
+    @property
+    def n_evaluated(self) -> int:
+        """Presentations of one evaluation."""
+        return len(self.splits.validation) + len(self.splits.test)
+
+    @property
+    def n_alone(self) -> int:
+        """Presentations of images alone: evaluations, probes before and after, and the linear readout's own."""
+        evaluations = len(self.evaluate_after) * self.n_evaluated
+        return evaluations + 2 * len(self.probes) + len(self.seen) + len(self.splits.test)
+
+
+def expand_association(protocol: AssociationProtocol, seed: int = 0) -> Curriculum:
+    """Expand a protocol for one seed, which orders the training and draws the random probes."""
+    plan, splits = protocol.association, load_splits(protocol.data)
+    n, rng = plan.training.presentations, np.random.default_rng(stream("curriculum", seed, protocol.stimulus_seed))
+    example = training_order(plan.training.order, splits.training.labels, n, rng)
+    if missing := sorted(set(protocol.data.classes) - set(splits.training.labels[example].tolist())):
+        path = "association.training.presentations"
+        raise ProtocolFault([f"{path}: {n}; class {missing[0]} is never presented; allowed: more, or another order"])
+    return Curriculum(
+        splits,
+        probe_examples(plan.probe, splits, np.random.default_rng(stream("probes", seed, protocol.stimulus_seed))),
+        example,
+        learning_factors(plan.training.learning_rate, n),
+        np.unique(np.append(np.arange(0, n, plan.evaluation.every), n)),
+    )
+
+
+def learning_factors(rate: LearningRate, n: int) -> np.ndarray:
+    """The factor on the learning rates at each of `n` presentations."""
+    progress = np.arange(n) / n
+    match rate.schedule:
+        case "constant":
+            return np.full(n, rate.factor)
+        case "linear":
+            return rate.factor * (1 - progress)
+        case "exponential":
+            return rate.factor * np.exp(-EXPONENTIAL_DECAYS * progress)
+
+
+def training_order(order: str, labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Which of the images with these labels is shown in each of `n` presentations."""
+    by_class = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    match order:
+        case "interleaved":
+            each = -(-n // len(by_class))
+            return np.stack([np.resize(images, each) for images in by_class], axis=1).ravel()[:n]
+        case "blocked":
+            return np.resize(np.concatenate(by_class), n)
+        case "shuffled":
+            return np.resize(rng.permutation(len(labels)), n)
+        case "sequential":
+            return np.resize(np.arange(len(labels)), n)
+    raise ValueError(f"order {order!r}")
+
+
+def probe_examples(probe: Probe, splits: Splits, rng: np.random.Generator) -> Examples:
+    """What is presented before and after: test images of every label, then patterns without structure (label -1)."""
+    known = [
+        part.take(np.flatnonzero(part.labels == label)[: probe.per_label])
+        for part in (splits.test, splits.unseen)
+        for label in np.unique(part.labels)
+    ]
+    source = splits.test.images[rng.integers(len(splits.test), size=probe.random)]
+    patterns = rng.permuted(source.reshape(probe.random, splits.test.images[0].size), axis=1).reshape(source.shape)
+    return Examples(
+        np.concatenate([*(part.images for part in known), patterns]),
+        np.concatenate([*(part.labels for part in known), np.full(probe.random, -1)]),
+    )

@@ -1,0 +1,94 @@
+"""Expand the phases of a protocol into plain tables: what is presented when, and which electrodes are driven."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.spec.protocol import EvokedProtocol, Phase
+from protocols.spec.stimuli import Stimulus
+
+PRESENTATION = np.dtype(
+    [
+        ("phase", np.int32),
+        ("stimulus", np.int32),
+        ("trial", np.int32),
+        ("onset_step", np.int64),
+        ("n_steps", np.int64),
+        ("plastic", np.bool_),
+    ]
+)
+DRIVE = np.dtype(
+    [
+        ("presentation", np.int32),
+        ("electrode", np.int32),
+        ("onset_step", np.int64),
+        ("n_steps", np.int64),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The plan of an experiment.
+
+    Parameters
+    ----------
+    phases, stimuli : tuple of str
+        Names that the tables refer to by index.
+    presentations : structured array, shape (n_presentations,)
+        ``phase``, ``stimulus``, ``trial`` (of this stimulus in this phase), ``onset_step``, ``n_steps``, ``plastic``.
+    drives : structured array, shape (n_drives,)
+        An electrode driven by its stimulus' pulse train: ``presentation``, ``electrode``, ``onset_step`` (of the
+        session), ``n_steps``. Ordered by presentation, then electrode.
+    """
+
+    phases: tuple[str, ...]
+    stimuli: tuple[str, ...]
+    presentations: np.ndarray
+    drives: np.ndarray
+
+
+def expand(protocol: EvokedProtocol, seed: int = 0) -> Timeline:
+    """Expand a protocol.
+
+    Parameters
+    ----------
+    protocol
+        A checked protocol.
+    seed
+        Seeds the order of `shuffled` phases, nothing else.
+    """
+    stimuli = tuple(protocol.stimuli)
+    rows, onset = [], 0
+    for index, phase in enumerate(protocol.phases):
+        n_steps = protocol.culture.steps(phase.window)
+        for name, trial in _order(phase, np.random.default_rng([seed, index])):
+            rows.append((index, stimuli.index(name), trial, onset, n_steps, phase.plastic))
+            onset += n_steps
+    presentations = np.array(rows, PRESENTATION)
+    drives = [
+        (k, row * protocol.culture.array.columns + column, start, length)
+        for k, (start, length, stimulus) in enumerate(_driven(protocol, presentations))
+        for row, column in sorted(stimulus.electrodes)
+    ]
+    return Timeline(tuple(p.name for p in protocol.phases), stimuli, presentations, np.array(drives, DRIVE))
+
+
+def _order(phase: Phase, rng: np.random.Generator) -> list[tuple[str, int]]:
+    trials = range(phase.repetitions)
+    if phase.order == "blocked":
+        return [(name, trial) for name in phase.present for trial in trials]
+    order = [(name, trial) for trial in trials for name in phase.present]
+    if phase.order == "shuffled":
+        return [order[k] for k in rng.permutation(len(order))]
+    return order
+
+
+def _driven(protocol: EvokedProtocol, presentations: np.ndarray) -> list[tuple[int, int, Stimulus]]:
+    """For each presentation the first step of its drive, its length and its stimulus."""
+    stimuli, steps = tuple(protocol.stimuli.values()), protocol.culture.steps
+    return [
+        (int(row["onset_step"]) + steps(stimulus.onset), steps(stimulus.duration), stimulus)
+        for row in presentations
+        for stimulus in [stimuli[row["stimulus"]]]
+    ]

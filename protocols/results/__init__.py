@@ -1,0 +1,1 @@
+"""From responses to metrics: readouts, learning curves, statistics over seeds."""

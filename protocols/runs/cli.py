@@ -1,0 +1,191 @@
+"""The command that both packages offer: load, check, reuse or run, run_directory, show."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from protocols.runs import interruption, run_directory
+from protocols.spec.faults import ProtocolFault
+from protocols.loading.loader import find, load
+from protocols.spec.protocol import Protocol as Experiment
+
+UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or typer's own copy of click in later versions
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked of this run, beside the protocol itself."""
+
+    device: str
+    jobs: int | None
+    targets: Path | None
+
+
+class Learner(Protocol):
+    """What a package brings to the command."""
+
+    packages: tuple[str, ...]
+    devices: tuple[str, ...]
+
+    def check(self, protocol: Experiment, options: Options) -> None:
+        """Raise `ProtocolFault` for what cannot run on this machine."""
+
+    def plan(self, protocol: Experiment, options: Options) -> list[str]:
+        """What ``--dry-run`` prints after the resolved protocol."""
+
+    def execute(
+        self, protocol: Experiment, run: run_directory.Run, options: Options, console: Console
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        """Run it: metrics, facts for the provenance, arrays."""
+
+    def show(self, metrics: dict[str, Any], console: Console) -> None:
+        """Print the result for a person."""
+
+    def figures(self, run_dir: Path, console: Console) -> None:
+        """Draw the run's figures."""
+
+
+#: What is done with a protocol; called with learner, protocol, options, the folder of runs, --json, --force.
+CarryOut = Callable[[Learner, Experiment, Options, Path, bool, bool], None]
+
+
+def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
+    """The command-line program of a learner; `carry_out` in place of `run_and_show` where there is more to it."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @app.command()
+    def run(
+        protocol: Annotated[str, typer.Argument(help="A protocol file, or the bare name of a built-in one.")],
+        quick: Annotated[bool, typer.Option("--quick", help="The file's small version, under a minute.")] = False,
+        set_: Annotated[
+            list[str] | None, typer.Option("--set", help="Override, for example culture.neurons.count=2000.")
+        ] = None,
+        seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Seeds run at a time. Default: one a core.")] = None,
+        device: Annotated[str, typer.Option(help=" | ".join(learner.devices))] = "auto",
+        out: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("runs"),
+        json_: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, nothing else.")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Run again even if the run exists.")] = False,
+    ) -> None:
+        """Run an experiment and leave a run directory with metrics, arrays and figures."""
+        if device not in learner.devices:
+            raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
+        overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
+        loaded = load(protocol, overrides, quick=quick)
+        options = Options(device, jobs, targets_of(protocol, loaded))
+        if dry_run:
+            print(run_directory.resolved(loaded))
+            print("\n".join(learner.plan(loaded, options)))
+            return
+        (carry_out or run_and_show)(learner, loaded, options, out, json_, force)
+
+    return app
+
+
+def targets_of(name: str, protocol: Experiment) -> Path | None:
+    """The file of published values of a protocol that was loaded by this name."""
+    return None if protocol.targets is None else find(name).parent / protocol.targets
+
+
+def run_and_show(
+    learner: Learner, protocol: Experiment, options: Options, out: Path, as_json: bool, force: bool
+) -> None:
+    """Run an experiment, or find it finished, and print its result."""
+    messages = Console(stderr=True, highlight=False)
+    with kept_on_interruption(messages, out):
+        run = perform(learner, protocol, options, out, messages, force=force)
+    metrics = run.metrics()
+    if as_json:
+        print(json.dumps(metrics, indent=2))
+    else:
+        learner.show(metrics, result_console())
+        messages.print(f"Run directory: {run.path}", soft_wrap=True)
+
+
+def perform(
+    learner: Learner, protocol: Experiment, options: Options, out: Path, messages: Console, *, force: bool = False
+) -> run_directory.Run:
+    """Run an experiment, unless it is finished already; `force` runs it again all the same."""
+    inputs = inputs_of(protocol, options)
+    run = run_of(learner, protocol, options, out)
+    if run.complete and not force:
+        messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
+        return run
+    learner.check(protocol, options)
+    with run.writing(afresh=force):
+        if force or not run.complete:  # another process may have finished it by now
+            started = time.monotonic()
+            metrics, facts, arrays = learner.execute(protocol, run, options, messages)
+            facts = run_directory.provenance(learner.packages, wall_s=round(time.monotonic() - started, 3), **facts)
+            run.finish(metrics, facts, arrays, inputs)
+    messages.print("Drawing figures ...")
+    learner.figures(run.path, messages)
+    return run
+
+
+def inputs_of(protocol: Experiment, options: Options) -> dict[str, bytes]:
+    """The files beside the protocol that a result depends on."""
+    return {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
+
+
+def run_of(learner: Learner, protocol: Experiment, options: Options, out: Path) -> run_directory.Run:
+    """Where a run is, or will be."""
+    return run_directory.Run(out, protocol, run_directory.run_hash(protocol, inputs_of(protocol, options), learner.packages))
+
+
+@contextlib.contextmanager
+def kept_on_interruption(messages: Console, out: Path) -> Iterator[None]:
+    """Say on an interruption that nothing is lost, and on a fault of the system which file it was."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        messages.print("What is finished is kept: the same command goes on from there.")
+        raise
+    except OSError as error:
+        raise RuntimeError(f"{error.filename or out}: {error.strerror or error}") from None
+
+
+def result_console() -> Console:
+    """Where results for a person go: wide enough for tables where there is no terminal."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+
+
+def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
+    """Run the command, say what went wrong, exit."""
+    code, lines = outcome(app, arguments)
+    tell(lines)
+    sys.exit(code)
+
+
+def outcome(app: typer.Typer, arguments: Sequence[str] | None = None) -> tuple[int, list[str]]:
+    """Run the command; exit codes 0 done, 1 failed while running, 2 wrong input, 130 interrupted; and what to say."""
+    try:
+        with interruption.noted():
+            code = typer.main.get_command(app).main(
+                args=None if arguments is None else list(arguments), standalone_mode=False
+            )
+    except ProtocolFault as fault:
+        return 2, fault.lines
+    except UsageError as error:
+        return 2, [error.format_message().replace("\n", " ")]
+    except (KeyboardInterrupt, typer.Abort):
+        return 130, ["interrupted"]
+    except (RuntimeError, run_directory.RunInUse, MemoryError, OSError) as error:
+        return 1, [str(error) or type(error).__name__]
+    return code or 0, []
+
+
+def tell(lines: Sequence[str]) -> None:
+    """Say what went wrong, a line each."""
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)

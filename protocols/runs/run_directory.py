@@ -1,0 +1,174 @@
+"""The run directory: what a run leaves on disk, complete or not at all.
+
+``<out>/<protocol>/<hash>/`` holds ``protocol.yaml``, ``provenance.json``, ``metrics.json``, ``arrays.npz`` and the
+published values it was compared with. Until all of it is written the directory is called ``<hash>.partial`` and holds
+what is finished so far, one file a seed.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from protocols.spec.protocol import Protocol
+
+FILES = ("protocol.yaml", "provenance.json", "metrics.json", "arrays.npz")
+
+
+class RunInUse(Exception):
+    """Another process is writing the same run."""
+
+
+def code_hash(*packages: str) -> str:
+    """Hash of the source of the packages that produce a run."""
+    digest = hashlib.sha256()
+    for package in sorted(packages):
+        root = Path(str(resources.files(package)))
+        for path in sorted(root.rglob("*")):
+            if path.suffix in {".py", ".cpp", ".h"}:
+                digest.update(f"{package}/{path.relative_to(root).as_posix()}".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def resolved(protocol: Protocol) -> str:
+    """The protocol as YAML with every default written out; loading it gives the same protocol."""
+    return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def run_hash(protocol: Protocol, inputs: Mapping[str, bytes], packages: tuple[str, ...]) -> str:
+    """Hash of everything a result depends on: the resolved protocol, further input files, the code."""
+    digest = hashlib.sha256(resolved(protocol).encode())
+    for name, content in sorted(inputs.items()):
+        digest.update(name.encode() + content)
+    digest.update(code_hash(*packages).encode())
+    return digest.hexdigest()[:12]
+
+
+def provenance(packages: tuple[str, ...], **facts: Any) -> dict[str, Any]:
+    """Where a result comes from: code, versions, machine, and what the caller adds."""
+    root = Path(str(resources.files(packages[0]))).parent
+
+    def git(*arguments: str) -> str | None:
+        with contextlib.suppress(OSError):
+            done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+            return done.stdout.strip() if done.returncode == 0 else None
+        return None
+
+    dirty = git("status", "--porcelain")
+    libraries = ("brian2", "numpy", "scipy", "torch", "pydantic", "Cython")
+    return {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": {"hash": code_hash(*packages), "commit": git("rev-parse", "HEAD"), "dirty": dirty and bool(dirty)},
+        "python": platform.python_version(),
+        "packages": {name: version for name in libraries if (version := _version(name))},
+        "machine": {"system": platform.platform(), "processor": platform.processor(), "cores": os.cpu_count()},
+        **facts,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+class Run:
+    """One run directory, complete or in the making."""
+
+    def __init__(self, out: Path, protocol: Protocol, key: str) -> None:
+        self.path = out / protocol.name / key
+        self.partial = self.path.with_name(key + ".partial")
+        self.protocol = protocol
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything is written."""
+        return all((self.path / name).is_file() for name in FILES)
+
+    @contextlib.contextmanager
+    def writing(self, *, afresh: bool = False) -> Iterator[None]:
+        """Hold the partial directory alone; `afresh` forgets the parts finished earlier.
+
+        Raises
+        ------
+        RunInUse
+            If another process holds it.
+        """
+        self.partial.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.partial.parent / f".{self.path.name}.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunInUse(f"another process is writing {self.path}") from None
+            if afresh:
+                shutil.rmtree(self.partial, ignore_errors=True)
+            self.partial.mkdir(exist_ok=True)
+            yield
+
+    def save_part(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep a finished part of the run (one seed), whole or not at all."""
+        unfinished = self.partial / f"{name}.unfinished.npz"
+        np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+        unfinished.rename(self.partial / f"{name}.npz")
+
+    def has_part(self, name: str) -> bool:
+        """Whether a part was kept."""
+        return (self.partial / f"{name}.npz").is_file()
+
+    def load_part(self, name: str) -> dict[str, np.ndarray] | None:
+        """A part finished earlier; None where there is none or it is damaged."""
+        try:
+            with open(self.partial / f"{name}.npz", "rb") as file:
+                return dict(np.load(file))
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of a complete run.
+
+        Raises
+        ------
+        RuntimeError
+            If the file is damaged.
+        """
+        try:
+            content = json.loads((self.path / "metrics.json").read_text())
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or "targets" not in content:
+            raise RuntimeError(f"{self.path}/metrics.json is damaged; --force runs it again")
+        return content
+
+    def finish(
+        self,
+        metrics: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        inputs: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Write the results, and the input files by their relative paths, and give the directory its name."""
+        for name, content in (inputs or {}).items():
+            (self.partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.partial / name).write_bytes(content)
+        (self.partial / "protocol.yaml").write_text(resolved(self.protocol))
+        (self.partial / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
+        (self.partial / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        np.savez_compressed(self.partial / "arrays.npz", **arrays)  # type: ignore[arg-type]
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.partial.rename(self.path)
+        for part in self.path.glob("seed_*.npz"):
+            part.unlink()

@@ -1,0 +1,1 @@
+"""What a search found: confirmation, importance, response surfaces and the recipe."""

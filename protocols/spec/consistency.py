@@ -1,0 +1,230 @@
+"""What the parts of a protocol must agree on; every check raises ValueError with a path, what is given and allowed."""
+
+import math
+from typing import TYPE_CHECKING
+
+from protocols.spec.data import CLASSES, ImageData
+from protocols.spec.file_data import FileData
+from protocols.spec.network import (
+    AssociativeNetwork,
+    Convolution,
+    Dense,
+    GradientDescent,
+    HebbianPretraining,
+    Layer,
+    Network,
+    NoPretraining,
+    Normalisation,
+    map_sizes,
+)
+from protocols.spec.retrieval import Retrieval
+
+if TYPE_CHECKING:
+    from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Phase
+    from protocols.spec.stimuli import Stimulus
+
+
+MOST_WHITENED = 12_288  # pixels, 64 x 64 in colour: a matrix of 1.2 GB
+MOST_STEPS = 2**31 - 1  # what a simulator counts in 32 bits
+
+
+def check_evoked(protocol: "EvokedProtocol") -> None:
+    """Check stimuli against the array and the step, phases against stimuli, measures against phases."""
+    names = [phase.name for phase in protocol.phases]
+    if len(set(names)) < len(names):
+        raise ValueError(f"phases: names must differ, given {', '.join(names)}")
+    for name, stimulus in protocol.stimuli.items():
+        _check_stimulus(protocol, name, stimulus)
+    for phase in protocol.phases:
+        _check_phase(protocol, phase)
+    _check_windows(protocol)
+    steps = sum(protocol.culture.steps(p.window) * len(p.present) * p.repetitions for p in protocol.phases)
+    if steps > MOST_STEPS:
+        raise ValueError(f"phases: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
+
+
+def check_association(protocol: "AssociationProtocol") -> None:
+    """Check the image and the label regions against the array and each other, regions against classes."""
+    array, plan, data = protocol.culture.array, protocol.association, protocol.data
+    _check_classes(data)
+    (height, width), image = data.size, plan.image
+    if image.row + height > array.rows or image.column + width > array.columns:
+        raise ValueError(
+            f"data.size: {height} x {width} pixels from row {image.row}, column {image.column} on; "
+            f"allowed: what fits onto the array of {array.rows} x {array.columns} electrodes"
+        )
+    if set(plan.label.regions) != set(data.classes):
+        given, allowed = sorted(plan.label.regions), sorted(data.classes)
+        raise ValueError(
+            f"association.label.regions: regions of {given}; allowed: one for each of data.classes {allowed}"
+        )
+    pixels = {(image.row + r, image.column + c) for r in range(height) for c in range(width)}
+    taken: set[tuple[int, int]] = set()
+    for label, region in plan.label.regions.items():
+        path = f"association.label.regions.{label}"
+        _inside_array(protocol, path, region)
+        if pixels & set(region):
+            raise ValueError(
+                f"{path}: {min(pixels & set(region))} shows a pixel of the image; allowed: other electrodes"
+            )
+        if taken & set(region):
+            raise ValueError(f"{path}: {min(taken & set(region))} belongs to another class; allowed: other electrodes")
+        taken |= set(region)
+    _whole(protocol, "association.presentation", plan.presentation)
+    for path, rate in (("image", plan.image.rate), ("label", plan.label.rate)):
+        _at_most_one_pulse_a_step(protocol, f"association.{path}.rate", rate)
+    if plan.evaluation.every > plan.training.presentations:
+        raise ValueError(
+            f"association.evaluation.every: {plan.evaluation.every}; "
+            f"allowed: at most the {plan.training.presentations} training presentations"
+        )
+
+
+def check_network(protocol: "NetworkProtocol") -> None:
+    """Check the classes, the layers against the images, the methods against the layers."""
+    data, network = protocol.data, protocol.network
+    if isinstance(data, ImageData):
+        _check_classes(data)
+    _check_layers(network.layers, network.used_layers, data)
+    if len(set(network.regimes)) < len(network.regimes):
+        raise ValueError("network.regimes: a fraction is listed twice")
+    for name, method in network.methods.items():
+        if not isinstance(method, NoPretraining):
+            _check_batch(f"network.methods.{name}", method, network)
+        if isinstance(method, HebbianPretraining):
+            _check_whitening(f"network.methods.{name}", method, data.shape)
+    _check_batch("network.finetuning", network.finetuning, network)
+    if network.retrieval is not None:
+        _check_retrieval(network.retrieval, network.finetuning)
+
+
+def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
+    """Check the hidden layers against the images."""
+    _check_layers(network.layers, network.layers, data)
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, Normalisation):
+            raise ValueError(
+                f"network.layers.{index}: batch normalisation of single presentations; allowed: conv, pool, dense"
+            )
+
+
+def _check_classes(data: ImageData) -> None:
+    classes, published = data.class_list, CLASSES[data.source]
+    if len(set(classes)) < len(classes):
+        raise ValueError(f"data.classes: a class is listed twice in {', '.join(map(str, classes))}")
+    if len(classes) < 2:
+        raise ValueError(f"data.classes: {len(classes)} given; allowed: at least 2")
+    if max(classes) >= published:
+        raise ValueError(f"data.classes: {max(classes)}; allowed: 0 to {published - 1}")
+
+
+def _check_layers(layers: tuple[Layer, ...], used: tuple[Layer, ...], data: ImageData | FileData) -> None:
+    """Check the order of all layers, and that those which are used fit onto the images."""
+    map_sizes(used, *data.shape)
+    kinds = [type(layer) for layer in layers]
+    if kinds[0] not in {Convolution, Dense}:
+        raise ValueError("network.layers.0: has no neurons; allowed: conv or dense")
+    if Dense in kinds and any(kind is not Dense and kind is not Normalisation for kind in kinds[kinds.index(Dense) :]):
+        raise ValueError("network.layers: a map after a dense layer; allowed: dense and norm")
+
+
+def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:
+    normalised = any(isinstance(layer, Normalisation) for layer in network.layers)
+    for key, n in (("batch", training.batch), ("at_a_time", training.at_a_time)):
+        if n == 1 and normalised:
+            raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for batch normalisation")
+    if training.at_a_time is not None and training.at_a_time > training.batch:
+        raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
+
+
+def _check_whitening(path: str, method: HebbianPretraining, shape: tuple[int, int, int]) -> None:
+    side = method.whitening_patch
+    if method.whitening is None:
+        if side is not None:
+            raise ValueError(f"{path}.whitening_patch: {side}; allowed: null, without whitening")
+        return
+    pixels, most = math.prod(shape), min(99, min(shape[1:]) // 2 * 2 - 1)
+    if side is None and pixels > MOST_WHITENED:
+        raise ValueError(
+            f"{path}.whitening: a matrix of {pixels} x {pixels} pixels, {pixels**2 * 8 / 1e9:.0f} GB; "
+            f"allowed: at most {MOST_WHITENED} pixels, or patches (whitening_patch)"
+        )
+    if side is not None and (side % 2 == 0 or side > most):
+        raise ValueError(f"{path}.whitening_patch: {side}; allowed: an odd side, at most {most}")
+
+
+def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
+    if len(set(retrieval.at)) < len(retrieval.at):
+        raise ValueError("network.retrieval.at: a number is listed twice")
+    if retrieval.head == "batch_norm" and 1 in (finetuning.batch, finetuning.at_a_time):
+        raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
+
+
+def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
+    array = protocol.culture.array
+    for row, column in electrodes:
+        if not (0 <= row < array.rows and 0 <= column < array.columns):
+            raise ValueError(
+                f"{path}: ({row}, {column}) lies outside the array; "
+                f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1}"
+            )
+    if len(set(electrodes)) < len(electrodes):
+        raise ValueError(f"{path}: an electrode is listed twice")
+
+
+def _at_most_one_pulse_a_step(protocol: "CultureProtocol", path: str, rate_hz: float) -> None:
+    dt = protocol.culture.simulation.dt
+    if rate_hz * dt > 1 + 1e-9:
+        raise ValueError(f"{path}: {rate_hz:g} Hz; allowed: at most one pulse a step, {1 / dt:g} Hz")
+
+
+def _check_stimulus(protocol: "EvokedProtocol", name: str, stimulus: "Stimulus") -> None:
+    _inside_array(protocol, f"stimuli.{name}.electrodes", stimulus.electrodes)
+    _at_most_one_pulse_a_step(protocol, f"stimuli.{name}.train.rate", getattr(stimulus.train, "rate", 0.0))
+    _whole(protocol, f"stimuli.{name}.onset", stimulus.onset, at_least=0)
+    _whole(protocol, f"stimuli.{name}.duration", stimulus.duration)
+
+
+def _check_phase(protocol: "EvokedProtocol", phase: "Phase") -> None:
+    _whole(protocol, f"phases.{phase.name}.window", phase.window)
+    if len(set(phase.present)) < len(phase.present):
+        raise ValueError(f"phases.{phase.name}.present: a stimulus is listed twice; use 'repetitions'")
+    for name in phase.present:
+        if name not in protocol.stimuli:
+            raise ValueError(
+                f"phases.{phase.name}.present: no stimulus '{name}'; allowed: {', '.join(protocol.stimuli)}"
+            )
+        end = protocol.stimuli[name].onset + protocol.stimuli[name].duration
+        if end > phase.window * (1 + 1e-9):
+            raise ValueError(
+                f"phases.{phase.name}.window: {phase.window * 1e3:g} ms; stimulus '{name}' ends at {end * 1e3:g} ms"
+            )
+
+
+def _check_windows(protocol: "EvokedProtocol") -> None:
+    probing = {phase.name: phase for phase in protocol.phases if not phase.plastic}
+    windows, scale = protocol.evoked.windows, protocol.evoked.calibrate_on
+    for name, window in windows.items():
+        if name not in probing:
+            raise ValueError(f"evoked.windows.{name}: not a phase without learning; allowed: {', '.join(probing)}")
+        _whole(protocol, f"evoked.windows.{name}", window)
+        for phase in probing.values():
+            end = window + max(protocol.stimuli[stimulus].onset for stimulus in phase.present)
+            if end > phase.window * (1 + 1e-9):
+                raise ValueError(
+                    f"evoked.windows.{name}: {window * 1e3:g} ms; it ends at {end * 1e3:g} ms, "
+                    f"phase '{phase.name}' at {phase.window * 1e3:g} ms"
+                )
+    if scale is not None and protocol.evoked.scale != 1:
+        raise ValueError(f"evoked.calibrate_on: '{scale}'; allowed: null, where evoked.scale is given")
+    measured = [f"evoked/{stimulus}/{name}" for name in windows for stimulus in probing[name].present]
+    if scale is not None and scale not in measured:
+        raise ValueError(
+            f"evoked.calibrate_on: '{scale}'; allowed: {', '.join(measured) or 'nothing, no window is given'}"
+        )
+
+
+def _whole(protocol: "CultureProtocol", path: str, duration_s: float, at_least: int = 1) -> None:
+    dt, steps = protocol.culture.simulation.dt, protocol.culture.steps(duration_s)
+    if abs(duration_s / dt - steps) > 1e-6 * max(1, steps) or steps < at_least:
+        raise ValueError(f"{path}: {duration_s * 1e3:g} ms; allowed: a whole number of steps of {dt * 1e3:g} ms")

@@ -1,0 +1,145 @@
+"""A protocol: one experiment, as a frozen plan that can be expanded without any simulator.
+
+There are three kinds: stimuli presented in phases, whose evoked responses are measured (`EvokedProtocol`), images
+associated with their labels (`AssociationProtocol`), and networks that are pre-trained without labels and fine-tuned
+with few (`NetworkProtocol`).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from protocols.spec.association import Association
+from protocols.spec.consistency import check_association, check_associative_network, check_evoked, check_network
+from protocols.spec.culture import Culture, PositiveTime
+from protocols.spec.data import Data, ImageData
+from protocols.spec.file_data import FolderData, SyntheticData
+from protocols.spec.network import AssociativeNetwork, Network
+from protocols.spec.search import Search
+from protocols.spec.section import Section
+from protocols.spec.stimuli import Stimulus
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=100)]
+Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
+Seed = Annotated[int, Field(ge=0, le=2**63, strict=True)]
+
+
+class Phase(Section):
+    """Presentations of one or more stimuli.
+
+    `interleaved` presents A B A B, `blocked` A A B B, `shuffled` a random order. Learning happens only in `plastic`
+    phases. After every presentation the weights are normalised and the state is reset, so that the pause between
+    two presentations needs no simulation; `every` only documents it.
+    """
+
+    name: Name
+    present: Annotated[tuple[Name, ...], Field(min_length=1)]
+    repetitions: Count = 1
+    order: Literal["interleaved", "blocked", "shuffled"] = "interleaved"
+    window: PositiveTime
+    every: PositiveTime | None = None
+    plastic: bool = False
+
+
+class Evoked(Section):
+    """How responses are measured: the leaky count, averaged over windows that start at the stimulus' onset.
+
+    Parameters
+    ----------
+    windows
+        For each probing phase the window its published mean was taken over. Every window is applied to every phase.
+    scale
+        Factor from leaky spikes per neuron to the published unit.
+    calibrate_on
+        Where the published unit is not known: a metric whose published value fixes the scale.
+    """
+
+    windows: dict[Name, PositiveTime]
+    scale: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
+    calibrate_on: str | None = None
+
+
+class Record(Section):
+    """What is kept of a run beside its metrics."""
+
+    spikes: Literal["units", "all", "none"] = "units"
+    weights: bool = False
+
+
+class Protocol(Section):
+    """What every experiment file holds."""
+
+    name: Name
+    title: str
+    citation: str
+    targets: Annotated[str, Field(pattern=r"^\w[^/\\]*(/\w[^/\\]*)*$")] | None = None  # below the folder of the file
+    seeds: Count = 1
+    first_seed: Seed = 0
+    stimulus_seed: Seed = 0
+    quick: dict[str, Any] = Field(default_factory=dict)
+    search: Search | None = None
+
+    @property
+    def seed_list(self) -> range:
+        """The seeds to run."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+
+class CultureProtocol(Protocol):
+    """An experiment with a culture."""
+
+    culture: Culture
+
+
+class EvokedProtocol(CultureProtocol):
+    """Stimuli presented in phases, with and without learning; their evoked responses are measured."""
+
+    stimuli: dict[Name, Stimulus]
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    evoked: Evoked
+    record: Record = Record()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_evoked(self)
+        return self
+
+
+class AssociationProtocol(CultureProtocol):
+    """Images presented with their labels; later the image alone is to recall its label.
+
+    What a culture learns, a network can learn from the same presentations, where the protocol has one.
+    """
+
+    data: Data
+    association: Association
+    network: AssociativeNetwork | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_association(self)
+        if self.network is not None:
+            check_associative_network(self.network, self.data)
+        return self
+
+
+class NetworkProtocol(Protocol):
+    """Networks pre-trained without labels, fine-tuned on fractions of the labels, and tested."""
+
+    data: Annotated[ImageData | FolderData | SyntheticData, Field(discriminator="source")]
+    network: Network
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_network(self)
+        return self
+
+
+def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
+    """The kind of experiment a file describes."""
+    if "association" in content:
+        return AssociationProtocol
+    if "network" in content:
+        return NetworkProtocol
+    return AssociationProtocol if "data" in content else EvokedProtocol

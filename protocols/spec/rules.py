@@ -1,0 +1,123 @@
+"""Hebbian learning rules by their parameters; `hebbian_dl.layers.rules` holds their equations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from protocols.spec.section import Section
+
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+
+
+class Hebb(Section):
+    """Plain Hebb: what fires together wires together; the weights grow without bound."""
+
+    rule: Literal["hebb"] = "hebb"
+
+
+class Oja(Section):
+    """Oja 1982: each neuron by itself turns to the first principal component."""
+
+    rule: Literal["oja"] = "oja"
+
+
+class HebbianPCA(Section):
+    """Hebbian PCA (Sanger 1989; Lagani et al., eq. 4): each neuron learns what those before it leave over.
+
+    Parameters
+    ----------
+    activation
+        ``relu``, as published, or ``linear``, which finds the principal components.
+    divide_by_root_fan_in
+        Divide the update by the square root of the number of a neuron's weights.
+    """
+
+    rule: Literal["hpca"] = "hpca"
+    activation: Literal["relu", "linear"] = "relu"
+    divide_by_root_fan_in: bool = True
+
+
+class SoftWTA(Section):
+    """Soft winner-takes-all (Lagani et al., eq. 2): the weights of a neuron turn to the patches it wins.
+
+    Parameters
+    ----------
+    temperature
+        Of the softmax over neurons.
+    score
+        What is compared: ``cosine``, ((cos(w, x) + 1) / 2)^2, as in the authors' code; ``activation``, w.x / |w|, as
+        in the paper.
+    """
+
+    rule: Literal["swta"] = "swta"
+    temperature: Positive = 0.02
+    score: Literal["cosine", "activation"] = "cosine"
+
+
+class HardWTA(Section):
+    """The neuron most similar to a patch (cosine) learns it, alone: on-line k-means."""
+
+    rule: Literal["wta"] = "wta"
+
+
+class TopWTA(Section):
+    """The `k` neurons most similar to a patch (cosine) learn it, all equally."""
+
+    rule: Literal["k_wta"] = "k_wta"
+    k: Annotated[int, Field(ge=1, le=10**6)] = 5
+
+
+class SoftHebb(Section):
+    """SoftHebb (Moraitis et al. 2021): softmax of the activations, each neuron's decay by its own activation.
+
+    Parameters
+    ----------
+    temperature
+        Of the softmax over neurons.
+    anti_hebbian
+        Journe et al. 2022: all but the winner unlearn.
+    """
+
+    rule: Literal["softhebb"] = "softhebb"
+    temperature: Positive = 1.0
+    anti_hebbian: bool = False
+
+
+class KrotovHopfield(Section):
+    """Krotov and Hopfield 2019: the strongest response learns, the one of a given rank unlearns.
+
+    The update of a batch is divided by its largest entry, so that the learning rate is the largest change of a weight.
+
+    Parameters
+    ----------
+    p
+        Of the Lebesgue norm to which the weights converge.
+    rank
+        Which neuron unlearns: 2 is the one next to the strongest.
+    strength
+        How much it unlearns.
+    """
+
+    rule: Literal["krotov_hopfield"] = "krotov_hopfield"
+    p: Annotated[float, Field(ge=2, le=100)] = 2.0
+    rank: Annotated[int, Field(ge=2, le=10**6)] = 2
+    strength: Annotated[float, Field(ge=0, le=1)] = 0.4
+
+
+class HebbianICA(Section):
+    """Nonlinear PCA (Karhunen and Joutsensalo 1995): independent components of whitened inputs.
+
+    Parameters
+    ----------
+    nonlinearity
+        ``tanh`` for sources with tails lighter than the normal distribution's, ``cube`` for heavier ones.
+    """
+
+    rule: Literal["ica"] = "ica"
+    nonlinearity: Literal["tanh", "cube"] = "tanh"
+
+
+Rule = Annotated[
+    Hebb | Oja | HebbianPCA | SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield | HebbianICA,
+    Field(discriminator="rule"),
+]

@@ -1,0 +1,58 @@
+"""Which layers have a geometry, and that it is torch's own."""
+
+import pytest
+import torch
+from torch import nn
+
+from hebbian_dl.layers.geometry import DENSE, Geometry
+
+
+def test_a_layer_that_is_no_projection_is_refused() -> None:
+    with pytest.raises(TypeError, match="BatchNorm2d"):
+        Geometry.of(nn.BatchNorm2d(3))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_padding_with_anything_but_zeros_is_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match=mode):
+        Geometry.of(nn.Conv2d(3, 4, 3, padding=1, padding_mode=mode))
+
+
+@pytest.mark.parametrize("kernel", [2, (3, 4)])
+def test_same_padding_that_is_not_symmetric_is_refused(kernel: int | tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="same"):
+        Geometry.of(nn.Conv2d(3, 4, kernel, padding="same"))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Linear(3, 4, bias=False),
+        nn.Conv1d(3, 4, 3, padding="same", bias=False),
+        nn.Conv2d(3, 4, (3, 5), padding="same", bias=False),
+        nn.Conv2d(3, 4, (2, 3), padding="same", dilation=2, bias=False),  # even, but the dilated span is symmetric
+        nn.Conv2d(3, 4, 3, padding="valid", bias=False),
+        nn.Conv3d(3, 6, 3, padding=(0, 1, 2), stride=(1, 2, 3), groups=3, bias=False),
+        nn.ConvTranspose1d(3, 4, 3, 2, output_padding=1, bias=False),
+        nn.ConvTranspose2d(3, 6, (2, 3), (3, 2), padding=1, output_padding=(2, 1), groups=3, bias=False),
+    ],
+    ids=str,
+)
+def test_the_projection_is_that_of_the_layer(layer: nn.Module) -> None:
+    geometry = Geometry.of(layer)
+    inputs = torch.rand(2, 3, *(7,) * geometry.n_dims)
+    wanted = layer(inputs)
+    assert torch.equal(geometry.project(inputs, layer.weight), wanted)
+    assert geometry.n_neurons(layer.weight) == wanted.shape[1]
+    assert geometry.channels(layer.weight) == 3
+    assert geometry.fan_in(layer.weight) * wanted.shape[1] == layer.weight.numel()
+    assert geometry.n_patches(wanted) * wanted.shape[1] == wanted.numel()
+    assert torch.equal(geometry.from_rows(geometry.rows(layer.weight), layer.weight), layer.weight)
+    patches = geometry.patches(wanted)
+    assert patches.shape == (geometry.groups, geometry.n_patches(wanted), wanted.shape[1] // geometry.groups)
+    assert patches.sum(1).flatten().allclose(wanted.transpose(0, 1).flatten(1).sum(1))
+    assert torch.equal(geometry.maps(patches, wanted.shape), wanted)
+    factors = torch.arange(1.0, wanted.shape[1] + 1)
+    scaled = geometry.rows(layer.weight * geometry.spread(factors, layer.weight))
+    assert torch.equal(scaled, geometry.rows(layer.weight) * factors.reshape(geometry.groups, -1, 1))
+    assert (geometry == DENSE) == isinstance(layer, nn.Linear)

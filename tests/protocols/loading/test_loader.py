@@ -1,0 +1,175 @@
+"""Reading protocols: YAML's traps, overrides, and one line for every mistake."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from protocols.loading.loader import builtin, load, parse_yaml
+from protocols.loading.overrides import check
+from protocols.runs.run_directory import resolved
+from protocols.spec.faults import ProtocolFault
+
+GOOD = Path(builtin()["ruaro2005"]).read_text()
+
+
+def fault_lines(text: str, tmp_path: Path, *overrides: str) -> list[str]:
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(ProtocolFault) as fault:
+        load(str(path), overrides)
+    return fault.value.lines
+
+
+def test_yaml_traps() -> None:
+    content = parse_yaml("a: 1e-3\nb: off\nc: 2:30\nd: 012\ne: true\nf: 1.5\ng: -3\nh: ~\ni: yes\nj: 0x10", "x")
+    assert content == {
+        "a": 1e-3, "b": "off", "c": "2:30", "d": 12, "e": True, "f": 1.5, "g": -3, "h": None, "i": "yes", "j": "0x10"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2", "a: [1, 2", "a: !!python/object:os.system x", "\ta: 1"])
+def test_invalid_yaml_is_a_fault_that_names_the_file(text: str) -> None:
+    with pytest.raises(ProtocolFault, match=r"^file\.yaml"):
+        parse_yaml(text, "file.yaml")
+
+
+@pytest.mark.parametrize("name", sorted(builtin()))
+@pytest.mark.parametrize("quick", [False, True])
+def test_builtin_protocols_load_and_survive_a_round_trip(name: str, quick: bool) -> None:
+    protocol = load(name, quick=quick)
+    assert check(yaml.safe_load(resolved(protocol))) == protocol
+    assert check(parse_yaml(resolved(protocol), name)) == protocol
+
+
+def test_full_protocol_differs_from_the_default_in_size_only() -> None:
+    small, full = load("ruaro2005").model_dump(), load("ruaro2005_full").model_dump()
+    assert full["culture"]["neurons"].pop("count") == 10140
+    small["culture"]["neurons"].pop("count")
+    for key in ("name", "title"):
+        small.pop(key), full.pop(key)
+    assert small == full
+
+
+def test_overrides_win_over_quick() -> None:
+    assert load("ruaro2005", quick=True).culture.neurons.count == 240
+    assert load("ruaro2005", ["culture.neurons.count=99"], quick=True).culture.neurons.count == 99
+
+
+def test_overrides_reach_into_a_section_that_quick_replaces() -> None:
+    data = load("vgg11_imagenet", ["data.most_corrupt=7"], quick=True).data  # which quick does not mention
+    assert (data.source, data.most_corrupt) == ("synthetic", 7)
+
+
+def test_overrides_reach_items_of_lists_by_name_and_index() -> None:
+    protocol = load("ruaro2005", ["phases.tetanisation.repetitions=3", "phases.0.window=100 ms"])
+    assert protocol.phases[1].repetitions == 3
+    assert protocol.phases[0].window == 0.1
+
+
+def test_overrides_switch_the_member_of_a_union() -> None:
+    sets = ["culture.excitatory.wiring={rule: sparse, fan_in: 50}"]
+    assert load("ruaro2005", sets).culture.excitatory.wiring.fan_in == 50  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("count: 4056", "cuont: 4056", "culture.neurons.cuont: unknown key; did you mean 'count'?"),
+        ("pitch: 500 um", "pitch: 500", "culture.array.pitch: 500 has no unit"),
+        ("pitch: 500 um", "pitch: 500 ms", "wrong unit 'ms'; allowed: a quantity in m, for example '500 um'"),
+        ("electrode: {sigma: 0.3 mm", "electrode: {sigma: -0.3 mm", "culture.electrode.sigma"),
+        ("rows: 6", "rows: 5", "lies outside the array; allowed: rows 0 to 4, columns 0 to 9"),
+        ("encoder: regular", "encoder: reglar", "stimuli.L.train"),
+        ("rate: 250 Hz", "rate: 2500 Hz", "at most one pulse a step"),
+        ("present: [tetanus]", "present: [tetanus, tetanus]", "a stimulus is listed twice"),
+        ("onset: 50 ms", "onset: 50.6 ms", "stimuli.L.onset: 50.6 ms; allowed: a whole number of steps of 1 ms"),
+        ("before: 20 ms", "before: 400 ms", "evoked.windows.before: 400 ms; it ends at 450 ms, phase 'before' at 400"),
+        (
+            "before: 20 ms, after: 50 ms}\n  scale: 10",
+            "after: 50 ms}\n  calibrate_on: evoked/L/before",
+            "evoked.calibrate_on: 'evoked/L/before'; allowed: evoked/L/after",
+        ),
+        ("targets: targets/", "targets: ../targets/", "targets: '../targets/ruaro2005.csv' is not allowed"),
+        ("trace_decay: 20 ms", "trace_decay: 1e99999999999999999999 ms", "is out of range"),
+        ("present: [tetanus]", "present: [titanus]", "no stimulus 'titanus'; allowed: L, inverted_L, tetanus"),
+        (
+            "duration: 400 ms",
+            "duration: 500 ms",
+            "phases.tetanisation.window: 400 ms; stimulus 'tetanus' ends at 500 ms",
+        ),
+        ("reset: -70 mV", "reset: -40 mV", "rest and reset must lie below threshold"),
+        ("seeds: 4", "seeds: 0", "seeds: 0 is not allowed"),
+        ("seeds: 4", "sedes: 4", "sedes: unknown key; did you mean 'seeds'?"),
+        ("after: 50 ms", "later: 50 ms", "evoked.windows.later: not a phase without learning; allowed: before, after"),
+        ("targets: targets/ruaro2005.csv", "targets: nowhere.csv", "no such file 'nowhere.csv'"),
+        ("trace_decay: 20 ms", "trace_decay: 0 ms", "culture.plasticity.trace_decay"),
+        ("seeds: 4", "seeds: true", "seeds: True is not allowed"),
+        ("count: 4056", "count: many", "culture.neurons.count: 'many' is not allowed"),
+        ("name: ruaro2005", "name: ../escape", "name: '../escape' is not allowed"),
+        ("scale: 10", "calibrate_on: evoked/X/before", "evoked.calibrate_on"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_clear_line(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "targets/ruaro2005.csv").write_text(
+        (builtin()["ruaro2005"].parent / "targets/ruaro2005.csv").read_text()
+    )
+    assert old in GOOD
+    lines = fault_lines(GOOD.replace(old, new, 1), tmp_path)
+    assert len(lines) == 1
+    assert "\n" not in lines[0]
+    assert expected in lines[0]
+
+
+def test_two_mistakes_are_two_lines(tmp_path: Path) -> None:
+    text = GOOD.replace("count: 4056", "count: -1").replace("pitch: 500 um", "pitch: 500 V")
+    lines = fault_lines(text, tmp_path)
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("culture.neurons.cuont=3", "did you mean 'count'?"),
+        ("cluture.neurons.count=3", "did you mean 'culture'?"),
+        ("culture.neurons.count.x=3", "'x' is below a single value"),
+        ("phases.tetanus.repetitions=3", "did you mean 'tetanisation'?"),
+        ("phases.9.repetitions=3", "no '9'"),
+        ("culture.neurons.count", "allowed: path=value"),
+        ("culture.neurons.count=[1", "not valid YAML"),
+        ("culture.neurons.rest=-70", "has no unit"),
+        ("stimuli.L.train={encoder: spikes, rate: 5 Hz, times: []}", "rate: unknown key; allowed: encoder, times"),
+        ("phases.².window=3 ms", "no '²'"),
+        ("seeds=!!int x", "not valid YAML"),
+        ("culture.simulation.dt=1e-320 s", "culture.simulation.dt"),
+        ("phases.before.repetitions=1000000000000", "phases.0.repetitions"),
+        ("culture.excitatory.wiring.rule=sprase", "culture.excitatory.wiring"),
+    ],
+)
+def test_a_wrong_override_is_one_clear_line(override: str, expected: str) -> None:
+    with pytest.raises(ProtocolFault) as fault:
+        load("ruaro2005", [override])
+    assert len(fault.value.lines) == 1
+    assert expected in fault.value.lines[0]
+
+
+def test_files_that_are_no_protocols(tmp_path: Path) -> None:
+    binary, empty, words = tmp_path / "b.yaml", tmp_path / "e.yaml", tmp_path / "w.yaml"
+    binary.write_bytes(bytes(range(256)))
+    empty.write_text("# nothing\n")
+    words.write_text("just words\n")
+    nul = tmp_path / "n.yaml"
+    nul.write_bytes(b"name: a\0b\n")
+    for path, expected in [
+        (binary, "not a text file"),
+        (nul, "not a text file|not valid YAML"),
+        (empty, "is empty"),
+        (words, "a mapping of keys"),
+        (tmp_path, "is a directory"),
+        (tmp_path / "absent.yaml", "no such protocol"),
+    ]:
+        with pytest.raises(ProtocolFault, match=expected):
+            load(str(path))
+    with pytest.raises(ProtocolFault, match="did you mean 'ruaro2005'"):
+        load("ruaro205")

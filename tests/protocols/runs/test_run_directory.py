@@ -1,0 +1,89 @@
+"""Run directories: hashes, and nothing that looks complete before it is."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocols.runs import run_directory
+from protocols.loading.loader import load
+from protocols.loading.published import Target, compare, read_targets
+
+PACKAGES = ("culture_sim", "protocols")
+
+
+def key(*overrides: str, inputs: dict[str, bytes] | None = None) -> str:
+    return run_directory.run_hash(load("ruaro2005", overrides), inputs or {}, PACKAGES)
+
+
+def test_hash_follows_the_resolved_protocol_the_inputs_and_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = key()
+    assert re.fullmatch(r"[0-9a-f]{12}", base)
+    assert key("culture.array.pitch=0.5 mm") == base  # the same quantity, spelt differently
+    assert key("culture.array.pitch=501 um") != base
+    assert key("stimulus_seed=1") != base
+    assert key(inputs={"targets": b"x"}) != base
+    monkeypatch.setattr(run_directory, "code_hash", lambda *packages: "other code")
+    assert key() != base
+
+
+def test_a_run_is_complete_only_after_finish(tmp_path: Path) -> None:
+    run = run_directory.Run(tmp_path, load("ruaro2005"), "abc")
+    with run.writing():
+        run.save_part("seed_0", {"x": np.arange(3)})
+        assert not run.complete
+        assert not run.path.exists()
+        with pytest.raises(run_directory.RunInUse), run.writing():
+            pass
+    assert run.load_part("seed_0") is not None
+    assert run.load_part("seed_1") is None
+    with run.writing():
+        run.finish({"a": 1.0}, {"b": 2}, {"x": np.arange(3)})
+    assert run.complete
+    assert not run.partial.exists()
+    assert sorted(p.name for p in run.path.iterdir()) == [
+        "arrays.npz", "metrics.json", "protocol.yaml", "provenance.json"
+    ]  # fmt: skip
+    assert json.loads((run.path / "metrics.json").read_text()) == {"a": 1.0}
+
+
+def test_not_a_number_never_reaches_the_metrics(tmp_path: Path) -> None:
+    run = run_directory.Run(tmp_path, load("ruaro2005"), "abc")
+    with pytest.raises(ValueError, match="not JSON compliant"), run.writing():
+        run.finish({"a": float("nan")}, {}, {})
+    assert not run.complete
+
+
+def test_provenance_names_code_versions_and_machine() -> None:
+    facts = run_directory.provenance(PACKAGES, seeds=[1])
+    assert facts["code"]["hash"] == run_directory.code_hash(*PACKAGES)
+    assert facts["packages"]["numpy"] == np.__version__
+    assert facts["seeds"] == [1]
+
+
+def target(value: float, sd: float, subject: str = "culture") -> Target:
+    return Target("q", None, value, sd, 4, "u", 20, subject, "source", "figure")
+
+
+def test_comparison_is_within_the_published_sd() -> None:
+    metrics = {"q": {"mean": 5.0, "sd": 0.1, "n": 3, "unit": "u", "window_ms": [0, 20]}}
+    targets = [target(5.5, 0.5), target(5.51, 0.5), target(9, 1, "authors' simulation")]
+    assert [row["verdict"] for row in compare(metrics, targets, None)] == ["agrees", "differs", "differs"]
+    assert [row["verdict"] for row in compare(metrics, targets, "q")] == ["calibrated", "calibrated", "differs"]
+    assert compare({}, targets, None) == []
+
+
+def test_published_values_are_those_of_the_paper() -> None:
+    from importlib import resources
+
+    targets = read_targets(Path(str(resources.files("protocols"))) / "targets/ruaro2005.csv")
+    single = {(t.quantity, t.subject): (t.value, t.sd) for t in targets if t.bin_ms is None}
+    assert single["evoked/L/before", "culture"] == (5.6, 0.8)
+    assert single["evoked/L/after", "culture"] == (6.4, 0.7)
+    assert single["evoked/inverted_L/before", "culture"] == (4.7, 0.8)
+    assert single["evoked/inverted_L/after", "culture"] == (4.1, 0.5)
+    courses = {t.quantity for t in targets if t.bin_ms is not None}
+    assert len(courses) == 4
+    assert all(t.source and t.unit and t.n for t in targets)
