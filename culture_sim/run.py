@@ -13,7 +13,8 @@ from culture_sim import engines
 from culture_sim.experiments import table
 from culture_sim.experiments.association import CHECKPOINT
 from culture_sim.experiments.dispatch import outline, run_seed, summarise
-from culture_sim.experiments.estimate import Estimate, estimate, expected_synapses
+from culture_sim.experiments.estimate import Estimate, estimate
+from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import MOST_SYNAPSES
 from figures.after_run import make_if_possible
 from protocols.images import datasets

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from figures.after_run import make_if_possible
-from hebbian_dl import torchrun
+from hebbian_dl import environment, torchrun
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
 from protocols.runs import cli, run_directory
@@ -37,7 +37,7 @@ class NetworkLearner:
         for package in ("torch", "safetensors", "sklearn", "PIL"):
             if importlib.util.find_spec(package) is None:
                 raise ProtocolFault([f"network: {package} is not installed (pip install '.[deep,data]')"])
-        device_of(options.device)
+        environment.device_of(options.device)
         torchrun.check(protocol, options)
         match protocol:
             case NetworkProtocol():
@@ -73,10 +73,10 @@ class NetworkLearner:
             torchrun.check_begun(run)
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
-        device = device_of(options.device)
+        device = environment.device_of(options.device)
         if missing:
             jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
-            share = f", {n} processes to each" if (n := torchrun.n_processes()) > 1 else ""
+            share = f", {n} processes to each" if (n := environment.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")
             task = torchrun.leading(functools.partial(dispatch.run_task, protocol, device, threads, run), device)
             with (
@@ -98,7 +98,7 @@ class NetworkLearner:
         }
         facts = {"learner": "hebbian_dl", "seeds": list(protocol.seed_list), "device": device}
         facts |= dispatch.facts(protocol, run.partial)
-        return metrics, facts | {"processes": torchrun.n_processes()}, arrays
+        return metrics, facts | {"processes": environment.n_processes()}, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the comparison with what is published."""
@@ -120,30 +120,10 @@ def _check_network(protocol: Protocol) -> None:
     )
 
 
-def device_of(asked: str) -> str:
-    """``cpu`` or ``cuda``."""
-    if asked == "cpu":
-        return "cpu"
-    import torch
-
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ProtocolFault(["--device cuda: torch finds no CUDA device; allowed: auto, cpu"])
-    if not torch.cuda.is_available():
-        return "cpu"
-    if (n := torchrun.n_here()) > (found := torch.cuda.device_count()):
-        raise ProtocolFault(
-            [
-                f"--device {asked}: {found} GPU{'s' * (found > 1)} for {n} processes on a machine; "
-                "allowed: a GPU each, or --device cpu"
-            ]
-        )
-    return "cuda"
-
-
 def _shares(device: str, trainings: int) -> tuple[int, int]:
     """Trainings at a time, and threads of each."""
-    if torchrun.n_processes() > 1:
-        return 1, torchrun.threads()
+    if environment.n_processes() > 1:
+        return 1, environment.threads()
     jobs = 1 if device == "cuda" else trainings
     return jobs, int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
 
@@ -161,7 +141,7 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
                     f"allowed: at least one for each of {n_classes} classes"
                 ]
             )
-        if labelled < (least := torchrun.n_processes()):
+        if labelled < (least := environment.n_processes()):
             raise ProtocolFault(
                 [
                     f"network.regimes: {regime:g} ({regime_name(regime)}) of {n} images are {labelled}; "
@@ -174,15 +154,15 @@ def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
     """Refuse a batch that does not fit into memory; of several processes the leader does, before any has begun."""
     from hebbian_dl.memory import limits
 
-    if not torchrun.leads():
+    if not environment.leads():
         return
-    if device_of(options.device) == "cuda":
+    if environment.device_of(options.device) == "cuda":
         import torch
 
         limits.check(protocol, torch.cuda.mem_get_info()[0])
     else:
         free = available_memory_bytes()
-        limits.check(protocol, None if free is None else free // torchrun.n_here())
+        limits.check(protocol, None if free is None else free // environment.n_here())
 
 
 def _jobs(protocol: Protocol, options: cli.Options) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from figures.after_run import draw_search_if_possible
-from hebbian_dl.run import PRELOAD, NetworkLearner, device_of
+from hebbian_dl.environment import device_of
+from hebbian_dl.run import PRELOAD, NetworkLearner
 from protocols.loading.published import Target
 from protocols.loading.search_space import Dimension
 from protocols.runs import cli

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import typer
 
+from hebbian_dl.environment import device_of, n_processes, threads
 from protocols.runs import cli, interruption, run_directory
-from protocols.runs.machine import cores_of_each
 from protocols.runs.reporting import unheard
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import GradientDescent, Method, NoPretraining
@@ -28,26 +28,6 @@ from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protoc
 TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
 BEGUN_BY = "processes"  # a file in the directory of an unfinished run
 Task = Callable[..., dict[str, np.ndarray]]
-
-
-def n_processes() -> int:
-    """How many processes torchrun started for this command."""
-    return int(os.environ.get("WORLD_SIZE") or 1)
-
-
-def n_here() -> int:
-    """How many of them are on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
-
-
-def leads() -> bool:
-    """Whether this process leads, or is alone."""
-    return n_processes() == 1 or os.environ.get("RANK", "0") == "0"
-
-
-def threads() -> int:
-    """Threads of each process: what OMP_NUM_THREADS says, or a fair share of the cores; torchrun sets it to 1."""
-    return int(os.environ.get("OMP_NUM_THREADS") or cores_of_each())
 
 
 def check(protocol: Protocol, options: cli.Options) -> None:
@@ -184,7 +164,6 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
     """Take part in the trainings that the leader names, until there are no more."""
     from hebbian_dl import processes
     from hebbian_dl.experiments import dispatch
-    from hebbian_dl.run import device_of
 
     run = _Reading(out, protocol, cli.run_of(learner, protocol, options, out).path.name)
     checked = False

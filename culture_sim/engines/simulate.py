@@ -6,8 +6,8 @@ from culture_sim import engines
 from culture_sim.engines.batch import Batch
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
-from culture_sim.experiments.estimate import most_events
 from culture_sim.model.culture import Culture
+from culture_sim.model.expected_work import most_events
 
 
 def simulate(

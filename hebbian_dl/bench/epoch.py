@@ -27,11 +27,12 @@ from rich.table import Table
 
 from hebbian_dl.bench.peers import Setting, Step, prepared
 from hebbian_dl.bench.steps import GEMM, Call, check_options, gemm, machine, resident_mb, take_turns
+from hebbian_dl.environment import device_of
 from hebbian_dl.images.in_memory import Examples, Images, Splits
 from hebbian_dl.images.prepared import inputs_of, unreadable
 from hebbian_dl.memory import limits
 from hebbian_dl.networks import saved
-from hebbian_dl.run import NetworkLearner, device_of
+from hebbian_dl.run import NetworkLearner
 from hebbian_dl.training.hebbian import hebbian_training
 from protocols.loading.loader import load
 from protocols.loading.overrides import changed

@@ -27,7 +27,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hebbian_dl.bench.peers import ORDINARY, Setting, Step, flop, prepared
-from hebbian_dl.run import NetworkLearner, device_of
+from hebbian_dl.environment import device_of
+from hebbian_dl.run import NetworkLearner
 from protocols.loading.loader import load
 from protocols.runs.machine import cores
 from protocols.spec.faults import ProtocolFault

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from hebbian_dl.environment import n_processes
 from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.images.streaming import MEASURED_AT_A_TIME, WHITENED
 from hebbian_dl.memory.sizes import coding_bytes, evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
 from hebbian_dl.memory.work import n_images
 from hebbian_dl.networks.build import n_features
-from hebbian_dl.torchrun import n_processes
 from hebbian_dl.training.evaluation import RANKED, batch_for
 from protocols.runs.machine import cores_of_each
 from protocols.spec.data import ImageData

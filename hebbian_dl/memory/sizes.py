@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hebbian_dl import processes
+from hebbian_dl.environment import n_processes
 from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH, take_statistics
 from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.networks import saved
 from hebbian_dl.networks.build import n_features
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.retrieval.codes import coder
-from hebbian_dl.torchrun import n_processes
 from hebbian_dl.training.evaluation import batch_for
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training

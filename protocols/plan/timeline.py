@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.spec.protocol import EvokedProtocol, Phase
+from protocols.spec.evoked import Phase
+from protocols.spec.protocol import EvokedProtocol
 from protocols.spec.stimuli import Stimulus
 
 PRESENTATION = np.dtype(

@@ -1,9 +1,12 @@
 """What the parts of a protocol must agree on; every check raises ValueError with a path, what is given and allowed."""
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from protocols.spec.data import CLASSES, ImageData
+from protocols.spec.association import Association
+from protocols.spec.culture import Culture
+from protocols.spec.data import CLASSES, Data, ImageData
+from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.file_data import FileData
 from protocols.spec.network import (
     AssociativeNetwork,
@@ -18,34 +21,30 @@ from protocols.spec.network import (
     map_sizes,
 )
 from protocols.spec.retrieval import Retrieval
-
-if TYPE_CHECKING:
-    from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Phase
-    from protocols.spec.stimuli import Stimulus
-
+from protocols.spec.stimuli import Stimulus
 
 MOST_WHITENED = 12_288  # pixels, 64 x 64 in colour: a matrix of 1.2 GB
 MOST_STEPS = 2**31 - 1  # what a simulator counts in 32 bits
 
 
-def check_evoked(protocol: "EvokedProtocol") -> None:
+def check_evoked(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequence[Phase], evoked: Evoked) -> None:
     """Check stimuli against the array and the step, phases against stimuli, measures against phases."""
-    names = [phase.name for phase in protocol.phases]
+    names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
         raise ValueError(f"phases: names must differ, given {', '.join(names)}")
-    for name, stimulus in protocol.stimuli.items():
-        _check_stimulus(protocol, name, stimulus)
-    for phase in protocol.phases:
-        _check_phase(protocol, phase)
-    _check_windows(protocol)
-    steps = sum(protocol.culture.steps(p.window) * len(p.present) * p.repetitions for p in protocol.phases)
+    for name, stimulus in stimuli.items():
+        _check_stimulus(culture, name, stimulus)
+    for phase in phases:
+        _check_phase(culture, stimuli, phase)
+    _check_windows(culture, stimuli, phases, evoked)
+    steps = sum(culture.steps(p.window) * len(p.present) * p.repetitions for p in phases)
     if steps > MOST_STEPS:
         raise ValueError(f"phases: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
 
 
-def check_association(protocol: "AssociationProtocol") -> None:
+def check_association(culture: Culture, data: Data, plan: Association) -> None:
     """Check the image and the label regions against the array and each other, regions against classes."""
-    array, plan, data = protocol.culture.array, protocol.association, protocol.data
+    array = culture.array
     _check_classes(data)
     (height, width), image = data.size, plan.image
     if image.row + height > array.rows or image.column + width > array.columns:
@@ -62,7 +61,7 @@ def check_association(protocol: "AssociationProtocol") -> None:
     taken: set[tuple[int, int]] = set()
     for label, region in plan.label.regions.items():
         path = f"association.label.regions.{label}"
-        _inside_array(protocol, path, region)
+        _inside_array(culture, path, region)
         if pixels & set(region):
             raise ValueError(
                 f"{path}: {min(pixels & set(region))} shows a pixel of the image; allowed: other electrodes"
@@ -70,9 +69,9 @@ def check_association(protocol: "AssociationProtocol") -> None:
         if taken & set(region):
             raise ValueError(f"{path}: {min(taken & set(region))} belongs to another class; allowed: other electrodes")
         taken |= set(region)
-    _whole(protocol, "association.presentation", plan.presentation)
+    _whole(culture, "association.presentation", plan.presentation)
     for path, rate in (("image", plan.image.rate), ("label", plan.label.rate)):
-        _at_most_one_pulse_a_step(protocol, f"association.{path}.rate", rate)
+        _at_most_one_pulse_a_step(culture, f"association.{path}.rate", rate)
     if plan.evaluation.every > plan.training.presentations:
         raise ValueError(
             f"association.evaluation.every: {plan.evaluation.every}; "
@@ -80,9 +79,8 @@ def check_association(protocol: "AssociationProtocol") -> None:
         )
 
 
-def check_network(protocol: "NetworkProtocol") -> None:
+def check_network(data: ImageData | FileData, network: Network) -> None:
     """Check the classes, the layers against the images, the methods against the layers."""
-    data, network = protocol.data, protocol.network
     if isinstance(data, ImageData):
         _check_classes(data)
     _check_layers(network.layers, network.used_layers, data)
@@ -160,8 +158,8 @@ def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
         raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
-def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
-    array = protocol.culture.array
+def _inside_array(culture: Culture, path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
+    array = culture.array
     for row, column in electrodes:
         if not (0 <= row < array.rows and 0 <= column < array.columns):
             raise ValueError(
@@ -172,50 +170,48 @@ def _inside_array(protocol: "CultureProtocol", path: str, electrodes: tuple[tupl
         raise ValueError(f"{path}: an electrode is listed twice")
 
 
-def _at_most_one_pulse_a_step(protocol: "CultureProtocol", path: str, rate_hz: float) -> None:
-    dt = protocol.culture.simulation.dt
+def _at_most_one_pulse_a_step(culture: Culture, path: str, rate_hz: float) -> None:
+    dt = culture.simulation.dt
     if rate_hz * dt > 1 + 1e-9:
         raise ValueError(f"{path}: {rate_hz:g} Hz; allowed: at most one pulse a step, {1 / dt:g} Hz")
 
 
-def _check_stimulus(protocol: "EvokedProtocol", name: str, stimulus: "Stimulus") -> None:
-    _inside_array(protocol, f"stimuli.{name}.electrodes", stimulus.electrodes)
-    _at_most_one_pulse_a_step(protocol, f"stimuli.{name}.train.rate", getattr(stimulus.train, "rate", 0.0))
-    _whole(protocol, f"stimuli.{name}.onset", stimulus.onset, at_least=0)
-    _whole(protocol, f"stimuli.{name}.duration", stimulus.duration)
+def _check_stimulus(culture: Culture, name: str, stimulus: Stimulus) -> None:
+    _inside_array(culture, f"stimuli.{name}.electrodes", stimulus.electrodes)
+    _at_most_one_pulse_a_step(culture, f"stimuli.{name}.train.rate", getattr(stimulus.train, "rate", 0.0))
+    _whole(culture, f"stimuli.{name}.onset", stimulus.onset, at_least=0)
+    _whole(culture, f"stimuli.{name}.duration", stimulus.duration)
 
 
-def _check_phase(protocol: "EvokedProtocol", phase: "Phase") -> None:
-    _whole(protocol, f"phases.{phase.name}.window", phase.window)
+def _check_phase(culture: Culture, stimuli: Mapping[str, Stimulus], phase: Phase) -> None:
+    _whole(culture, f"phases.{phase.name}.window", phase.window)
     if len(set(phase.present)) < len(phase.present):
         raise ValueError(f"phases.{phase.name}.present: a stimulus is listed twice; use 'repetitions'")
     for name in phase.present:
-        if name not in protocol.stimuli:
-            raise ValueError(
-                f"phases.{phase.name}.present: no stimulus '{name}'; allowed: {', '.join(protocol.stimuli)}"
-            )
-        end = protocol.stimuli[name].onset + protocol.stimuli[name].duration
+        if name not in stimuli:
+            raise ValueError(f"phases.{phase.name}.present: no stimulus '{name}'; allowed: {', '.join(stimuli)}")
+        end = stimuli[name].onset + stimuli[name].duration
         if end > phase.window * (1 + 1e-9):
             raise ValueError(
                 f"phases.{phase.name}.window: {phase.window * 1e3:g} ms; stimulus '{name}' ends at {end * 1e3:g} ms"
             )
 
 
-def _check_windows(protocol: "EvokedProtocol") -> None:
-    probing = {phase.name: phase for phase in protocol.phases if not phase.plastic}
-    windows, scale = protocol.evoked.windows, protocol.evoked.calibrate_on
+def _check_windows(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequence[Phase], evoked: Evoked) -> None:
+    probing = {phase.name: phase for phase in phases if not phase.plastic}
+    windows, scale = evoked.windows, evoked.calibrate_on
     for name, window in windows.items():
         if name not in probing:
             raise ValueError(f"evoked.windows.{name}: not a phase without learning; allowed: {', '.join(probing)}")
-        _whole(protocol, f"evoked.windows.{name}", window)
+        _whole(culture, f"evoked.windows.{name}", window)
         for phase in probing.values():
-            end = window + max(protocol.stimuli[stimulus].onset for stimulus in phase.present)
+            end = window + max(stimuli[stimulus].onset for stimulus in phase.present)
             if end > phase.window * (1 + 1e-9):
                 raise ValueError(
                     f"evoked.windows.{name}: {window * 1e3:g} ms; it ends at {end * 1e3:g} ms, "
                     f"phase '{phase.name}' at {phase.window * 1e3:g} ms"
                 )
-    if scale is not None and protocol.evoked.scale != 1:
+    if scale is not None and evoked.scale != 1:
         raise ValueError(f"evoked.calibrate_on: '{scale}'; allowed: null, where evoked.scale is given")
     measured = [f"evoked/{stimulus}/{name}" for name in windows for stimulus in probing[name].present]
     if scale is not None and scale not in measured:
@@ -224,7 +220,7 @@ def _check_windows(protocol: "EvokedProtocol") -> None:
         )
 
 
-def _whole(protocol: "CultureProtocol", path: str, duration_s: float, at_least: int = 1) -> None:
-    dt, steps = protocol.culture.simulation.dt, protocol.culture.steps(duration_s)
+def _whole(culture: Culture, path: str, duration_s: float, at_least: int = 1) -> None:
+    dt, steps = culture.simulation.dt, culture.steps(duration_s)
     if abs(duration_s / dt - steps) > 1e-6 * max(1, steps) or steps < at_least:
         raise ValueError(f"{path}: {duration_s * 1e3:g} ms; allowed: a whole number of steps of {dt * 1e3:g} ms")

@@ -6,65 +6,22 @@ with few (`NetworkProtocol`).
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from protocols.spec.association import Association
 from protocols.spec.consistency import check_association, check_associative_network, check_evoked, check_network
-from protocols.spec.culture import Culture, PositiveTime
+from protocols.spec.culture import Culture
 from protocols.spec.data import Data, ImageData
+from protocols.spec.evoked import Count, Evoked, Name, Phase, Record
 from protocols.spec.file_data import FolderData, SyntheticData
 from protocols.spec.network import AssociativeNetwork, Network
 from protocols.spec.search import Search
 from protocols.spec.section import Section
 from protocols.spec.stimuli import Stimulus
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=100)]
-Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**63, strict=True)]
-
-
-class Phase(Section):
-    """Presentations of one or more stimuli.
-
-    `interleaved` presents A B A B, `blocked` A A B B, `shuffled` a random order. Learning happens only in `plastic`
-    phases. After every presentation the weights are normalised and the state is reset, so that the pause between
-    two presentations needs no simulation; `every` only documents it.
-    """
-
-    name: Name
-    present: Annotated[tuple[Name, ...], Field(min_length=1)]
-    repetitions: Count = 1
-    order: Literal["interleaved", "blocked", "shuffled"] = "interleaved"
-    window: PositiveTime
-    every: PositiveTime | None = None
-    plastic: bool = False
-
-
-class Evoked(Section):
-    """How responses are measured: the leaky count, averaged over windows that start at the stimulus' onset.
-
-    Parameters
-    ----------
-    windows
-        For each probing phase the window its published mean was taken over. Every window is applied to every phase.
-    scale
-        Factor from leaky spikes per neuron to the published unit.
-    calibrate_on
-        Where the published unit is not known: a metric whose published value fixes the scale.
-    """
-
-    windows: dict[Name, PositiveTime]
-    scale: Annotated[float, Field(ge=1e-6, le=1e6)] = 1.0
-    calibrate_on: str | None = None
-
-
-class Record(Section):
-    """What is kept of a run beside its metrics."""
-
-    spikes: Literal["units", "all", "none"] = "units"
-    weights: bool = False
 
 
 class Protocol(Section):
@@ -102,7 +59,7 @@ class EvokedProtocol(CultureProtocol):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        check_evoked(self)
+        check_evoked(self.culture, self.stimuli, self.phases, self.evoked)
         return self
 
 
@@ -118,7 +75,7 @@ class AssociationProtocol(CultureProtocol):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        check_association(self)
+        check_association(self.culture, self.data, self.association)
         if self.network is not None:
             check_associative_network(self.network, self.data)
         return self
@@ -132,7 +89,7 @@ class NetworkProtocol(Protocol):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        check_network(self)
+        check_network(self.data, self.network)
         return self
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hebbian_dl import processes, torchrun
+from hebbian_dl import environment, processes, torchrun
 from hebbian_dl.memory.limits import most_bytes
 from hebbian_dl.run import NetworkLearner, app
 from hebbian_dl.training import checkpoint
@@ -227,6 +227,6 @@ def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch: pytest.Monk
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for here, threads in (("4", 4), ("3", 5), ("40", 1), ("", 16)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
-        assert torchrun.threads() == threads
+        assert environment.threads() == threads
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert torchrun.threads() == 7
+    assert environment.threads() == 7

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.sparse import csr_array
 
-from culture_sim.experiments.estimate import expected_synapses
 from culture_sim.model.culture import Culture
 from culture_sim.model.electrodes import electrode_positions, heard_neurons, nearest_units
+from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import place_neurons, wire
 from protocols.spec.culture import Array, Projection, Readout
 from protocols.spec.random_streams import stream
