@@ -1,11 +1,11 @@
 # make run    the Ruaro experiment, from a fresh machine to its figures
 # make test   the tests, likewise
-# make check  style, types, tests      make science  slow published findings      make bench  speed
+# make check  style, types, tests      make science  slow published findings      make bench  speed      make docs  site/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check science bench figures setup dev clean
+.PHONY: run test check science bench figures docs setup dev clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m culture_sim.run protocols/ruaro2005.yaml
@@ -30,6 +30,9 @@ bench: $(VENV)/.installed-test
 figures: $(VENV)/.installed
 	$(BIN)/python -m figures.make $(filter-out %.partial/,$(wildcard runs/*/*/))
 
+docs: $(VENV)/.installed-test
+	$(BIN)/mkdocs build --strict --quiet
+
 setup: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
 
@@ -50,4 +53,4 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis site

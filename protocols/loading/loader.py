@@ -92,9 +92,16 @@ def read(name: str, _above: tuple[str, ...] = ()) -> tuple[dict[str, Any], Path]
         return content, path
     if len(_above) >= MOST_BASES:
         raise ProtocolFault([f"{name}: base: '{base}'; allowed: a chain of at most {MOST_BASES} files"])
-    if not isinstance(base, str) or not (path.parent / base).is_file():
+    below = _base(path.parent, base) if isinstance(base, str) else None
+    if below is None:
         raise ProtocolFault([f"{name}: base: no such file '{base}' beside {path.name}"])
-    return _merged(read(str(path.parent / base), (*_above, name))[0], content), path
+    return _merged(read(str(below), (*_above, name))[0], content), path
+
+
+def _base(folder: Path, name: str) -> Path | None:
+    """The file that a protocol builds on: one beside it, or a built-in protocol by its bare name."""
+    beside = folder / name
+    return beside if beside.is_file() else builtin().get(name)
 
 
 def _merged(base: Any, changes: Any) -> Any:

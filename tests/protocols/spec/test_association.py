@@ -285,6 +285,15 @@ def test_a_section_of_another_rule_replaces_the_bases(wiring: str, tmp_path: Pat
         assert load(str(tmp_path / "again.yaml")).culture.excitatory.wiring.model_dump()["cutoff"] == 0.1
 
 
+def test_a_base_is_a_file_beside_it_or_a_built_in_protocol_by_name(tmp_path: Path) -> None:
+    (tmp_path / "child.yaml").write_text("base: ruaro2005\nname: child\ntargets: null\nseeds: 3\n")
+    child = load(str(tmp_path / "child.yaml"))
+    changes = {"name": "child", "targets": None, "seeds": 3}
+    assert child.model_dump() == load("ruaro2005").model_dump() | changes
+    (tmp_path / "ruaro2005").write_text("base: digits01\ntitle: the one beside it\n")
+    assert load(str(tmp_path / "child.yaml")).title == "the one beside it"
+
+
 def test_a_train_of_another_encoder_replaces_the_bases(tmp_path: Path) -> None:
     evoked = builtin()["ruaro2005"].read_text().replace("targets: targets/", "targets: null #")
     (tmp_path / "root.yaml").write_text(evoked)
