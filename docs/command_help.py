@@ -1,4 +1,4 @@
-"""mkdocs hook: a line ``<!-- help: MODULE -->`` of a page becomes the options that ``python -m MODULE --help`` prints."""
+"""Hook of mkdocs: ``<!-- help: MODULE -->`` on a line becomes what ``python -m MODULE --help`` prints."""
 
 import os
 import re

@@ -21,6 +21,9 @@ PAGES = [ROOT / "README.md", *TUTORIALS, ROOT / "docs/how_to/library.md"]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
+#: what a browser fetches for a page: scripts, images, styles
+LOADED = re.compile(r'<(?:script|img|iframe)[^>]*src="([^"]+)"|<link[^>]*stylesheet[^>]*href="([^"]+)"')
+
 
 @dataclass(frozen=True)
 class Block:
@@ -159,5 +162,6 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     for page in site.rglob("*.html"):
-        loaded = re.findall(r'<(?:script|img|iframe)[^>]*src="([^"]+)"|<link[^>]*stylesheet[^>]*href="([^"]+)"', page.read_text())
+        loaded = LOADED.findall(page.read_text())
+        assert loaded
         assert [url for pair in loaded for url in pair if url.startswith(("http", "//"))] == []
