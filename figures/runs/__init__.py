@@ -1,0 +1,1 @@
+"""Reading run directories, studies and published values."""

@@ -1,0 +1,1 @@
+"""The command, run directories, processes, progress and interruption."""
