@@ -1,10 +1,18 @@
-"""Hook of mkdocs: ``<!-- help: MODULE -->`` on a line becomes what ``python -m MODULE --help`` prints."""
+"""Hook of mkdocs: ``<!-- help: MODULE -->`` on a line becomes what ``python -m MODULE --help`` prints.
 
+One process, ``python docs/command_help.py MODULE ...``, asks all commands of a page and imports each library once.
+"""
+
+import contextlib
+import io
+import json
 import os
 import re
+import runpy
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +25,29 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     modules = MARK.findall(markdown)
     if not modules:
         return markdown
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        helps = dict(zip(modules, pool.map(_help, modules), strict=True))
-    return MARK.sub(lambda mark: f"```text\n{helps[mark[1]].strip()}\n```", markdown)
-
-
-def _help(module: str) -> str:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-m", module, "--help"]
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=120).stdout
+    command = [sys.executable, __file__, *modules]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+    helps = json.loads(printed)
+    return MARK.sub(lambda mark: f"```text\n{helps[mark[1]]}\n```", markdown)
+
+
+def _helps(modules: Sequence[str]) -> dict[str, str]:
+    """What each module prints with ``--help``."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # of modules that another command has imported
+    helps = {}
+    for module in modules:
+        sys.argv = [module, "--help"]
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            try:
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+            except SystemExit as end:
+                if end.code:
+                    raise
+        helps[module] = text.getvalue().strip()
+    return helps
+
+
+if __name__ == "__main__":
+    print(json.dumps(_helps(sys.argv[1:])))
