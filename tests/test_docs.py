@@ -1,5 +1,6 @@
 """Documentation: the blocks of the README and the tutorials run, its links lead somewhere, the site builds."""
 
+import importlib
 import os
 import re
 import shlex
@@ -14,11 +15,19 @@ import numpy as np
 import pytest
 
 from protocols.loading.loader import load
+from protocols.runs import cli
 
 ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
 PAGES = [ROOT / "README.md", *TUTORIALS, ROOT / "docs/how_to/library.md"]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: commands that have a --dry-run, and where they are defined
+EXPERIMENTS = {
+    "culture_sim.run": "culture_sim.run",
+    "culture_sim.search": "culture_sim.search.command",
+    "hebbian_dl.run": "hebbian_dl.run",
+    "hebbian_dl.search": "hebbian_dl.search",
+}
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 
 #: what a browser fetches for a page: scripts, images, styles
@@ -61,7 +70,7 @@ def run_page(text: str, folder: Path) -> dict:
                 load(str(folder / block.title))
             case "bash" if block.info.strip() == "notest":
                 for command in block.commands:
-                    check_without_running(command, folder)
+                    check_without_running(command)
             case "bash":
                 for command in block.commands:
                     shell(command, folder)
@@ -87,14 +96,15 @@ def shell(command: str, folder: Path) -> None:
     assert done.returncode == 0, f"{command}\nexit code {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def check_without_running(command: str, folder: Path) -> None:
+def check_without_running(command: str) -> None:
     """Check a line that takes too long or changes the machine: the plan of an experiment, a target, an extra."""
     words = shlex.split(command, comments=True)
     match words:
         case ["make", *_]:
             subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
-        case ["python", "-m", "culture_sim.run" | "culture_sim.search" | "hebbian_dl.run" | "hebbian_dl.search", *_]:
-            shell(f"{shlex.join(words)} --dry-run", folder)
+        case ["python", "-m", module, *arguments] if module in EXPERIMENTS:
+            app = importlib.import_module(EXPERIMENTS[module]).app
+            assert cli.outcome(app, [*arguments, "--dry-run"]) == (0, []), command
         case ["python", "-m", "pip", "install", *_, package]:
             extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
             assert set(package.removeprefix(".[").removesuffix("]").split(",")) <= extras.keys(), command
