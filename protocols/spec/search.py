@@ -210,7 +210,7 @@ class Search(Section):
         for path, parameter in self.space.items():
             for other in parameter.when:
                 if other not in seen or not isinstance(self.space[other], Choice):
-                    raise ValueError(f"space.{path}.when.{other}: allowed: a parameter with choices that stands before")
+                    raise ValueError(f"space.{path}.when.{other}: allowed: a parameter with choices, listed before it")
             seen.add(path)
         return self
 

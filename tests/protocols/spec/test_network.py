@@ -1,4 +1,4 @@
-"""The network section: one readable line for each mistake, overrides, round trips, what its helpers say."""
+"""The ``network:`` section: one error line for each mistake, overrides, round trips, helper functions."""
 
 from pathlib import Path
 
