@@ -34,14 +34,14 @@ def check(protocol: NetworkProtocol) -> None:
         return
     run = Path(protocol.network.pretrained)
     if not all((run / name).is_file() for name in run_directory.FILES):
-        raise ProtocolFault([f"{PATH}: {run}: no finished run; allowed: the directory of one of hebbian_dl.run"])
+        raise ProtocolFault([f"{PATH}: {run}: not a finished run; allowed: the directory of a run of hebbian_dl.run"])
     try:
         given = load(str(run / "protocol.yaml"))
     except ProtocolFault as fault:
         raise ProtocolFault([f"{PATH}: {line}" for line in fault.lines]) from None
     if not isinstance(given, NetworkProtocol):
         raise ProtocolFault(
-            [f"{PATH}: {run}: a run of '{given.name}'; allowed: of networks pre-trained without labels"]
+            [f"{PATH}: {run}: a run of '{given.name}'; allowed: a run whose networks are pre-trained without labels"]
         )
     lines = list(_differences(_what_is_learned(given), _what_is_learned(protocol)))
     lines += [line for line in _other_files(run, checksums(protocol.data)) if not lines]

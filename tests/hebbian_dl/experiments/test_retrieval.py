@@ -216,7 +216,7 @@ def test_what_is_no_run_of_these_data_is_refused(
 ) -> None:
     nowhere = tmp_path / "nowhere"
     assert refused(small, nowhere, tmp_path, capsys) == (
-        f"error: network.pretrained: {nowhere}: no finished run; allowed: the directory of one of hebbian_dl.run"
+        f"error: network.pretrained: {nowhere}: not a finished run; allowed: the directory of a run of hebbian_dl.run"
     )
     other = tmp_path / "other"
     shutil.copytree(pretrained, other)
