@@ -3,8 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures.culture import array_map
 from figures.runs.run import EvokedRun
-from figures.style import bare, canvas
+from figures.style import canvas
 
 
 def figure(run: EvokedRun) -> Figure | None:
@@ -27,10 +28,8 @@ def figure(run: EvokedRun) -> Figure | None:
             ("change", change, "RdBu_r", -widest, widest),
         ]
         for column, (title, image, cmap, low, high) in enumerate(images):
-            ax = axes[row, column]
-            shown = ax.imshow(image.reshape(array.rows, array.columns), cmap=cmap, vmin=low, vmax=high)
-            ax.set_title(f"{name}, {title}")
-            bare(ax)
+            ax, grid = axes[row, column], image.reshape(array.rows, array.columns)
+            shown = array_map.draw(ax, grid, f"{name}, {title}", cmap, limits=(low, high))
             fig.colorbar(shown, ax=ax, label="mV", shrink=0.9)
     fig.suptitle("Weight from each electrode's surroundings onto a neuron, mean over the array")
     return fig
