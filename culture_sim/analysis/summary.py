@@ -7,6 +7,7 @@ import numpy as np
 
 from culture_sim.analysis.evoked import grows
 from protocols.loading.published import Target, compare
+from protocols.results.statistics import moments
 from protocols.spec.protocol import EvokedProtocol
 
 LEAKY_UNIT = "leaky spikes per neuron"
@@ -38,7 +39,11 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
     }
     every = {f"{s}/{p}/{_ms(protocol, w)}": (s, p, w) for s, p, w in leaky[0]}
     raw = {
-        path: _moments([seed[key].mean() for seed in leaky], LEAKY_UNIT, protocol.evoked.windows[key[2]])
+        path: moments(
+            np.array([seed[key].mean() for seed in leaky], float),
+            LEAKY_UNIT,
+            window_ms=[0, round(protocol.evoked.windows[key[2]] * 1e3, 6)],
+        )
         for path, key in (own | every).items()
     }
     gain, unit = _gain(protocol, raw, targets)
@@ -49,18 +54,6 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
         metrics["calibration"] = {"on": protocol.evoked.calibrate_on, "gain": gain, "from": LEAKY_UNIT, "to": unit}
     metrics["targets"] = compare(metrics, targets, protocol.evoked.calibrate_on)
     return metrics
-
-
-def _moments(per_seed: Sequence[float], unit: str, window_s: float) -> dict[str, Any]:
-    values = np.asarray(per_seed, float)
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "n": len(values),
-        "unit": unit,
-        "window_ms": [0, round(window_s * 1e3, 6)],
-        "per_seed": values.tolist(),
-    }
 
 
 def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
