@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.markup import escape
+
 
 def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
     """Draw a run's figures; without matplotlib say so."""
@@ -25,4 +27,4 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
 
 
 def _none(missing: ImportError) -> str:
-    return f"No figures: {missing.name} is not installed (pip install '.[figures]')."
+    return escape(f"No figures: {missing.name} is not installed (pip install '.[figures]').")

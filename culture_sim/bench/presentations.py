@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from culture_sim.bench import drawing
 from culture_sim.engines import CppEngine, Engine
 from culture_sim.engines.program import compiler
 from culture_sim.engines.runtime import RuntimeEngine
@@ -165,7 +166,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons too: 4 GB, a minute.")] = True,
+    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons and their figures too: 4 GB, a minute.")] = True,
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
     search: Annotated[bool, typer.Option("--search", help="Measure a search: trials an hour, nothing else.")] = False,
 ) -> None:
@@ -194,3 +195,5 @@ def bench(
         "time to read and write each event's weight "
         "once at the rate measured here."
     )
+    if full:
+        drawing.bench(console)
