@@ -97,7 +97,7 @@ def test_what_cannot_be_joined_is_refused() -> None:
     culture, session = Culture.grow(spec(60), 0), random_session(2)
     Batch((culture, culture), (session, session))
     longer = replace(session, n_steps=np.array([100, 101]))
-    with pytest.raises(ValueError, match="session 1: presentations as long as the first"):
+    with pytest.raises(ValueError, match="session 1: other lengths of presentations than session 0"):
         Batch((culture, culture), (session, longer))
     with pytest.raises(ValueError, match="culture 1: Shape"):
         Batch((culture, Culture.grow(spec(30), 0)), (session, session))
