@@ -1,4 +1,4 @@
-"""The array: which electrodes are stimulated, and what each hears before and after."""
+"""Maps of the array: stimulated electrodes, and the response at each electrode before and after learning."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def figure(run: EvokedRun) -> Figure:
 
 
 def _response(run: EvokedRun, probe: str, phase: str) -> np.ndarray:
-    """Spikes per neuron in a presentation, shape (rows, columns)."""
+    """Spikes per neuron in a presentation, shape (rows, columns); NaN where the probe was not presented."""
     array = run.protocol.culture.array
     if not run.presented(probe, phase):
         return np.full((array.rows, array.columns), np.nan)

@@ -1,4 +1,4 @@
-"""What the neurons that answer for each class have learned to listen to."""
+"""Learned input of the class regions: change of excitatory weight onto each, over the array."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from figures.style import canvas
 
 
 def figure(run: AssociationRun) -> Figure | None:
-    """One map of the array a class: where its region's excitatory input grew and shrank; None if it cannot change."""
+    """One map of the array per class: change of excitatory weight onto its region; None if that is not plastic."""
     if not run.protocol.culture.excitatory.plastic:
         return None
     columns = min(len(run.classes), 2 if len(run.classes) <= 4 else 3)

@@ -1,4 +1,4 @@
-"""Where learning moved the weights: from which part of the array, onto which."""
+"""Outgoing weight of each electrode's cell, before and after learning."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,7 +9,7 @@ from figures.style import canvas
 
 
 def figure(run: EvokedRun) -> Figure | None:
-    """For each plastic projection the outgoing weight of every electrode's surroundings, before and after.
+    """One row per plastic projection: outgoing weight of each electrode's cell before, after, and the change.
 
     None if nothing is plastic.
     """
@@ -36,5 +36,5 @@ def figure(run: EvokedRun) -> Figure | None:
 
 
 def _outgoing(run: EvokedRun, name: str, when: str) -> np.ndarray:
-    """Mean over target cells of the weight from each source cell, in mV, mean over seeds; shape (n_cells,)."""
+    """Weight from each cell in mV, mean over target cells and seeds; shape (n_cells,)."""
     return np.nanmean(run.stack(f"weights/{name}/{when}"), axis=(0, 2)) * 1e3

@@ -73,7 +73,7 @@ def test_a_published_value_of_another_window_or_unit_is_not_compared() -> None:
 def test_one_seed_has_no_spread_and_a_silent_culture_no_scale() -> None:
     metrics = summarise(protocol(), [seed(1, 4)], [target("evoked/L/before", 6.0, 20)])
     assert metrics["evoked/L/before"]["sd"] is None
-    with pytest.raises(RuntimeError, match="nothing was measured"):
+    with pytest.raises(RuntimeError, match="no response was measured"):
         summarise(protocol(), [seed(0, 0)], [target("evoked/L/before", 6.0, 20)])
 
 

@@ -149,7 +149,7 @@ def test_every_figure_with_data_is_written(
         ({"budget": None}, "budget: "),
         ({"parameters": []}, "parameters: no association.presentation, which"),
         ({"surfaces": [{"objective": "m", "x": "a", "y": "b", "x_values": [1], "y_values": [1], "mean": [[1, 2]],
-                        "sd": [[1]]}]}, "surfaces.0: rows of another number"),
+                        "sd": [[1]]}]}, "surfaces.0: the shape differs"),
         ({"trials": [{"number": 0, "state": "complete", "values": {}, "means": [None], "scores": [1.0]}]},
          "trials: 0 is complete and has not 1 means"),
     ],
