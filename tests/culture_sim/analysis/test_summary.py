@@ -1,4 +1,4 @@
-"""From trials to metrics: what is compared with what, whatever the phases look like."""
+"""Metrics of evoked responses from the trials: scale, windows, growth, published values, for several plans."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from protocols.loading.published import Target
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import Protocol
 
-#: one published value sets the scale
+#: one published value, which sets the scale
 CALIBRATED = ["evoked.scale=1", "evoked.calibrate_on=evoked/L/before"]
 FREE = ["evoked.scale=1"]
 

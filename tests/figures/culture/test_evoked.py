@@ -1,4 +1,4 @@
-"""Figures show what the run directory holds."""
+"""Figures of an evoked-response run against the arrays in its directory."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ def complete(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def marked(ax: Axes, label: str) -> np.ndarray:
-    """The points of the marks or of the line of a name."""
+    """Points of the markers or of the line with a label."""
     return np.asarray(next(line for line in ax.lines if line.get_label() == label).get_xydata())
 
 
