@@ -29,16 +29,16 @@ from protocols.spec.protocol import AssociationProtocol, CultureProtocol, Protoc
 
 
 class CultureLearner:
-    """The culture's side of the command: from a protocol to metrics and arrays."""
+    """Culture side of the command: checks, plans, runs and summarises a protocol."""
 
     packages: tuple[str, ...] = ("culture_sim", "protocols")
     devices: tuple[str, ...] = engines.DEVICES
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
-        """Refuse images that are not there, a culture that does not fit into memory, synapses Brian2 cannot count."""
+        """Refuse missing images, a culture too large for memory, or more synapses than Brian2 can count."""
         protocol = _with_culture(protocol)
         if isinstance(protocol, AssociationProtocol):
-            if importlib.util.find_spec("sklearn") is None:  # the linear readout's, at the end of the run
+            if importlib.util.find_spec("sklearn") is None:  # needed by the linear readout at the end
                 raise ProtocolFault(["association: scikit-learn is not installed (pip install '.[data]')"])
             expand_association(protocol)
         most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
@@ -60,7 +60,7 @@ class CultureLearner:
             )
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
-        """Timeline, work and memory, in words."""
+        """Timeline, work and memory, as lines of text."""
         protocol = _with_culture(protocol)
         work = self._estimate(protocol, options)
         return [
@@ -86,7 +86,7 @@ class CultureLearner:
         missing = [seed for seed in seeds if seed not in parts]
         if missing:
             work = self._estimate(protocol, options)
-            with console.status("Preparing the simulator (the first run of a model pays for the compiler) ..."):
+            with console.status("Preparing the simulator (the first run of a model compiles it) ..."):
                 shape = engines.Shape.of(protocol.culture)
                 n = len(missing)
                 engine = engines.prepare(options.device, shape, n * work.n_steps, n * work.most_events)
@@ -111,18 +111,18 @@ class CultureLearner:
         return metrics, facts, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
-        """Print the comparison with what is published."""
+        """Print the results beside the published values."""
         table.show(metrics, console)
 
     def figures(self, run_dir: Path, console: Console) -> None:
-        """Draw the figures, if matplotlib is there."""
+        """Draw the figures, if matplotlib is installed."""
         make_if_possible(run_dir, console.print)
 
     def _estimate(self, protocol: CultureProtocol, options: cli.Options) -> Estimate:
         return estimate(protocol, compiled=options.device != "runtime")
 
     def _jobs(self, protocol: CultureProtocol, options: cli.Options) -> int:
-        """Seeds at a time: as asked, but no more than seeds, and no more than memory holds; one on a GPU."""
+        """Seeds run at the same time: as requested, limited by their number and by memory; one on a GPU."""
         if options.device == "cuda":
             return 1
         jobs = min(options.jobs or cores(), protocol.seeds)

@@ -1,11 +1,21 @@
-"""The figures of a run, or of a search, that has just finished, where they can be drawn."""
+"""Figures of a run or a search that has just finished, drawn if matplotlib is installed."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+from rich.markup import escape
+
 
 def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
-    """Draw a run's figures; without matplotlib say so."""
+    """Draw the figures of a run.
+
+    Parameters
+    ----------
+    run_dir
+        A finished run.
+    tell
+        Prints a message, in rich's markup, if matplotlib is missing.
+    """
     try:
         from figures.make import make
     except ImportError as missing:
@@ -15,7 +25,7 @@ def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
 
 
 def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> None:
-    """Draw a study's recipe and figures; without matplotlib say so."""
+    """Draw the recipe and the figures of a study; parameters as in `make_if_possible`."""
     try:
         from figures.search.page import draw
     except ImportError as missing:
@@ -25,4 +35,4 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
 
 
 def _none(missing: ImportError) -> str:
-    return f"No figures: {missing.name} is not installed (pip install '.[figures]')."
+    return escape(f"No figures: {missing.name} is not installed (pip install '.[figures]').")

@@ -1,4 +1,4 @@
-"""Names of horizontal lines, written beside the axes so that none hides another."""
+"""Names of horizontal lines, written beside the axes without overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ class Level:
 
 
 def draw_levels(ax: Axes, levels: Sequence[Level], height: float) -> None:
-    """Draw lines across the axes, whose limits are set, and write their names to the right.
+    """Draw lines across the axes and write their names to the right. The limits of the axes must be set before.
 
     Parameters
     ----------
     ax
     levels
     height
-        Of the axes, about, in inches.
+        Approximate height of the axes in inches.
     """
     ordered = sorted(levels, key=lambda level: level.value)
     low, high = ax.get_ylim()
@@ -43,7 +43,7 @@ def draw_levels(ax: Axes, levels: Sequence[Level], height: float) -> None:
 
 
 def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Ascending values moved apart by at least `gap`, inside of `low` and `high` where they fit."""
+    """Move ascending values apart by at least `gap`, within `low` and `high` if they fit."""
     places = list(np.clip(values, low, high))
     for k in range(len(places) - 2, -1, -1):
         places[k] = min(places[k], places[k + 1] - gap)

@@ -1,4 +1,4 @@
-"""Draw the figures of a run: ``python -m figures.make RUN_DIR``; of a table of times: ``... bench.csv``."""
+"""Draw the figures of a run: ``python -m figures.make RUN_DIR``; of a benchmark: ``... bench.csv``."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ usage: python -m figures.make RUN_DIR|CSV [RUN_DIR|CSV ...]
 
 
 def make(run_dir: Path) -> list[Path]:
-    """Draw every figure the run has data for, as ``RUN_DIR/figures/<name>.png``.
+    """Draw every figure that the run has data for, as ``RUN_DIR/figures/<name>.png``.
 
     Returns
     -------
@@ -57,13 +57,13 @@ def make(run_dir: Path) -> list[Path]:
 
 
 def make_speed(table: Path) -> list[Path]:
-    """Draw the times of training steps as ``speed.png`` beside their table."""
+    """Draw the times of training steps as ``speed.png`` beside their CSV table."""
     save(speed.figure(table), table.with_name("speed.png"))
     return [table.with_name("speed.png")]
 
 
 def _drawn(run: EvokedRun | AssociationRun | NetworkRun) -> Iterator[tuple[str, Figure | None]]:
-    """The figures of the run's kind by name, one at a time."""
+    """The figures for this kind of run, by name, drawn one at a time."""
     match run:
         case EvokedRun():
             yield from ((name, draw(run)) for name, draw in EVOKED.items())
@@ -76,7 +76,7 @@ def _drawn(run: EvokedRun | AssociationRun | NetworkRun) -> Iterator[tuple[str, 
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: run directories, tables of times."""
+    """Command line: run directories and tables of times; exit codes 0 done, 2 wrong input."""
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(USAGE)
         return 0 if arguments else 2

@@ -1,7 +1,7 @@
-"""Runs of one kind side by side: ``python -m figures.report RUN_DIR [RUN_DIR ...] [--out FOLDER]``.
+"""Comparison of runs of one kind: ``python -m figures.report RUN_DIR [RUN_DIR ...] [--out FOLDER]``.
 
 Writes ``association.md`` (a table), ``association.csv`` (its numbers) and ``association.png`` (the curves); of runs of
-pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``, and where they sought images
+pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``, and for those with retrieval
 ``networks_retrieval.md`` and ``networks_retrieval.csv``.
 """
 
@@ -31,8 +31,8 @@ def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
     Raises
     ------
     ProtocolFault
-        If a directory is no finished run of an association or of pre-trained networks, or both kinds are given; nothing
-        is written then.
+        If a directory is not a finished run of an association or of pre-trained networks, or if both kinds are given;
+        then nothing is written.
     """
     name, texts, figure = _contents(run_dirs)
     out.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
 
 
 def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
-    """Name of the files, texts by what follows it, figure."""
+    """Name of the files, texts by suffix, and the figure."""
     runs = [_comparable(path) for path in run_dirs]
     associations = [run for run in runs if isinstance(run, AssociationRun)]
     networks = [run for run in runs if isinstance(run, NetworkRun)]

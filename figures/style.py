@@ -1,4 +1,4 @@
-"""One look for all figures."""
+"""Common style of all figures: colours, sizes, saving."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ mpl.use("Agg")
 
 BEFORE, AFTER, PUBLISHED = "#8a8f98", "#0b6fa4", "#c2571a"
 GREY = "#4d4d4d"
-#: ten colours that differ for colour-blind readers too (Paul Tol's "muted" and a grey), one a class
+#: colours of the classes, distinct for colour-blind readers too (Paul Tol's "muted" and a grey)
 CLASS_COLORS = (
     "#332288", "#cc6677", "#117733", "#ddcc77", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#666666",
 )  # fmt: skip
-#: one a method, in the protocol's order (Paul Tol's "bright"); a network without pre-training is grey
+#: colours of the methods in the protocol's order (Paul Tol's "bright"); no pre-training is grey
 METHOD_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#332288", "#882255", "#999933")
 MARKERS = "osD^vPX"
-THOUSANDS = StrMethodFormatter("{x:,g}")  # of an axis
+THOUSANDS = StrMethodFormatter("{x:,g}")  # tick labels with commas
 WIDTH = 7.2  # inches, a double column
 
 RC: dict[Any, Any] = {
@@ -37,7 +37,7 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 200,
     "figure.dpi": 100,
-    "pdf.fonttype": 42,  # text stays text
+    "pdf.fonttype": 42,  # text is embedded as text, not as outlines
     "figure.constrained_layout.use": True,
 }
 
@@ -51,18 +51,18 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
 
 
 def by_rows(handles: Sequence[Artist], columns: int) -> list[Artist]:
-    """Handles for a legend of so many columns, which fills them one by one, such that they read row by row."""
+    """Order the handles so that a legend with `columns` columns, which matplotlib fills by column, reads row by row."""
     return [handle for column in range(columns) for handle in handles[column::columns]]
 
 
 def separate_thousands(axis: Axis) -> None:
-    """Large numbers of an axis, whose limits are set, with commas."""
+    """Label an axis, whose limits are set, with commas in numbers of 1,000 and more."""
     if max(map(abs, axis.get_view_interval())) >= 1000:
         axis.set_major_formatter(THOUSANDS)
 
 
 def bare(ax: Axes) -> None:
-    """An image without ticks or frame."""
+    """Remove ticks and frame, for an image."""
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
@@ -70,7 +70,7 @@ def bare(ax: Axes) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all, in the format of the path's suffix."""
+    """Write a figure in the format of the path's suffix; an interruption leaves no partial file at `path`."""
     unfinished = path.with_suffix(f".part{path.suffix}")
     figure.savefig(unfinished)
     plt.close(figure)

@@ -28,7 +28,7 @@ _HOME = dict.fromkeys(("Hebbian", "hebbian_layers", "hebbianize"), "layers.hebbi
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when something that needs it is asked for: bad input is told before that."""
+    """Import torch lazily, on first use: faults in the input are reported before that import."""
     if name not in _HOME:
         raise AttributeError(f"module 'hebbian_dl' has no attribute '{name}'")
     return getattr(importlib.import_module(f"hebbian_dl.{_HOME[name]}"), name)

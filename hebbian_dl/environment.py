@@ -1,4 +1,4 @@
-"""What this process was given: how many processes torchrun started, threads, device. Imports torch only if asked."""
+"""Environment of this process: processes started by torchrun, threads, device; imports torch only to look for a GPU."""
 
 import os
 
@@ -7,27 +7,33 @@ from protocols.spec.faults import ProtocolFault
 
 
 def n_processes() -> int:
-    """How many processes torchrun started for this command."""
+    """Number of processes that torchrun started for this command; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE") or 1)
 
 
 def n_here() -> int:
-    """How many of them are on this machine."""
+    """Number of these processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE") or 1)
 
 
 def leads() -> bool:
-    """Whether this process leads, or is alone."""
+    """Whether this process is the leader (rank 0) or the only one."""
     return n_processes() == 1 or os.environ.get("RANK", "0") == "0"
 
 
 def threads() -> int:
-    """Threads of each process: what OMP_NUM_THREADS says, or a fair share of the cores; torchrun sets it to 1."""
+    """Threads per process: OMP_NUM_THREADS, which torchrun sets to 1, or an equal share of the cores."""
     return int(os.environ.get("OMP_NUM_THREADS") or cores_of_each())
 
 
 def device_of(asked: str) -> str:
-    """``cpu`` or ``cuda``."""
+    """Device of the trainings, ``cpu`` or ``cuda``, from the option ``--device``.
+
+    Raises
+    ------
+    ProtocolFault
+        If there is no GPU, or fewer than processes.
+    """
     if asked == "cpu":
         return "cpu"
     import torch

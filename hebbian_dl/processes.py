@@ -1,9 +1,9 @@
-"""Processes that train one network together: what each takes of a batch, and what they exchange.
+"""Data parallelism: each process's share of a batch, and the collective operations between processes.
 
-Of every batch each process takes its own images: those at its rank, and from there on every so-manyth as there are
-processes. What is summed over images is summed over processes, so that many processes compute what one computes, but
-for rounding; weights, statistics and torch's generators are the same in all of them. All call these functions in the
-same order. Without `torch.distributed` there is one process, and nothing is exchanged.
+Of n processes, that of rank r takes the images r, r + n, r + 2n, ... of every batch. Sums over images are then summed
+over processes, so that n processes compute what one does, up to rounding; weights, statistics and torch's generators
+are the same in all of them. All processes must call these functions in the same order. Without `torch.distributed`
+there is one process, and nothing is exchanged.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ from torch import Tensor
 from torch import distributed as dist
 
 T = TypeVar("T")
-LARGE = 2**16  # values, of tensors that are exchanged by themselves: joining them is two more passes over memory
+LARGE = 2**16  # values; larger tensors are reduced one by one: concatenating them costs two more passes over memory
 ENDED = "another process of this run ended, or does not answer; the same command goes on from the last checkpoint"
 
 _by_itself = ContextVar("by itself", default=False)
 
 
 class Lost(RuntimeError):
-    """Another process ended, or does not answer."""
+    """Another process ended or does not respond."""
 
 
 def world() -> int:
-    """The number of processes."""
+    """Number of processes that train together; 1 within `alone`."""
     if _by_itself.get():
         return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
@@ -39,7 +39,7 @@ def world() -> int:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Within, this process works by itself: for what the others do not do."""
+    """Context in which nothing is exchanged, for work that only this process does."""
     token = _by_itself.set(True)
     try:
         yield
@@ -48,17 +48,17 @@ def alone() -> Iterator[None]:
 
 
 def rank() -> int:
-    """The number of this process, from 0; the one of rank 0 leads, and alone writes files."""
+    """Rank of this process, from 0. Rank 0 leads, and is the only one that writes files."""
     return dist.get_rank() if world() > 1 else 0
 
 
 def join(timeout: timedelta) -> "dist.Store":
-    """Meet the processes that torchrun started; gives the store that torchrun keeps, which outlives each of them.
+    """Join the process group of torchrun; returns torchrun's key-value store, which outlives each process.
 
     Raises
     ------
     RuntimeError, ValueError
-        If they cannot be met.
+        If the other processes cannot be reached.
     """
     store, number, n = next(dist.rendezvous("env://", timeout=timeout))
     backend = "gloo"
@@ -71,22 +71,22 @@ def join(timeout: timedelta) -> "dist.Store":
 
 
 def first_said(store: "dist.Store", text: str) -> str:
-    """What the first process that called this said: a last word, which needs no answer of the others."""
-    with contextlib.suppress(RuntimeError):  # where all of it ended, this is the last
+    """The text of the first process that called this, for the reason of a failure; needs no reply of the others."""
+    with contextlib.suppress(RuntimeError):  # the store is gone, too: this process is the last
         return store.compare_set("first said", "", text).decode()
     return text
 
 
 def leave() -> None:
-    """Part from the others."""
+    """Leave the process group."""
     dist.destroy_process_group()
 
 
 def end(code: int) -> NoReturn:
-    """End this process, which has left and has nothing more to do.
+    """Exit at once, after `leave`, when no work is left.
 
-    At once: the threads that exchange may outlive the group, and hold tensors of Python's; while the interpreter takes
-    itself down they abort it now and then, after the work is done ("terminate called without an active exception").
+    An orderly shutdown of the interpreter may abort after all work is done ("terminate called without an active
+    exception"): communication threads can outlive the group while they hold Python's tensors.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -94,7 +94,7 @@ def end(code: int) -> NoReturn:
 
 
 def own(batch: Tensor) -> Tensor:
-    """The rows of a batch that are this process's, perhaps none."""
+    """Rows of a batch that belong to this process, perhaps none."""
     return batch[rank() :: world()] if world() > 1 else batch
 
 
@@ -119,7 +119,7 @@ def _add_up_at_once(tensors: list[Tensor]) -> None:
 
 
 def counts(n: int) -> list[int]:
-    """What each process has of a batch, this one `n` images."""
+    """Number of images of a batch in each process, by rank; `n` of them in this one."""
     if world() == 1:
         return [n]
     found = torch.zeros(world(), dtype=torch.int64)
@@ -129,14 +129,16 @@ def counts(n: int) -> list[int]:
 
 
 def bounds(each: list[int], size: int) -> list[list[int]]:
-    """How many images each process has before every so-manyth of the batch, from none to all.
+    """Boundaries of the parts of a batch: of each, the number of images that every process has before it.
+
+    The first boundary has none before it, the last all.
 
     Parameters
     ----------
     each
-        As `counts` gives it.
+        Images of the batch in each process, from `counts`.
     size
-        A multiple of the number of processes, so that each part of the batch is shared as a batch is.
+        Images in a part, over all processes: a multiple of their number, so that a part is shared as a batch is.
     """
     places = [*range(0, sum(each), size), sum(each)]
     return [[min(n, -(-(place - number) // len(each))) for number, n in enumerate(each)] for place in places]
@@ -148,7 +150,7 @@ def anywhere(condition: bool) -> bool:
 
 
 def agreed(value: T, by: int = 0) -> T:
-    """The value of one process, the leader, of what JSON can spell, given to all."""
+    """Broadcast of a value that JSON can hold: that of rank `by`, in all processes."""
     if world() == 1:
         return value
     content = json.dumps(value).encode() if rank() == by else b""
@@ -162,14 +164,14 @@ def agreed(value: T, by: int = 0) -> T:
 
 
 def joined(values: list[T]) -> list[T]:
-    """The values of all processes, of what JSON can spell; mostly none."""
+    """The values of all processes in one list; fast where most lists are empty. JSON must be able to hold them."""
     if world() == 1:
         return values
     return [value for place, n in enumerate(counts(len(values))) if n for value in agreed(values, place)]
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """The rows of all processes, in the order of the batch that they are the own parts of.
+    """The rows of all processes in the order of the whole batch: the inverse of `own`.
 
     Shape (n_own, ...) -> (n, ...).
     """
@@ -182,16 +184,17 @@ def gathered(rows: Tensor) -> Tensor:
 
 
 def drawn(draw: Callable[[int], Tensor], n: int) -> Tensor:
-    """Random numbers for `n` own images: `draw` is asked for those of the whole batch.
+    """Random numbers for this process's `n` images: its rows of those that `draw` gives for the whole batch.
 
-    So all processes' generators stay in step, and every image gets the numbers that it would get in one process.
+    All processes' generators therefore stay in the same state, and every image gets the numbers that it would get in
+    a single process.
     """
     return own(draw(sum(counts(n))))
 
 
 @contextlib.contextmanager
 def _lost() -> Iterator[None]:
-    """Say what torch says in many words: the other side of a connection is gone."""
+    """Replace torch's long error about a lost connection by `Lost`."""
     try:
         yield
     except RuntimeError as error:

@@ -22,17 +22,17 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
-PRELOAD = ("hebbian_dl.experiments.dispatch", "torch.optim", "sklearn.datasets")  # seconds of imports in every process
+PRELOAD = ("hebbian_dl.experiments.dispatch", "torch.optim", "sklearn.datasets")  # slow to import
 
 
 class NetworkLearner:
-    """The network's side of the command: from a protocol to metrics and arrays."""
+    """Learner of the command (`protocols.runs.cli.Learner`) for networks: from a protocol to metrics and arrays."""
 
     packages: tuple[str, ...] = ("hebbian_dl", "protocols")
     devices: tuple[str, ...] = ("auto", "cpu", "cuda")
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
-        """Refuse a device or images that are not there, too few labels, trainings that do not fit into memory."""
+        """Refuse a missing device, missing images, too few labels, and trainings that do not fit into memory."""
         _check_network(protocol)
         for package in ("torch", "safetensors", "sklearn", "PIL"):
             if importlib.util.find_spec(package) is None:
@@ -49,7 +49,7 @@ class NetworkLearner:
                 expand_association(protocol)
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
-        """Methods, images, operations and memory, in words."""
+        """Outline for ``--dry-run``: images, layers, methods, operations and memory."""
         from hebbian_dl.memory.work import outline
 
         _check_network(protocol)
@@ -63,7 +63,7 @@ class NetworkLearner:
     def execute(
         self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        """Run what is not finished yet, seed by seed and method by method, then summarise all."""
+        """Run the trainings that are not finished yet, one for each seed and method, then summarise all of them."""
         from hebbian_dl.experiments import dispatch
 
         names = dispatch.task_names(protocol)
@@ -101,13 +101,13 @@ class NetworkLearner:
         return metrics, facts | {"processes": environment.n_processes()}, arrays
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
-        """Print the comparison with what is published."""
+        """Print the results beside published values."""
         from hebbian_dl.experiments import table
 
         table.show(metrics, console)
 
     def figures(self, run_dir: Path, console: Console) -> None:
-        """Draw the figures, if matplotlib is there."""
+        """Draw the figures, if matplotlib is installed."""
         make_if_possible(run_dir, console.print)
 
 
@@ -121,7 +121,7 @@ def _check_network(protocol: Protocol) -> None:
 
 
 def _shares(device: str, trainings: int) -> tuple[int, int]:
-    """Trainings at a time, and threads of each."""
+    """Number of trainings that run side by side, and threads of each."""
     if environment.n_processes() > 1:
         return 1, environment.threads()
     jobs = 1 if device == "cuda" else trainings
@@ -129,7 +129,7 @@ def _shares(device: str, trainings: int) -> tuple[int, int]:
 
 
 def _check_regimes(protocol: NetworkProtocol) -> None:
-    """Refuse fractions of the labels that are fewer images than classes, or than processes."""
+    """Refuse labelled fractions with fewer images than classes, or than processes."""
     from hebbian_dl.memory.work import n_images
 
     n, n_classes = n_images(protocol.data)[0], len(protocol.data.class_list)
@@ -151,7 +151,7 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
 
 
 def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
-    """Refuse a batch that does not fit into memory; of several processes the leader does, before any has begun."""
+    """Refuse a batch that does not fit into memory; of several processes only the leader checks, before training."""
     from hebbian_dl.memory import limits
 
     if not environment.leads():
@@ -166,7 +166,7 @@ def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
 
 
 def _jobs(protocol: Protocol, options: cli.Options) -> int:
-    """Trainings at a time: as asked, but no more than memory holds."""
+    """Number of trainings side by side: as requested, but no more than fit into memory."""
     from hebbian_dl.memory import limits
 
     jobs, free = options.jobs or cores(), available_memory_bytes()
@@ -176,7 +176,7 @@ def _jobs(protocol: Protocol, options: cli.Options) -> int:
 
 
 def _check_retrieval(protocol: NetworkProtocol) -> None:
-    """Refuse more images than there are, and a library that is not there."""
+    """Refuse retrieval of more images than the data set has, or by a library that is not installed."""
     retrieval = protocol.network.retrieval
     if retrieval is None:
         return
@@ -197,7 +197,7 @@ def _check_retrieval(protocol: NetworkProtocol) -> None:
 
 
 def _check_pretrained(protocol: NetworkProtocol) -> None:
-    """Refuse networks of another run that are not those this protocol needs."""
+    """Refuse pre-trained networks of a run that does not match this protocol."""
     if protocol.network.pretrained is not None:
         from hebbian_dl.networks import reuse
 

@@ -1,4 +1,4 @@
-"""Search the parameters of networks: ``python -m hebbian_dl.search protocols/digits_hebb_search.yaml``."""
+"""Parameter search with networks: ``python -m hebbian_dl.search protocols/digits_hebb_search.yaml``."""
 
 import os
 from collections.abc import Sequence
@@ -20,20 +20,20 @@ from protocols.spec.protocol import Protocol
 
 
 class NetworkTrials:
-    """Trials of a network's protocol."""
+    """Trials of a search, of which each trains the networks of a protocol."""
 
     packages: tuple[str, ...] = NetworkLearner.packages
     preload: tuple[str, ...] = PRELOAD
 
     def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> None:
-        """Nothing: torch compiles nothing."""
+        """Programs to compile before the trials: none."""
 
     def prepare(self, need: None, device: str) -> str:
-        """The device that trains."""
+        """Device of the trainings."""
         return device_of(device)
 
     def measure(self, protocol: Protocol, targets: list[Target], prepared: str, watch: Watch) -> dict[str, Any]:
-        """Run all seeds and methods, one after the other."""
+        """Metrics of one trial: all seeds and methods, trained one after the other."""
         from hebbian_dl.experiments import dispatch
 
         threads = int(os.environ.get("OMP_NUM_THREADS") or 1)
@@ -43,10 +43,10 @@ class NetworkTrials:
         return dispatch.summarise(protocol, parts, targets)
 
     def generation(self, need: None, protocol: Protocol, device: str) -> None:
-        """None: a process a trial."""
+        """None: every trial has a process of its own."""
 
     def figures(self, folder: Path, console: Console) -> None:
-        """Draw the recipe and what it follows from, if matplotlib is there."""
+        """Draw the figures of the search, if matplotlib is installed."""
         draw_search_if_possible(folder, console.print)
 
 

@@ -1,4 +1,4 @@
-"""A run's log for TensorBoard: ``python -m hebbian_dl.tensorboard RUN_DIR [RUN_DIR ...]`` (needs tensorboard).
+"""Export of a run's log to TensorBoard: ``python -m hebbian_dl.tensorboard RUN_DIR [RUN_DIR ...]`` (needs tensorboard).
 
 Works on finished and on unfinished runs (``<hash>.partial``); event files go to ``RUN_DIR/tensorboard/``.
 """
@@ -12,7 +12,7 @@ from protocols.spec.faults import ProtocolFault
 
 
 def convert(run_dir: Path) -> list[Path]:
-    """Write one folder of events a training.
+    """Write the scores of every epoch as TensorBoard events, one folder per training.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def convert(run_dir: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Command line; exit codes 0 done, 2 wrong input."""
+    """Run the command; exit codes 0 done, 2 wrong input."""
     if not arguments or arguments[0] in {"-h", "--help"}:
         print("usage: python -m hebbian_dl.tensorboard RUN_DIR [RUN_DIR ...]")
         return 0 if arguments else 2

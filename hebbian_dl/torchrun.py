@@ -1,8 +1,8 @@
 """The command in several processes: ``torchrun --nproc-per-node 2 -m hebbian_dl.run PROTOCOL``.
 
-All processes are given the same command and see one file system. The one of rank 0 leads: it runs the command as one
-process would, and names each training before it begins; the others follow, write nothing and say nothing. Who fails
-first says why, once for all, and all end with that exit code.
+All processes get the same command and share one file system. Rank 0 leads: it runs the command as a single process
+would, and announces each training before it begins. The others follow: they take part in these trainings, and neither
+write files nor print. The process that fails first reports the reason, once, and all end with its exit code.
 """
 
 import contextlib
@@ -25,18 +25,18 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import GradientDescent, Method, NoPretraining
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
-TIMEOUT = timedelta(minutes=30)  # of an exchange, beyond which a process that does not answer counts as ended
-BEGUN_BY = "processes"  # a file in the directory of an unfinished run
+TIMEOUT = timedelta(minutes=30)  # of a collective operation: after it, a process that does not respond counts as ended
+BEGUN_BY = "processes"  # file in the directory of an unfinished run that holds the number of processes
 Task = Callable[..., dict[str, np.ndarray]]
 
 
 def check(protocol: Protocol, options: cli.Options) -> None:
-    """Refuse what several processes cannot share.
+    """Refuse options and trainings that cannot be shared by the processes of torchrun.
 
     Raises
     ------
     ProtocolFault
-        If there are several.
+        With one line for each.
     """
     n = n_processes()
     if n > 1 and (options.jobs or 1) > 1:
@@ -52,7 +52,7 @@ def check(protocol: Protocol, options: cli.Options) -> None:
 
 
 def _not_shared(path: str, training: Method | GradientDescent, n: int) -> list[str]:
-    """What of a training is too small for so many processes, or does not divide."""
+    """Faults of a training whose batch cannot be shared by `n` processes."""
     if isinstance(training, NoPretraining):
         return []
     if training.batch < n:
@@ -63,7 +63,7 @@ def _not_shared(path: str, training: Method | GradientDescent, n: int) -> list[s
 
 
 def main(app: typer.Typer) -> None:
-    """Run the command, in one process or in step with the others."""
+    """Run the command, in one process or together with the others of torchrun."""
     if n_processes() == 1:
         cli.main(app)
     from hebbian_dl import processes
@@ -75,7 +75,8 @@ def main(app: typer.Typer) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    for number in interruption.SIGNALS:  # torchrun sends one as soon as a process ended, also to one that says why
+    # once a process ended, torchrun sends a signal to all others, also to one that is reporting why it failed
+    for number in interruption.SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     try:
         with _silence() if processes.rank() > 0 else contextlib.nullcontext():
@@ -91,7 +92,7 @@ def main(app: typer.Typer) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Drop what is printed."""
+    """Discard everything that is printed."""
     with (
         open(os.devnull, "w") as nowhere,
         contextlib.redirect_stdout(nowhere),
@@ -103,21 +104,21 @@ def _silence() -> Iterator[None]:
 def carry_out(
     learner: cli.Learner, protocol: Protocol, options: cli.Options, out: Path, as_json: bool, force: bool
 ) -> None:
-    """Lead or follow; one process does what it always does."""
+    """Run the command as the leader or as a follower; a single process runs it as usual."""
     if n_processes() == 1:
         return cli.run_and_show(learner, protocol, options, out, as_json, force)
     from hebbian_dl import processes
 
     if processes.rank() == 0:
         cli.run_and_show(learner, protocol, options, out, as_json, force)
-        processes.agreed(None)  # that was all
+        processes.agreed(None)  # tells the followers that there are no more trainings
     else:
         _follow(learner, protocol, options, out)
     return None
 
 
 def leading(task: Task, device: str) -> Task:
-    """A training, by its index, that the other processes are told of."""
+    """Wrap a task so that each training is announced to the other processes before it begins."""
     if n_processes() == 1:
         return task
     from hebbian_dl import processes
@@ -130,12 +131,12 @@ def leading(task: Task, device: str) -> Task:
 
 
 def check_begun(run: run_directory.Run) -> None:
-    """Refuse to go on with what other processes, or more of them, began: it would not be the same run.
+    """Refuse to resume a run that was begun by another number of processes: its results would mix both.
 
     Raises
     ------
     ProtocolFault
-        If the unfinished run was begun by another number of processes.
+        If the number differs.
     """
     n, record = n_processes(), run.partial / BEGUN_BY
     unsaid = "1" if any(run.partial.iterdir()) else str(n)
@@ -149,19 +150,19 @@ def check_begun(run: run_directory.Run) -> None:
 
 
 def end(run: run_directory.Run) -> None:
-    """All trainings are finished: how many processes shared them is no longer asked."""
+    """Delete the number of processes that began the run: all trainings are finished, none is to be resumed."""
     (run.partial / BEGUN_BY).unlink(missing_ok=True)
 
 
 class _Reading(run_directory.Run):
-    """A run that another process writes."""
+    """A run directory that the leader writes and this process only reads."""
 
     def save_part(self, name: str, arrays: Any) -> None:
-        """Leave it to the process that leads."""
+        """Do nothing: the leader saves it."""
 
 
 def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out: Path) -> None:
-    """Take part in the trainings that the leader names, until there are no more."""
+    """Take part in the trainings that the leader announces, until there are no more."""
     from hebbian_dl import processes
     from hebbian_dl.experiments import dispatch
 
@@ -180,7 +181,7 @@ def _follow(learner: cli.Learner, protocol: Protocol, options: cli.Options, out:
 
 
 def _first_failure(meeting: Any, code: int, lines: list[str]) -> tuple[int, list[str]]:
-    """Exit code of the process that failed first, and what is left to say: nothing, unless it is this one."""
+    """Exit code of the process that failed first, and the lines to print: none, unless it is this one."""
     from hebbian_dl import processes
 
     own = json.dumps([os.environ.get("RANK"), code, lines])

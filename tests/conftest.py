@@ -1,4 +1,4 @@
-"""Shared fixtures: small cultures, sessions, and a cache of compiled programs of this test run's own."""
+"""Shared fixtures: small cultures, sessions, and a separate cache of compiled programs."""
 
 import os
 import tempfile
@@ -11,10 +11,10 @@ from hypothesis import settings
 from culture_sim.engines.session import Session
 from protocols.spec.culture import Culture as CultureSpec
 
-# One cache for all test workers and test runs of this user, apart from the user's own.
+# One cache for all test workers and test runs of this user, separate from the user's own cache.
 os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / f"culture_twin_tests_{os.getuid()}")
 
-# The same examples in every run, so that a red run is the change's own; HYPOTHESIS_PROFILE=search looks for new ones.
+# The same examples in every run, so that only a change can fail a test; HYPOTHESIS_PROFILE=search tries new ones.
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))

@@ -1,1 +1,1 @@
-"""Pure functions from recordings to measures."""
+"""Analysis: pure functions from recordings to measures."""

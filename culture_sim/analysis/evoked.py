@@ -1,4 +1,4 @@
-"""Evoked responses: what the electrodes hear after a stimulus."""
+"""Evoked responses: spike counts of the electrodes after a stimulus."""
 
 import numpy as np
 from scipy.signal import lfilter
@@ -63,12 +63,12 @@ def psth(counts: np.ndarray, bin_steps: int) -> np.ndarray:
 
 
 def window_mean(values: np.ndarray, onset: int, n_steps: int) -> np.ndarray:
-    """Mean over ``n_steps`` steps from `onset`, along the last axis."""
+    """Mean over `n_steps` steps from `onset` along the last axis."""
     return values[..., onset : onset + n_steps].mean(axis=-1)
 
 
 def grows(before: np.ndarray, after: np.ndarray) -> bool:
-    """Whether paired responses grew beyond chance.
+    """Whether paired responses grew significantly.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def grows(before: np.ndarray, after: np.ndarray) -> bool:
     Returns
     -------
     bool
-        True if the mean difference exceeds two standard errors. Without variation any increase counts.
+        True if the mean difference exceeds two standard errors. Without any variation every increase counts.
     """
     difference = np.asarray(after) - np.asarray(before)
     error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""Measure one culture's session: evoked responses of every probe, and how the weights changed."""
+"""Evoked responses of one culture to every probe, and the change of its weights."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,13 @@ from protocols.spec.protocol import EvokedProtocol
 
 @dataclass(frozen=True)
 class Responses:
-    """What is kept of one culture.
+    """Results of one culture.
 
     Parameters
     ----------
     leaky
-        Per (stimulus, phase, window's name): the leaky count per heard neuron in that window, mean over
-        electrodes, one value a trial.
+        By (stimulus, phase, name of the window): leaky count per heard neuron in that window, mean over electrodes,
+        one value per trial.
     arrays
         Plain arrays for the run directory and the figures.
     """
@@ -37,7 +37,7 @@ def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, reco
     Parameters
     ----------
     protocol, timeline, culture, recording
-        What was planned, grown and recorded.
+        The experiment, its plan, the culture before it and its recording.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def measure(protocol: EvokedProtocol, timeline: Timeline, culture: Culture, reco
         for name in dict.fromkeys(phase.present):
             counts = _trials(timeline, recording, heard, phase.name, name)
             onset = spec.steps(protocol.stimuli[name].onset)
-            hearing = ~np.isnan(counts[0, :, 0])  # an electrode's cell may be empty
+            hearing = ~np.isnan(counts[0, :, 0])  # False for an electrode with an empty cell
             level = evoked.leaky_count(counts[:, hearing], spec.readout.leak / spec.simulation.dt).mean(axis=1)
             for window, duration in protocol.evoked.windows.items():
                 leaky[name, phase.name, window] = evoked.window_mean(level, onset, spec.steps(duration))

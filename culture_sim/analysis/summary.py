@@ -1,4 +1,4 @@
-"""From single cultures to the numbers of an experiment: means over seeds, growth, comparison with what is published."""
+"""Metrics of an evoked-response experiment: means over seeds, growth, comparison with published values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,12 @@ import numpy as np
 
 from culture_sim.analysis.evoked import grows
 from protocols.loading.published import Target, compare
+from protocols.results.statistics import moments
 from protocols.spec.protocol import EvokedProtocol
 
 LEAKY_UNIT = "leaky spikes per neuron"
 
-#: Per seed: trial values under ``(stimulus, phase, window)``.
+#: Responses of one seed, by ``(stimulus, phase, window)``, one value per trial.
 Leaky = Mapping[tuple[str, str, str], np.ndarray]
 
 
@@ -23,7 +24,7 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
     protocol
         The experiment.
     leaky
-        One entry a seed, from `culture_sim.analysis.responses.measure`.
+        One entry per seed, from `culture_sim.analysis.responses.measure`.
     targets
         Published values, possibly none.
 
@@ -33,12 +34,16 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
         ``leaky/...`` per heard neuron, ``evoked/<stimulus>/<phase>`` on the published scale, ``growth/...``,
         ``calibration`` and ``targets``.
     """
-    own = {  # each phase in the window its published mean was taken over, then in every window
+    own = {  # each phase in its own window, as the published mean, then in every window
         f"{stimulus}/{phase}": (stimulus, phase, phase) for stimulus, phase, window in leaky[0] if window == phase
     }
     every = {f"{s}/{p}/{_ms(protocol, w)}": (s, p, w) for s, p, w in leaky[0]}
     raw = {
-        path: _moments([seed[key].mean() for seed in leaky], LEAKY_UNIT, protocol.evoked.windows[key[2]])
+        path: moments(
+            np.array([seed[key].mean() for seed in leaky], float),
+            LEAKY_UNIT,
+            window_ms=[0, round(protocol.evoked.windows[key[2]] * 1e3, 6)],
+        )
         for path, key in (own | every).items()
     }
     gain, unit = _gain(protocol, raw, targets)
@@ -51,18 +56,6 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
     return metrics
 
 
-def _moments(per_seed: Sequence[float], unit: str, window_s: float) -> dict[str, Any]:
-    values = np.asarray(per_seed, float)
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "n": len(values),
-        "unit": unit,
-        "window_ms": [0, round(window_s * 1e3, 6)],
-        "per_seed": values.tolist(),
-    }
-
-
 def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
     sd = None if value["sd"] is None else value["sd"] * gain
     per_seed = [x * gain for x in value["per_seed"]]
@@ -70,7 +63,7 @@ def _scaled(value: dict[str, Any], gain: float, unit: str) -> dict[str, Any]:
 
 
 def _gain(protocol: EvokedProtocol, raw: dict[str, Any], targets: list[Target]) -> tuple[float, str]:
-    """Factor from leaky spikes to the published scale: given, or fixed by one published value of the real culture."""
+    """Factor from leaky spikes to the published scale: from the protocol, or fixed by one published value."""
     path = protocol.evoked.calibrate_on
     if path is None:
         scale = protocol.evoked.scale
@@ -78,7 +71,7 @@ def _gain(protocol: EvokedProtocol, raw: dict[str, Any], targets: list[Target]) 
     target = next(t for t in targets if t.quantity == path and t.subject == "culture" and t.bin_ms is None)
     measured = raw[path.removeprefix("evoked/")]["mean"]
     if not measured > 0:
-        raise RuntimeError(f"{path}: nothing was measured that could set the scale")
+        raise RuntimeError(f"{path}: no response was measured that could set the scale")
     return target.value / measured, target.unit
 
 
@@ -104,7 +97,7 @@ def _growth(protocol: EvokedProtocol, leaky: Sequence[Leaky]) -> dict[str, Any]:
 
 
 def _paired(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The trials that both have: trial k has the same pulses in every phase."""
+    """Cut both to the trials they share; trial k has the same pulses in every phase."""
     n = min(len(before), len(after))
     return before[:n], after[:n]
 

@@ -1,4 +1,4 @@
-"""Weights seen from the array."""
+"""Weights averaged over the cells of the electrodes."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from culture_sim.model.culture import Culture
 
 
 def weight_maps(culture: Culture, after: Mapping[str, csr_array], cell: np.ndarray) -> dict[str, np.ndarray]:
-    """How the plastic projections changed, as `cell_sums` under ``weights/<projection>/before`` and ``/after``.
+    """`cell_sums` of the plastic projections, under ``weights/<projection>/before`` and ``/after``.
 
     Parameters
     ----------
     culture
-        As it was.
+        The culture before the session.
     after
-        The weights it ended with.
+        Its weights after the session, by projection.
     cell : int, shape (n_neurons,)
         Nearest electrode of every neuron.
     """
@@ -31,7 +31,7 @@ def weight_maps(culture: Culture, after: Mapping[str, csr_array], cell: np.ndarr
 
 
 def cell_sums(weights: csr_array, source_cell: np.ndarray, target_cell: np.ndarray, n_cells: int) -> np.ndarray:
-    """Mean incoming weight per neuron from each electrode's surroundings to each other's.
+    """Mean incoming weight of the neurons in each cell from the sources in each cell.
 
     Parameters
     ----------
@@ -53,9 +53,7 @@ def cell_sums(weights: csr_array, source_cell: np.ndarray, target_cell: np.ndarr
     share = np.divide(1.0, population, out=np.full(n_cells, np.nan), where=population > 0)
     target = csr_array((np.ones(n_neurons), target_cell, np.arange(n_neurons + 1)), shape=(n_neurons, n_cells))
     sums = np.zeros((n_cells, n_cells))
-    for start in range(
-        0, n_sources, 1024
-    ):  # in blocks: the product of a full-size culture is small, its copies are not
+    for start in range(0, n_sources, 1024):  # in blocks: the temporary copies of a full-size culture are large
         rows = slice(start, start + 1024)
         np.add.at(sums, source_cell[rows], (weights[rows] @ target).toarray())
     return sums * share

@@ -1,7 +1,7 @@
-"""Measure a GPU: ``python -m culture_sim.bench.cuda``; how many cultures side by side are worth how much.
+"""Speed of a GPU by the number of cultures simulated at once: ``python -m culture_sim.bench.cuda``.
 
-The training presentations of `culture_sim.bench.presentations`, every culture of its own seed; all figures come
-from one process.
+Training presentations as in `culture_sim.bench.presentations`, each culture with its own seed; all numbers come from
+one process.
 """
 
 import time
@@ -25,7 +25,7 @@ from protocols.runs import cli
 
 @dataclass(frozen=True)
 class Measurement:
-    """A batch at one size; times in seconds, per presentation of the whole batch."""
+    """Times of one batch, in seconds; `presentation_s` is for the whole batch."""
 
     neurons: int
     cultures: int
@@ -37,7 +37,7 @@ class Measurement:
 
 
 def measure(batch: Batch, prepare: Callable[[Batch], BatchEngine]) -> Measurement:
-    """Time the presentations of a batch; the first warms up."""
+    """Time the presentations of a batch; the first is a warm-up."""
     started = time.perf_counter()
     engine = prepare(batch)
     prepared = time.perf_counter()
@@ -56,7 +56,7 @@ def measure(batch: Batch, prepare: Callable[[Batch], BatchEngine]) -> Measuremen
 
 
 def bench_batch(count: int, precision: str, n_cultures: int, presentations: int) -> Batch:
-    """So many of the published cultures, all shown the same."""
+    """A batch of `n_cultures` published cultures, all with the same session."""
     cultures = tuple(Culture.grow(bench_spec(count, precision), seed) for seed in range(n_cultures))
     session = training(presentations + 1, len(cultures[0].electrodes))
     return Batch(cultures, (session,) * n_cultures)
@@ -87,11 +87,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    cultures: Annotated[list[int] | None, typer.Option(help="Cultures side by side; may be given often.")] = None,
+    cultures: Annotated[list[int] | None, typer.Option(help="Cultures at once; may be given several times.")] = None,
     neurons: Annotated[int, typer.Option(help="Neurons of each.")] = 240,
     precision: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
 ) -> None:
-    """Measure batches of several sizes, each compiled once, of those that fit into the GPU's memory."""
+    """Measure batches of several sizes, each compiled once; those too large for the GPU's memory are skipped."""
     console = Console(width=120, highlight=False)
     require_toolchain()
     gpu = require_gpu()

@@ -1,8 +1,8 @@
 """Measure the simulator on this machine: ``python -m culture_sim.bench``.
 
-All figures come from one process. A training presentation is 100 steps of 1 ms in which a random half of the
-electrodes fires at 125 Hz while all synapses learn. The floor is what the memory allows: every synaptic event must at
-least read and write one weight.
+All numbers come from one process. A training presentation is 100 steps of 1 ms in which a random half of the
+electrodes fires at 125 Hz while all synapses learn. The floor is the time that the memory bandwidth allows: every
+synaptic event must at least read and write one weight.
 """
 
 import importlib.util
@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from culture_sim.bench import drawing
 from culture_sim.engines import CppEngine, Engine
 from culture_sim.engines.program import compiler
 from culture_sim.engines.runtime import RuntimeEngine
@@ -31,9 +32,9 @@ STEPS = 100
 
 @dataclass(frozen=True)
 class Measurement:
-    """One engine at one size; times in seconds, per presentation where nothing else is said.
+    """Times of one engine at one size, in seconds; `presentation_s`, `alone_s` and `floor_s` are per presentation.
 
-    `alone_s` is a presentation without learning, of the same pulses.
+    `alone_s` is for the same pulses without learning.
     """
 
     neurons: int
@@ -64,7 +65,7 @@ def bench_spec(count: int, precision: str) -> CultureSpec:
 
 
 def training(n: int, n_electrodes: int, share: float = 0.5, rate: float = 0.125) -> Session:
-    """Training presentations: in each, every electrode takes part with a chance of `share`, then fires at `rate`."""
+    """Training presentations; in each an electrode is driven with probability `share`, at `rate` pulses per step."""
     rng = np.random.default_rng(0)
     driven = rng.random((n, 1, n_electrodes)) < share
     pulses = (rng.random((n, STEPS, n_electrodes)) < rate) & driven
@@ -95,7 +96,7 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
     marks: list[float] = []
     session = training(presentations + 1, len(culture.electrodes))
     recording = engine.run(culture, session, lambda done, of: marks.append(time.perf_counter()))
-    per_presentation = (marks[-1] - marks[0]) / presentations  # the first warms up
+    per_presentation = (marks[-1] - marks[0]) / presentations  # the first is a warm-up
     alone: list[float] = []
     unlearned = replace(session, learning=np.zeros(presentations + 1))
     engine.run(culture, unlearned, lambda done, of: alone.append(time.perf_counter()))
@@ -104,7 +105,7 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
     pulses = session.electrode[session.step >= STEPS]
     events = fan_out[recording.neuron[counted]].sum() + np.diff(culture.weights["electrode"].indptr)[pulses].sum()
     word = np.dtype(precision).itemsize
-    # weight, `seen` and both indices; the program keeps nothing else per synapse but runs of consecutive targets
+    # weight, `seen` and both indices; beyond these the program stores only runs of consecutive targets
     resident = 2 * word + 8
     weights = culture.n_synapses * word
     rate = streaming_rate(weights, 5 if count > 1000 else 200)
@@ -165,11 +166,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons too: 4 GB, a minute.")] = True,
+    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons and their figures too: 4 GB, a minute.")] = True,
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
-    search: Annotated[bool, typer.Option("--search", help="Measure a search: trials an hour, nothing else.")] = False,
+    search: Annotated[bool, typer.Option("--search", help="Measure only a search: trials per hour.")] = False,
 ) -> None:
-    """Measure every engine at 240 neurons, and the fastest at the density of the dish."""
+    """Measure every engine at 240 neurons, and the fastest at the density of the dish (10,140)."""
     console = Console(width=150, highlight=False)
     if search:
         _bench_search(console)
@@ -181,7 +182,7 @@ def bench(
 
     rows = [measure(240, "float64", lambda culture: RuntimeEngine("numpy"), 20)]
     if cython and compiled:
-        measure(240, "float64", lambda culture: RuntimeEngine("cython"), 1)  # fills Brian2's own cache
+        measure(240, "float64", lambda culture: RuntimeEngine("cython"), 1)  # fills Brian2's cache
         rows.append(measure(240, "float64", lambda culture: RuntimeEngine("cython"), 50))
     if compiled:
         rows += [measure(240, "float64", cpp, 1000), measure(240, "float32", cpp, 1000)]
@@ -190,7 +191,8 @@ def bench(
     console.print(table(rows))
     console.print(
         "ms: a presentation of 100 ms while all synapses learn, and the same pulses without learning, which evoke "
-        "fewer spikes; the other columns are of learning. load: a culture's arrays to the program. The floor is the "
-        "time to read and write each event's weight "
-        "once at the rate measured here."
+        "fewer spikes; the other columns are of learning. load: passing a culture's arrays to the program. The floor "
+        "is the time to read and write each event's weight once at the rate measured here."
     )
+    if full:
+        drawing.bench(console)

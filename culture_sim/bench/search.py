@@ -1,7 +1,8 @@
-"""How many trials an hour: ``python -m culture_sim.bench --search``.
+"""Speed of a search in trials per hour: ``python -m culture_sim.bench --search``.
 
-All ways search the same space with the same trials, studies on disk included, take turns, and are timed in one session;
-what happens only once (the compiler, starting the forkserver and the Dask workers) is not counted.
+All ways of running the trials (one process, two, Dask) search the same space with the same trials, studies on disk
+included; they take turns in one session. One-time costs (the compiler, starting the forkserver and the Dask workers)
+are not counted.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ from protocols.search.trial import Task, run_trial
 from protocols.spec.protocol import Protocol
 
 SEARCH = {
-    "space": {"culture.plasticity.A_minus": {"low": "0.004 mV", "high": "0.0041 mV"}},  # takes no time by itself
+    "space": {"culture.plasticity.A_minus": {"low": "0.004 mV", "high": "0.0041 mV"}},  # does not change a trial's time
     "objectives": {"accuracy/validation": "maximise"},
     "sampler": {"sampler": "tpe", "startup": 4},
     "seeds": 1,
@@ -44,12 +45,12 @@ TRIAL = {
 
 
 def searched(n: int) -> Protocol:
-    """The search that is timed: `n` trials on scikit-learn's digits."""
+    """Protocol of the search that is timed: `n` trials on scikit-learn's digits."""
     return changed(load("digits01"), TRIAL | {"search": SEARCH | {"budget": {"trials": n}}})
 
 
 def trials_per_hour(workers: Workers, n: int, *, prepare: bool) -> float:
-    """Search with `n` trials; trials an hour."""
+    """Run a search of `n` trials; returns trials per hour."""
     trials, protocol = CultureTrials(), searched(n)
     code = run_directory.code_hash(*trials.packages)
 
@@ -69,7 +70,7 @@ def trials_per_hour(workers: Workers, n: int, *, prepare: bool) -> float:
 
 @contextlib.contextmanager
 def ways(console: Console) -> Iterator[dict[str, tuple[Workers, bool]]]:
-    """Workers by name, and whether this process prepares what they need."""
+    """Ways of running trials by name: the workers, and whether this process prepares their engine."""
     from distributed import Client, LocalCluster
 
     trials = CultureTrials()
@@ -90,11 +91,11 @@ def ways(console: Console) -> Iterator[dict[str, tuple[Workers, bool]]]:
 
 
 def bench(console: Console, n: int = 8, rounds: int = 3) -> None:
-    """Measure and print."""
+    """Measure all ways and print a table."""
     found: dict[str, list[float]] = {}
     with ways(console) as every:
         for workers, prepare in every.values():
-            trials_per_hour(workers, 2, prepare=prepare)  # warms up
+            trials_per_hour(workers, 2, prepare=prepare)  # warm-up
         for _ in range(rounds):
             for name, (workers, prepare) in every.items():
                 found.setdefault(name, []).append(trials_per_hour(workers, n, prepare=prepare))

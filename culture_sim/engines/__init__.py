@@ -20,12 +20,12 @@ def prepare(device: str, shape: Shape, n_steps: int, n_events: float) -> Engine:
     Parameters
     ----------
     device
-        ``"runtime"``, ``"cpp"``, ``"cuda"``, or ``"auto"``: a kept or worthwhile compiled program, else the runtime.
-        A GPU is never chosen of itself: one culture does not keep it busy.
+        ``"runtime"``, ``"cpp"``, ``"cuda"``, or ``"auto"``: a compiled program if there is one in the cache or the
+        work is worth compiling it, else the runtime. ``"auto"`` never chooses a GPU: one culture does not keep it busy.
     shape
-        The shape of the cultures to come.
+        Shape of the cultures to simulate.
     n_steps, n_events
-        Time steps and synaptic events to come, all seeds together: the work that must pay for a compiler.
+        Expected time steps and synaptic events of all seeds, which decide whether compiling is worthwhile.
 
     Raises
     ------

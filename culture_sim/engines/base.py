@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""Interface of the engines."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,12 +8,12 @@ from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture
 
-#: Called with (presentations done, presentations in all).
+#: Progress callback: (presentations done, presentations in all).
 Progress = Callable[[int, int], None]
 
 
 class Engine(Protocol):
-    """Something that can present a session to a culture."""
+    """A simulator that presents a session to a culture."""
 
     name: str
 
@@ -22,7 +22,7 @@ class Engine(Protocol):
 
 
 class BatchEngine(Engine, Protocol):
-    """An engine that can do so for several cultures side by side."""
+    """An engine that can simulate several cultures at once."""
 
     def run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
-        """Simulate all of them; one recording each."""
+        """Simulate the batch; one recording per culture."""

@@ -1,7 +1,7 @@
-"""Several cultures of one shape side by side: one block-diagonal network, split again into a recording each.
+"""Several cultures of one shape as one block-diagonal network, with one recording per culture.
 
-A small culture cannot keep a GPU busy; hundreds of them, a whole generation of a search, can. Nothing joins the
-cultures: neuron ``i`` of culture ``c`` is neuron ``c * n_neurons + i`` of the batch, its synapses stay within the
+A small culture cannot keep a GPU busy; hundreds of them, a whole generation of a search, can. The cultures are
+not connected: neuron ``i`` of culture ``c`` is neuron ``c * n_neurons + i`` of the batch, its synapses stay within the
 culture, and it reads the parameters of its culture. So each behaves as if it were alone.
 """
 
@@ -16,7 +16,7 @@ from culture_sim.engines.session import Segments, Session, cut
 from culture_sim.model.culture import PROJECTIONS, Culture
 from culture_sim.model.parameters import Shape, longest_segment, parameters
 
-#: The weights of every projection of the batch, in its order of synapses.
+#: Weights of the batch by projection, in the order of its synapses.
 JointWeights = Mapping[str, np.ndarray]
 
 
@@ -29,7 +29,7 @@ class Batch:
     cultures
         May differ in wiring, weights and every parameter, but not in `Shape`.
     sessions
-        One a culture. They may differ in pulses, learning factors and snapshots; the presentations are of equal length.
+        One per culture. They may differ in pulses, learning factors and snapshots, not in the lengths of presentations.
     """
 
     cultures: tuple[Culture, ...]
@@ -38,7 +38,7 @@ class Batch:
     def __post_init__(self) -> None:
         if not self.cultures or len(self.cultures) != len(self.sessions):
             raise ValueError(
-                f"{len(self.cultures)} cultures, {len(self.sessions)} sessions; allowed: as many, 1 or more"
+                f"{len(self.cultures)} cultures, {len(self.sessions)} sessions; allowed: equal numbers, at least 1"
             )
         for index, (culture, session) in enumerate(zip(self.cultures, self.sessions, strict=True)):
             if Shape.of_culture(culture) != self.shape:
@@ -47,7 +47,7 @@ class Batch:
                 )
             if not np.array_equal(session.n_steps, self.sessions[0].n_steps):
                 raise ValueError(
-                    f"session {index}: presentations as long as the first session's are allowed, no others"
+                    f"session {index}: other lengths of presentations than session 0; allowed: the same lengths"
                 )
             if len(session.electrode) and session.electrode.max() >= self.shape.n_electrodes:
                 most = self.shape.n_electrodes - 1
@@ -70,7 +70,7 @@ class Batch:
 
     @property
     def snapshot(self) -> np.ndarray:
-        """After which presentations some culture's weights are recorded, shape (n_presentations,)."""
+        """Whether any culture's weights are recorded after each presentation, shape (n_presentations,)."""
         return np.any([session.snapshot for session in self.sessions], axis=0)
 
     @property
@@ -79,7 +79,7 @@ class Batch:
         return np.repeat(np.arange(len(self.cultures)) * self.shape.n_neurons, self.shape.n_electrodes)
 
     def segments(self) -> Segments:
-        """Pieces of the presentations that are short enough for the deferred plasticity of all cultures."""
+        """Presentations cut into pieces short enough for the deferred plasticity of all cultures."""
         return cut(self.sessions[0], min(longest_segment(culture.spec) for culture in self.cultures))
 
     def parameters(self) -> dict[str, np.ndarray]:
@@ -104,7 +104,7 @@ class Batch:
         return electrode[order], step[order]
 
     def weights(self, projection: str) -> csr_array:
-        """The block-diagonal weights of a projection; those of one culture are one stretch of its ``data``."""
+        """Block-diagonal weights of a projection; those of one culture are contiguous in ``data``."""
         blocks = [culture.weights[projection] for culture in self.cultures]
         if len(blocks) == 1:
             return blocks[0]
@@ -119,7 +119,7 @@ class Batch:
     def split(
         self, neuron: np.ndarray, step: np.ndarray, weights: JointWeights, snapshots: Sequence[tuple[int, JointWeights]]
     ) -> list[Recording]:
-        """What every culture did.
+        """Split spikes and weights of the batch into one recording per culture.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Batch:
         return recordings
 
     def _weights_of(self, k: int, joint: JointWeights) -> dict[str, csr_array]:
-        """The weights of one culture, as the batch's arrays have them; projections they lack are as they were."""
+        """Weights of culture `k` from the arrays of the batch; projections missing there are unchanged."""
         grown = dict(self.cultures[k].weights)
         for name in PROJECTIONS:
             if name in joint:

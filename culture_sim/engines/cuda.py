@@ -1,4 +1,4 @@
-"""CUDA through Brian2CUDA: many cultures side by side in one program on one GPU."""
+"""CUDA engine, through Brian2CUDA: many cultures at once in one program on one GPU."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
 from culture_sim.model.parameters import Shape, strength_variable
 
-NEVER = np.int32(2**31 - 1)  # the step of a pulse that never comes: a stimulus must not be empty
+NEVER = np.int32(2**31 - 1)  # step of a dummy pulse that is never reached: a stimulus must not be empty
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class CudaEngine:
     Parameters
     ----------
     shape
-        The shape of the cultures it can run.
+        Shape of the cultures it can run.
     n_cultures
-        How many lie side by side. Smaller batches are filled up with silent cultures.
+        Cultures that it runs at once. Smaller batches are padded with silent cultures.
     program
         The executable, from `culture_sim.engines.cuda_program.compiled`.
     """
@@ -41,7 +41,7 @@ class CudaEngine:
 
     @classmethod
     def prepare(cls, shape: Shape, n_cultures: int = 1) -> Self:
-        """An engine for so many cultures of this shape; compiles the program unless it is kept already.
+        """An engine for `n_cultures` cultures of this shape; compiles the program unless it is cached.
 
         Raises
         ------
@@ -50,7 +50,7 @@ class CudaEngine:
         """
         gpu.require_toolchain()
         capability = gpu.require_gpu().capability
-        from culture_sim.engines.cuda_program import compiled  # brings Brian2, which a worker does not need
+        from culture_sim.engines.cuda_program import compiled  # imports Brian2, which a worker does not need
 
         return cls(shape, n_cultures, compiled(shape, n_cultures, capability))
 
@@ -73,7 +73,7 @@ class CudaEngine:
 
 
 def _filled(batch: Batch, n_cultures: int) -> Batch:
-    """The batch with as many more cultures, without synapses or pulses, as the program has room for."""
+    """The batch padded to `n_cultures` with cultures without synapses or pulses."""
     missing = n_cultures - len(batch.cultures)
     like = batch.cultures[0]
     none = {name: csr_array(weights.shape, dtype=weights.dtype) for name, weights in like.weights.items()}
@@ -85,7 +85,7 @@ def _filled(batch: Batch, n_cultures: int) -> Batch:
 
 
 def write_inputs(directory: Path, batch: Batch) -> None:
-    """The files that the program reads: what `cuda_program` calls by the same names."""
+    """Write the files that the program reads; `cuda_program` uses the same names."""
     inputs = directory / "inputs"
     inputs.mkdir()
     (directory / "outputs").mkdir()
@@ -116,7 +116,7 @@ def write_inputs(directory: Path, batch: Batch) -> None:
 
 
 def read_outputs(directory: Path, batch: Batch) -> list[Recording]:
-    """What the program wrote; the spikes of one step come in any order."""
+    """Read the files that the program wrote; the spikes of one step come in any order."""
     outputs = directory / "outputs"
     neuron = np.fromfile(outputs / "spikes.neuron", np.int32)
     step = np.rint(np.fromfile(outputs / "spikes.time", np.float64) / batch.shape.dt).astype(np.int64)

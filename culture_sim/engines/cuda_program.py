@@ -1,8 +1,8 @@
-"""Turn the Brian2 network into a CUDA program, compiled once and kept.
+"""Translation of the Brian2 network into a CUDA program, compiled once and cached.
 
-As in `program`, it holds no values: it is made for a shape and a number of cultures side by side, and reads
-parameters, wiring, stimuli and presentations when it starts. Even a single culture has its parameters per neuron
-here: Brian2CUDA runs code on shared variables in every thread, which for ``d = d * trace_decay`` is a data race.
+As in `program`, it holds no values: it is compiled for a shape and a number of cultures, and reads parameters, wiring,
+stimuli and presentations at its start. Even a single culture has its parameters per neuron here: Brian2CUDA runs code
+on shared variables in every thread, which for ``d = d * trace_decay`` is a data race.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from culture_sim.model.parameters import PARAMETERS, Shape, strength_variable
 from protocols.runs.machine import cores, processor_features
 
 HEADERS = ("culture_program.h", "culture_device.h")
-# No fast arithmetic, no fused multiply-add: the same rounding as on the processor, but for the order of sums.
+# No fast arithmetic, no fused multiply-add: rounding as on the CPU, except for the order of sums.
 NVCC_FLAGS = ["-w", "-fmad=false"]
 
 
@@ -46,15 +46,15 @@ class RowCodeObject(CUDAStandaloneAtomicsCodeObject):
 def rows(
     source: b2.Group, target: b2.NeuronGroup, model: str, pathway: network.Pathway, name: str
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
-    """Walk the rows of the spiking neurons: the route of the CUDA engine, for the reasons of the C++ engine's."""
+    """Route of the CUDA engine: walks the rows of the spiking neurons, as the C++ engine does."""
     synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
     synapses.variables.add_array("row_start", size=len(source) + 1, dtype=np.int32)
     return synapses, RowWalk(RowCodeObject, "row_start", ("false", "true")).runners(synapses, source, pathway)
 
 
 def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
-    """Write the CUDA project of so many cultures of this shape, with a makefile that works."""
-    gc.collect()  # names of networks that are gone are free again: the same shape gives the same source
+    """Write the CUDA project for `n_cultures` cultures of this shape, with a corrected makefile."""
+    gc.collect()  # frees the names of earlier networks, so that a shape always gives the same source
     logging.getLogger("brian2.brian2cuda").setLevel(logging.WARNING)
     b2.set_device("cuda_standalone", build_on_run=False)
     b2.prefs.core.stop_on_keyboard_interrupt = False
@@ -70,10 +70,10 @@ def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) ->
         net = network.build(shape, rows, n_cultures)
         net.network.run(0 * b2.second, namespace={})
         device.insert_code("main", _main(shape, n_cultures, net, device))
-        # All results are written. The vectors of the device must not be freed after the driver has gone.
+        # All results are written; exit without destructors, which would free device vectors after the driver.
         device.insert_code("before_end", "std::cout.flush(); std::_Exit(0);")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # Brian2CUDA leaves it to Python to close its files
+            warnings.simplefilter("ignore", ResourceWarning)  # Brian2CUDA does not close its files
             device.build(directory=str(directory), compile=False, run=False)
         for header in HEADERS:
             text = resources.files("culture_sim.engines").joinpath(header).read_text()
@@ -86,7 +86,7 @@ def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) ->
 
 
 def _mend(makefile: Path) -> None:
-    """What Brian2CUDA 1.0b1 lacks: C++17, without which CUDA 13 does not compile, and a cuRAND that is elsewhere."""
+    """Correct the makefile of Brian2CUDA 1.0b1: C++17, which CUDA 13 needs, and the path of a separate cuRAND."""
     text = makefile.read_text().replace("-std=c++11", "-std=c++17")
     if (found := gpu.separate_curand()) is not None:
         include, library = found
@@ -96,7 +96,7 @@ def _mend(makefile: Path) -> None:
 
 
 def _main(shape: Shape, n_cultures: int, net: network.CultureNetwork, device: object) -> str:
-    """The C++ that loads the values and leads through the presentations; compare `program._main`."""
+    """C++ code that loads the values and runs the presentations; compare `program._main`."""
 
     def array(group: b2.Group, variable: str, prefix: str = "dev") -> str:
         name = device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
@@ -171,12 +171,12 @@ for (size_t k = 0; k < n_steps.size(); k++)
 
 @cache
 def nvcc_version() -> str:
-    """What the CUDA compiler calls itself."""
+    """Version text of the CUDA compiler."""
     return subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def compiled(shape: Shape, n_cultures: int, capability: str) -> Path:
-    """The program for so many cultures of this shape, compiling it if it is not kept yet.
+    """Path of the program for `n_cultures` cultures of this shape, compiled unless it is cached.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def compiled(shape: Shape, n_cultures: int, capability: str) -> Path:
     Raises
     ------
     RuntimeError
-        If nvcc fails; the message holds the end of what it said.
+        If nvcc fails; the message holds the end of its output.
     """
     with _generated(shape, n_cultures, capability) as (project, program):
         keep(program, project, _compile)

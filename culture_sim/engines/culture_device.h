@@ -1,4 +1,4 @@
-// Between the files of a compiled culture and the memory of a GPU.
+// Transfer between the files of a compiled culture and the memory of a GPU.
 #ifndef CULTURE_DEVICE_H
 #define CULTURE_DEVICE_H
 
@@ -10,7 +10,7 @@
 
 namespace culture_device {
 
-// Whether any culture learns in the presentation that is running: what the host decides which kernels to call by.
+// Whether any culture learns in the current presentation; the host chooses the kernels to call by it.
 inline bool learning = false;
 
 inline void check(cudaError_t error, const std::string& what)
@@ -25,7 +25,7 @@ template<class T> void put(T* device, const std::vector<T>& values, size_t n, co
     check(cudaMemcpy(device, values.data(), n * sizeof(T), cudaMemcpyHostToDevice), name);
 }
 
-// An array whose size was compiled in.
+// Load an array whose size is compiled in.
 template<class T> void load(const std::string& name, T* device, size_t n)
 {
     std::vector<T> values;
@@ -54,7 +54,7 @@ void load_synapses(const std::string& name, thrust::device_vector<int32_t>& pre,
     check(cudaMemcpy(n_device, n_host, sizeof(int32_t), cudaMemcpyHostToDevice), name);
 }
 
-// The learning factors of this presentation, one a culture, for all neurons of each.
+// Copy the learning factors of this presentation, one per culture, to all neurons of the culture.
 template<class T> void set_learning(T* device, const T* of_cultures, size_t n_cultures, size_t n_neurons)
 {
     std::vector<T> values;

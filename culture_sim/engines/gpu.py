@@ -1,4 +1,4 @@
-"""The GPU of this machine and its compiler: what there is, and how many cultures fit."""
+"""Detection of the GPU and its compiler; number of cultures that fit into its memory."""
 
 import importlib.util
 import os
@@ -13,11 +13,11 @@ import numpy as np
 from culture_sim.model.culture import Culture
 from culture_sim.model.topology import MOST_SYNAPSES
 
-#: Compiled for where no GPU can be asked: Hopper (H100, H200).
+#: Compute capability to compile for without a GPU: Hopper (H100, H200).
 DEFAULT_CAPABILITY = "9.0"
 CONTEXT_BYTES = 600e6  # the CUDA context, kernels and Brian2CUDA's heap
-NEURON_BYTES = 4096  # its variables, and its spikes of one segment
-USED_SHARE = 0.9
+NEURON_BYTES = 4096  # of the variables of a neuron and its spikes in one segment
+USED_SHARE = 0.9  # of the free memory
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Gpu:
 
 
 def find_gpu() -> Gpu | None:
-    """Ask the driver; None where there is no GPU, or no driver to say so."""
+    """Query the driver; None if there is no GPU or no driver."""
     query = ["nvidia-smi", "--query-gpu=name,compute_cap,memory.free", "--format=csv,noheader,nounits"]
     if shutil.which(query[0]) is None:
         return None
@@ -43,7 +43,7 @@ def find_gpu() -> Gpu | None:
 
 
 def require_toolchain() -> None:
-    """Raise what is missing for building CUDA programs, in one line."""
+    """Raise RuntimeError, with one line, if a tool to build CUDA programs is missing."""
     if importlib.util.find_spec("brian2cuda") is None:
         raise RuntimeError("brian2cuda is not installed (Python 3.12: pip install '.[cuda]'); allowed: --device cpp")
     if shutil.which("nvcc") is None or shutil.which("make") is None:
@@ -51,7 +51,7 @@ def require_toolchain() -> None:
 
 
 def require_gpu() -> Gpu:
-    """The GPU, or in one line that there is none."""
+    """The GPU; RuntimeError, with one line, if there is none."""
     gpu = find_gpu()
     if gpu is None:
         raise RuntimeError("no NVIDIA GPU found (nvidia-smi lists none); allowed: --device cpp")
@@ -59,7 +59,7 @@ def require_gpu() -> Gpu:
 
 
 def separate_curand() -> tuple[Path, Path] | None:
-    """Headers and library of cuRAND from PyPI; None if the toolkit has them, or they are not installed."""
+    """Headers and library of cuRAND from PyPI; None if the toolkit has its own or PyPI's is not installed."""
     nvcc = Path(shutil.which("nvcc") or "nvcc").resolve()
     for toolkit in (os.environ.get("CUDA_PATH"), nvcc.parent.parent):
         if toolkit and (Path(toolkit) / "include" / "curand.h").exists():
@@ -80,12 +80,12 @@ def bytes_per_culture(culture: Culture) -> float:
 
 
 def cultures_that_fit(free_bytes: float, bytes_of_one: float) -> int:
-    """How many cultures one network may hold, given the memory that is free; 0 where not even one fits."""
+    """Largest number of cultures in one network for the free memory; 0 if not even one fits."""
     return max(0, int((USED_SHARE * free_bytes - CONTEXT_BYTES) / bytes_of_one))
 
 
 def batch_size(cultures: Sequence[Culture], free_bytes: float) -> int:
-    """Cultures to run at a time: as many as memory holds, and as synapses can be counted in 32 bits.
+    """Number of cultures to run at a time, limited by memory and by counting synapses in 32 bits.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a simulator gives back."""
+"""Recording of a session: the result of a simulator."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Recording:
     dt : float
         Time step in seconds.
     session
-        What was presented.
+        The session that was presented.
     neuron, step : int, shape (n_spikes,)
         Neuron and time step (from the start of the session) of every spike, in order of time, then neuron.
     weights
         Final weight magnitudes in volts of each projection, shape (n_sources, n_neurons).
     snapshots
-        The same after each presentation that asked for one: (presentation, weights) in order.
+        Weights after each presentation that requested a snapshot: (presentation, weights), in order.
     """
 
     dt: float

@@ -1,4 +1,4 @@
-"""What is done to a culture: a sequence of presentations and the stimulation pulses in them."""
+"""Stimulation of a culture: a sequence of presentations and the pulses in them."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ class Session:
     electrode, step : int, shape (n_pulses,)
         Stimulated electrode and time step of every pulse, counted from the start of the session.
     snapshot : bool, shape (n_presentations,), optional
-        After which presentations the weights are recorded.
+        Whether the weights are recorded after each presentation.
     """
 
     n_steps: np.ndarray
     learning: np.ndarray
     electrode: np.ndarray
     step: np.ndarray
-    snapshot: np.ndarray = None  # type: ignore[assignment]  # none
+    snapshot: np.ndarray = None  # type: ignore[assignment]  # None: no snapshot
 
     def __post_init__(self) -> None:
         n_steps, electrode, step = (

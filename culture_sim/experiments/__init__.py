@@ -1,1 +1,1 @@
-"""One module per kind of experiment, from protocol to arrays of a seed; work estimate and tables."""
+"""Experiments: one module per kind, from the protocol to the arrays of a seed; work estimate and result tables."""

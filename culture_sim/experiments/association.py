@@ -1,8 +1,8 @@
-"""One seed of an association experiment: train in blocks, evaluate after each, and keep what is done.
+"""One seed of an association experiment: training in blocks, an evaluation and a checkpoint after each.
 
-A block is everything from one evaluation to the next: training presentations with labels, then validation and test
-images alone without learning, in one session of the compiled program. State is reset after every presentation, so
-the weights are all that one block hands to the next; kept, they let an interrupted training go on exactly.
+A block is one session of the engine: training presentations with labels, then validation and test images without
+labels and without learning. The state is reset after every presentation, so the weights are all that one block hands
+to the next: saved, they let an interrupted training resume exactly.
 """
 
 from collections.abc import Sequence
@@ -22,25 +22,25 @@ from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.protocol import AssociationProtocol
 
-CHECKPOINT = "seed_{}_evaluated"  # the part of a run that a seed keeps after every evaluation
-TRAINING_COST = 3  # of a presentation with learning, in presentations without; for the progress only
+CHECKPOINT = "seed_{}_evaluated"  # name of the checkpoint that a seed saves after every evaluation
+TRAINING_COST = 3  # relative to a presentation without learning; for the progress bar only
 
 
 def run_seed(
     protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
-    """Run one seed, from its last finished evaluation on.
+    """Run one seed, or resume it after its last finished evaluation.
 
     Parameters
     ----------
     protocol, engine, seed
-        What to run, with what, and which culture.
+        The experiment, the simulator and the number of the culture.
     run
-        Keeps a checkpoint after each evaluation.
+        Run directory, where a checkpoint is saved after each evaluation.
     report
         Called with the fraction done.
     watch
-        Told the learning curve, ``accuracy/validation``, evaluation by evaluation.
+        Called with ``accuracy/validation`` after each evaluation.
 
     Returns
     -------
@@ -89,7 +89,7 @@ class _Training:
         return {"probe/before": self._scores(self._counts(recording, 0))}
 
     def _evaluations(self) -> dict[str, np.ndarray]:
-        """Train and evaluate block by block; the scores of all evaluations."""
+        """Train and evaluate block by block; returns the scores of all evaluations."""
         sets = {"validation": self.splits.validation, "test": self.splits.test}
         images = [self.encoder.alone(examples, name) for name, examples in sets.items()]
         scores, ends = self._resume(), self.curriculum.evaluate_after
@@ -112,7 +112,7 @@ class _Training:
         self.watch("accuracy/validation", accuracy)
 
     def _resume(self) -> list[np.ndarray]:
-        """The scores of the evaluations done earlier, after which the culture is set to where it stood."""
+        """Restore the culture from the last checkpoint; returns the scores of the evaluations done before it."""
         part = self.run.load_part(CHECKPOINT.format(self.seed))
         if part is None:
             return []
@@ -126,7 +126,7 @@ class _Training:
         return scores
 
     def _afterwards(self) -> dict[str, np.ndarray]:
-        """Probe the trained culture, and find what a linear readout of all its neurons could reach."""
+        """Probe the trained culture, and fit a linear readout of all its neurons as a ceiling."""
         seen, test = self.splits.training.take(self.curriculum.seen), self.splits.test
         sets = {"seen": seen, "test": test, "probe": self.curriculum.probes}
         recording = self._present([self.encoder.alone(examples, name) for name, examples in sets.items()])
@@ -160,13 +160,13 @@ class _Training:
 
 
 def n_presentations(protocol: AssociationProtocol) -> int:
-    """Presentations of one seed."""
+    """Number of presentations of one seed."""
     curriculum = expand_association(protocol)
     return len(curriculum.example) + curriculum.n_alone
 
 
 def outline(protocol: AssociationProtocol) -> list[str]:
-    """What is presented, a line each."""
+    """Training, evaluations and probes, one line each."""
     plan, data = protocol.association, expand_association(protocol)
     return [
         f"training: {len(data.example)} presentations of {plan.presentation * 1e3:g} ms, {len(data.seen)} images",

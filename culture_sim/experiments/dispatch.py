@@ -1,4 +1,4 @@
-"""What each kind of protocol means for cultures: the work of a seed, its run, and the numbers of all seeds."""
+"""Dispatch by the kind of protocol: time steps and run of a seed, metrics over all seeds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, Protoco
 
 
 def n_steps(protocol: Protocol) -> int:
-    """Time steps of one seed."""
+    """Number of time steps of one seed."""
     match protocol:
         case EvokedProtocol(culture=culture, phases=phases):
             return sum(culture.steps(phase.window) * len(phase.present) * phase.repetitions for phase in phases)
@@ -26,7 +26,7 @@ def n_steps(protocol: Protocol) -> int:
 
 
 def outline(protocol: Protocol) -> list[str]:
-    """What is presented to one seed, a line each."""
+    """Timeline of one seed, as lines of text."""
     match protocol:
         case EvokedProtocol():
             return probing.outline(protocol)
@@ -38,7 +38,7 @@ def outline(protocol: Protocol) -> list[str]:
 def run_seed(
     protocol: Protocol, engine: Engine, run: Run, seed: int, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
-    """Run one seed; arrays by path. What a seed keeps on the way goes into `run`."""
+    """Run one seed; arrays by path. Checkpoints are saved in `run`."""
     match protocol:
         case EvokedProtocol():
             return probing.run_seed(protocol, engine, seed, report)

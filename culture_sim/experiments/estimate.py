@@ -1,4 +1,4 @@
-"""How much work and memory a culture will take, before anything is built."""
+"""Estimate of a run's time steps, synaptic events and memory, before any culture is grown."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from protocols.spec.protocol import CultureProtocol
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one seed will take.
+    """Estimate for one seed.
 
     Parameters
     ----------
     n_synapses
-        Expected number, all projections.
+        Expected number of synapses in all projections.
     memory_bytes
-        Peak of one seed.
+        Peak memory.
     n_steps
-        Time steps of one seed.
+        Time steps.
     most_events
-        Synaptic events of one seed if every neuron fired as fast as its refractory period allows.
+        Upper bound on synaptic events: every neuron fires as fast as its refractory period allows.
     """
 
     n_synapses: int
@@ -32,7 +32,7 @@ class Estimate:
 
 
 def estimate(protocol: CultureProtocol, *, compiled: bool) -> Estimate:
-    """Estimate one seed of a protocol, run by a compiled program or step by step."""
+    """Estimate one seed of a protocol; `compiled` for a compiled program, else for Brian2's runtime."""
     spec = protocol.culture
     synapses = sum(expected_synapses(spec, name) for name in spec.projections)
     # Growing holds every synapse twice (index and weight); a compiled program then holds both indices, the weight and

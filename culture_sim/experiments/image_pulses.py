@@ -1,4 +1,4 @@
-"""From images and labels to the pulses of their electrodes."""
+"""Encoding of images and labels as stimulation pulses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from protocols.spec.random_streams import stream
 
 @dataclass(frozen=True)
 class Pulses:
-    """The stimulation of `n` consecutive presentations, steps counted from the first one's start."""
+    """Pulses of `n` consecutive presentations; steps count from the start of the first."""
 
     n: int
     electrode: np.ndarray
@@ -22,12 +22,12 @@ class Pulses:
 
 
 class ImageEncoder:
-    """Turns the images of one protocol into pulses, for one seed.
+    """Encodes the images of one protocol as pulses, for one seed.
 
     Parameters
     ----------
     protocol
-        Says where images and labels lie on the array, their rates and the encoder.
+        Defines the place of images and labels on the array, their rates and the encoder.
     seed
         Seeds the streams ``stimulus/<set>``, together with the protocol's ``stimulus_seed``.
     """
@@ -36,29 +36,29 @@ class ImageEncoder:
         self.protocol, self.seed, self.plan = protocol, seed, protocol.association
         self.n_steps = protocol.culture.steps(self.plan.presentation)
         columns = protocol.culture.array.columns
-        #: electrodes of each class, in the order of ``data.classes``
+        #: label electrodes of each class, in the order of ``data.classes``
         self.regions = [
             [row * columns + column for row, column in self.plan.label.regions[label]]
             for label in protocol.data.classes
         ]
 
     def truth(self, examples: Examples) -> np.ndarray:
-        """Index of each image's class."""
+        """Index of the class of each image."""
         return np.array([self.protocol.data.classes.index(label) for label in examples.labels.tolist()])
 
     def alone(self, examples: Examples, name: str) -> Pulses:
-        """Images without labels; the k-th of a named set has the same pulses whenever it is presented."""
+        """Pulses of images without labels; the k-th image of a set called `name` always has the same pulses."""
         return self._encode(self._image_rates(examples), name, 0)
 
     def labelled(self, examples: Examples, first: int) -> Pulses:
-        """Images with their labels; `first` numbers the first of these training presentations."""
+        """Pulses of images with their labels; `first` is the number of the first training presentation among them."""
         rates = self._image_rates(examples)
         for row, truth in zip(rates, self.truth(examples), strict=True):
             row[self.regions[truth]] = self.plan.label.rate
         return self._encode(rates, "training", first)
 
     def session(self, parts: Sequence[Pulses], learning: Sequence[float] | np.ndarray = ()) -> Session:
-        """Parts one after the other; the first presentations learn with the given factors."""
+        """A session of the parts in sequence; `learning` holds the factors of the first presentations, 0 follows."""
         n = sum(part.n for part in parts)
         starts = np.cumsum([0, *(part.n for part in parts[:-1])]) * self.n_steps
         return Session(
@@ -69,7 +69,7 @@ class ImageEncoder:
         )
 
     def _image_rates(self, examples: Examples) -> np.ndarray:
-        """Rate of every electrode in Hz, shape (n_images, n_electrodes)."""
+        """Rates of all electrodes in Hz, shape (n_images, n_electrodes)."""
         array, (height, width), at = self.protocol.culture.array, self.protocol.data.size, self.plan.image
         rates = np.zeros((len(examples), array.rows, array.columns))
         rates[:, at.row : at.row + height, at.column : at.column + width] = examples.images * at.rate

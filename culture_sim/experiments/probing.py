@@ -20,19 +20,19 @@ def run_seed(
     Parameters
     ----------
     protocol, engine, seed
-        What to run, with what, and which culture.
+        The experiment, the simulator and the number of the culture.
     report
         Called with the fraction done.
 
     Returns
     -------
     dict
-        Arrays by path; ``trials/<stimulus>/<phase>/<window>`` holds the responses, one value a trial.
+        Arrays by path; ``trials/<stimulus>/<phase>/<window>`` holds the responses, one value per trial.
     """
     culture = Culture.grow(protocol.culture, seed)
     timeline = expand(protocol, seed)
     session = encode(protocol, timeline, seed)
-    # most of the work follows the pulses, so progress counts them
+    # the work grows with the pulses, so the progress counts them
     pulses = np.bincount(np.searchsorted(session.onset, session.step, "right") - 1, minlength=len(session.n_steps))
     done = np.cumsum(pulses + session.n_steps / 10)
     recording = engine.run(culture, session, lambda k, _: report(float(done[k - 1] / done[-1])))
@@ -42,7 +42,7 @@ def run_seed(
 
 
 def trials(part: dict[str, np.ndarray]) -> dict[tuple[str, str, str], np.ndarray]:
-    """The trial values among a seed's arrays, by (stimulus, phase, window)."""
+    """Responses of the trials among the arrays of a seed, by (stimulus, phase, window)."""
     found = {}
     for path, values in part.items():
         if path.startswith("trials/"):
@@ -52,7 +52,7 @@ def trials(part: dict[str, np.ndarray]) -> dict[tuple[str, str, str], np.ndarray
 
 
 def outline(protocol: EvokedProtocol) -> list[str]:
-    """The phases, a line each."""
+    """Phases with their length, one line each."""
     timeline, lines = expand(protocol), []
     for index, phase in enumerate(timeline.phases):
         rows = timeline.presentations[timeline.presentations["phase"] == index]

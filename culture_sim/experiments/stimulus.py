@@ -14,9 +14,9 @@ LONGEST_MEAN_INTERVAL = 1e9  # steps; NumPy draws no Poisson number of a larger 
 
 
 def encode(protocol: EvokedProtocol, timeline: Timeline, seed: int = 0) -> Session:
-    """Turn a timeline into the session a simulator runs.
+    """Turn a timeline into the session that an engine runs.
 
-    A stimulus' n-th trial has the same pulses in every phase, so that responses before and after are paired.
+    The n-th trial of a stimulus has the same pulses in every phase, so that responses before and after are paired.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def encode(protocol: EvokedProtocol, timeline: Timeline, seed: int = 0) -> Sessi
 
 
 def train_steps(stimulus: Stimulus | Train, n_steps: int, dt: float, rng: np.random.Generator) -> np.ndarray:
-    """The steps, counted from its onset, in which a train has a pulse.
+    """Steps of the pulses of a train, counted from its onset.
 
     Returns
     -------
     ndarray of int
-        Sorted, each at most once, all in ``[0, n_steps)``.
+        Sorted and unique, all in ``[0, n_steps)``.
     """
     train = stimulus.train if isinstance(stimulus, Stimulus) else stimulus
     match train:
@@ -66,12 +66,12 @@ def train_steps(stimulus: Stimulus | Train, n_steps: int, dt: float, rng: np.ran
 def encode_rates(
     rates_hz: np.ndarray, n_steps: int, encoder: str, dt: float, seeds: Sequence[np.random.SeedSequence]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pulses of consecutive presentations in which every electrode has a rate of its own.
+    """Pulses of consecutive presentations, with one rate per electrode.
 
     Parameters
     ----------
     rates_hz : shape (n_presentations, n_electrodes)
-        Zero where an electrode is silent.
+        Zero for silent electrodes.
     n_steps
         Length of each presentation.
     encoder
@@ -79,7 +79,7 @@ def encode_rates(
     dt
         Time step in seconds.
     seeds
-        One source of randomness a presentation.
+        One source of randomness per presentation.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def _interval_pulses(chance: np.ndarray, n_steps: int, rng: np.random.Generator)
 
 
 def regular_steps(rate: float, n_steps: int, dt: float) -> np.ndarray:
-    """Pulses at equal intervals, the first at once."""
+    """Pulses at equal intervals, the first in step 0."""
     count = int(np.floor((n_steps - 1) * dt * rate + 1e-9)) + 1
     return np.unique(np.rint(np.arange(count) / (rate * dt)).astype(np.int64))
 

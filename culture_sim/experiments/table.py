@@ -1,4 +1,4 @@
-"""The result as a table: quantity, measured, published."""
+"""Result tables: measured beside published values."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from rich.table import Table
 
 from protocols.results.accuracy_table import show_accuracy
 
-CULTURE = "culture"  # the subject of published values that a twin must agree with
+CULTURE = "culture"  # the subject of published values that simulated cultures should agree with
 VERDICTS = {"agrees": "yes", "differs": "no", "calibrated": "sets scale"}
 
 
 def show(metrics: dict[str, Any], console: Console) -> None:
-    """Print what was measured beside what was published."""
+    """Print measured beside published values."""
     if "accuracy/test" in metrics:
         show_accuracy(metrics, console)
     else:
@@ -21,7 +21,7 @@ def show(metrics: dict[str, Any], console: Console) -> None:
 
 
 def _show_evoked(metrics: dict[str, Any], console: Console) -> None:
-    """Evoked responses, then what grew."""
+    """Print the evoked responses, then their growth."""
     console.print(_comparison(metrics) if metrics["targets"] else _measured(metrics))
     calibration = metrics.get("calibration")
     if calibration:
@@ -41,7 +41,7 @@ def _show_evoked(metrics: dict[str, Any], console: Console) -> None:
 
 
 def _comparison(metrics: dict[str, Any]) -> Table:
-    """One row a quantity; real cultures first, simulations of others beside them."""
+    """One row per quantity: published values of real cultures, then those of other simulations."""
     others = list(dict.fromkeys(row["subject"] for row in metrics["targets"] if row["subject"] != CULTURE))
     table = Table("quantity", "window", "measured", "published", "agrees", *others, box=box.SIMPLE_HEAD)
     for quantity in dict.fromkeys(row["quantity"] for row in metrics["targets"]):

@@ -1,4 +1,4 @@
-"""A grown culture: explicit positions and weights, no simulator."""
+"""A culture as plain data: positions and synaptic weights, independent of any simulator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ PROJECTIONS = ("electrode", "excitatory", "inhibitory")
 
 @dataclass(frozen=True)
 class Culture:
-    """Everything a simulator needs to know of one culture.
+    """Parameters, positions and weights of one culture.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Culture:
         Neuron positions in metres.
     weights
         For each of ``electrode``, ``excitatory`` and ``inhibitory`` the weight magnitudes in volts, shape
-        (n_sources, n_neurons). Stored zeros are synapses too: they can grow; absent ones cannot.
+        (n_sources, n_neurons). Stored zeros are synapses too and can grow; absent entries cannot.
     """
 
     spec: CultureSpec
@@ -58,7 +58,7 @@ class Culture:
 
     @classmethod
     def grow(cls, spec: CultureSpec, seed: int = 0) -> Self:
-        """Place and wire a culture at random, the same for the same seed.
+        """Place and wire a culture at random; the same seed gives the same culture.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Culture:
         return cls(spec, electrode_positions(spec.array), np.asarray(positions, float), rows)
 
     def filled(self, n_neurons: int) -> Self:
-        """The culture with neurons without synapses added, up to `n_neurons`; they never fire."""
+        """The culture padded to `n_neurons` with neurons without synapses, which never fire."""
         missing = n_neurons - len(self.positions)
         if not missing:
             return self
@@ -114,5 +114,5 @@ class Culture:
 
     @property
     def n_synapses(self) -> int:
-        """Synapses of all projections together."""
+        """Number of synapses in all projections."""
         return sum(int(weights.nnz) for weights in self.weights.values())

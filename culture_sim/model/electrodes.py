@@ -19,14 +19,14 @@ def electrode_positions(array: Array) -> np.ndarray:
 
 
 def nearest_units(electrodes: np.ndarray, neurons: np.ndarray, count: int) -> np.ndarray:
-    """The neurons whose spikes an electrode hears.
+    """The neurons nearest to each electrode, whose spikes it hears.
 
     Parameters
     ----------
     electrodes : shape (n_electrodes, 2)
     neurons : shape (n_neurons, 2)
     count
-        Units heard by each electrode; at most all neurons.
+        Neurons per electrode; if larger than the culture, all neurons.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def nearest_units(electrodes: np.ndarray, neurons: np.ndarray, count: int) -> np
 
 
 def nearest_electrode(electrodes: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-    """The electrode in whose cell each neuron lies, ties by index; shape (n_neurons,)."""
+    """The electrode nearest to each neuron, whose cell it lies in; ties by index, shape (n_neurons,)."""
     return nearest_units(neurons, electrodes, 1)[:, 0]
 
 

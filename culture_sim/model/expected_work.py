@@ -1,4 +1,4 @@
-"""Expected synapses and synaptic events of a culture, before anything is built."""
+"""Expected number of synapses and synaptic events of a culture, before it is grown."""
 
 from functools import cache
 
@@ -14,11 +14,11 @@ SAMPLE = 1000  # neurons drawn to estimate the number of synapses
 
 
 def most_events(spec: Culture, n_synapses: int, n_steps: int) -> float:
-    """Synaptic events if every neuron fired as fast as its refractory period allows."""
+    """Upper bound on the synaptic events: every neuron fires as fast as its refractory period allows."""
     return n_synapses * n_steps / (spec.steps(spec.neurons.refractory) + 1)
 
 
-@cache  # the check, the plan and the number of jobs all ask
+@cache  # needed by the memory check, the plan and the number of jobs
 def expected_synapses(spec: Culture, name: str) -> int:
     """Expected number of synapses of a projection, from a sample of positions."""
     projection = spec.projections[name]

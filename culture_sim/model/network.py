@@ -1,10 +1,10 @@
-"""The culture as an explicit Brian2 network: no values, no spikes, no experiment.
+"""The culture as a Brian2 network, without parameter values, weights or stimuli.
 
-All engines build this same network. They differ in how a spike reaches its synapses (`Route`) and in who calls
-the steps that happen between presentations (`CultureNetwork.flush`, `normalise`, `reset`).
+All engines build this same network. They differ in how a spike reaches its synapses (`Route`) and in what
+calls the steps between presentations (`CultureNetwork.flush`, `normalise`, `reset`).
 
-Several cultures of one shape can lie side by side in it, joined by no synapse. Each then needs parameters of its own,
-so they are variables of the neurons; those of a single culture are shared, which is faster.
+The network can hold several cultures of one shape, not connected to each other. Their parameters are then stored per
+neuron; those of a single culture are shared by its neurons, which is faster.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from culture_sim.model.parameters import Shape, strength_variable
 
 @dataclass(frozen=True)
 class Pathway:
-    """What a presynaptic spike (`event` of the source) does: `transmit`, and where the synapses are plastic, `learn`.
+    """Code of a presynaptic spike (`event` of the source): `transmit`, and `learn` if the synapses are plastic.
 
     `learn` includes the transmission and equals `transmit` in a presentation without learning.
     """
@@ -149,14 +149,14 @@ def _neurons(shape: Shape, n_cultures: int | None, clock: b2.Clock) -> b2.Neuron
 def _stimulus(
     shape: Shape, n_cultures: int | None, cells: b2.NeuronGroup, clock: b2.Clock
 ) -> tuple[b2.SpikeGeneratorGroup, CodeRunner]:
-    """The electrodes as sources of spikes that carry a presynaptic trace, for which Brian2 has no ready group."""
+    """The electrodes as spike sources with a presynaptic trace; Brian2 has no such group."""
     count = shape.n_electrodes * (n_cultures or 1)
     stimulus = b2.SpikeGeneratorGroup(count, [], [] * b2.second, clock=clock, name="stimulus")
     for variable in ("g", "g_before"):
         stimulus.variables.add_array(variable, size=count, dtype=b2.prefs.core.default_float_dtype)
     if n_cultures is None:
         stimulus.variables.add_reference("d", cells)
-    else:  # the clock of the culture an electrode belongs to is that of the culture's first neuron
+    else:  # an electrode reads the plasticity clock of its culture from the culture's first neuron
         stimulus.variables.add_array("first_neuron", size=count, dtype=np.int32, constant=True)
         stimulus.variables.add_reference("d", cells, index="first_neuron")
     stimulus.run_regularly(plasticity.SOURCE_STEP, when="groups", clock=clock, name="stimulus_step")

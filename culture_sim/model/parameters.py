@@ -1,4 +1,4 @@
-"""What a compiled culture depends on (its shape), and the values it reads when it starts."""
+"""Shape of a culture, which its program is compiled for, and the parameters that the program reads at its start."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from protocols.spec.culture import Culture as CultureSpec
 
 @dataclass(frozen=True)
 class Shape:
-    """All that distinguishes one compiled program from another."""
+    """Sizes and settings that are compiled into a program; cultures of one shape share a program."""
 
     n_neurons: int
     n_electrodes: int
@@ -21,14 +21,14 @@ class Shape:
 
     @classmethod
     def of(cls, spec: CultureSpec, n_electrodes: int | None = None) -> "Shape":
-        """The shape of the cultures grown from a spec; the array may be replaced by other electrodes."""
+        """Shape of the cultures grown from a spec; `n_electrodes` replaces the number in its array."""
         plastic = tuple(spec.projections[name].plastic for name in PROJECTIONS)
         n_electrodes = spec.array.n_electrodes if n_electrodes is None else n_electrodes
         return cls(spec.neurons.count, n_electrodes, spec.simulation.dt, spec.simulation.precision, plastic)
 
     @classmethod
     def of_culture(cls, culture: Culture) -> "Shape":
-        """The shape of one culture."""
+        """Shape of one culture."""
         return cls.of(culture.spec, len(culture.electrodes))
 
 
@@ -40,7 +40,7 @@ PARAMETERS = (
 
 
 def strength_variable(projection: str) -> str:
-    """The variable of the neurons that holds a projection's strength where cultures lie side by side."""
+    """Name of the neurons' variable for a projection's strength, in a network of several cultures."""
     return f"strength_{projection}"
 
 
@@ -62,5 +62,5 @@ def parameters(spec: CultureSpec) -> dict[str, float]:
 
 
 def longest_segment(spec: CultureSpec) -> int:
-    """Most steps between two flushes of the deferred plasticity."""
+    """Largest number of steps between two flushes of the deferred plasticity."""
     return max(1, int(FLUSH_EVERY_TAUS * spec.plasticity.trace_decay / spec.simulation.dt))

@@ -82,12 +82,12 @@ seen : 1
 """
 STRENGTH = "strength : volt (shared, constant)"  # sum of a neuron's incoming weights after normalisation
 
-# A neuron all of whose inputs were depressed to zero (but for rounding) keeps them.
+# A neuron whose inputs were all depressed to zero (up to rounding) is not scaled up to its strength.
 NORMALISE = "w = w * strength / (total_post + int(total_post <= 1e-6 * strength) * volt)"
 
 
 def transmit(sign: str) -> str:
-    """What a presynaptic spike does to each of its synapses while nothing learns.
+    """Code of a presynaptic spike for each of its synapses, without learning.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def transmit(sign: str) -> str:
 
 
 def learn(sign: str, *, relayed: bool) -> str:
-    """What a presynaptic spike does to each of its plastic synapses; with ``learning = 0`` the same as `transmit`.
+    """Code of a presynaptic spike for each of its plastic synapses; with ``learning = 0`` the same as `transmit`.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def learn(sign: str, *, relayed: bool) -> str:
 
 
 def flush(*, relayed: bool) -> str:
-    """Credit every synapse with the potentiation it still has to receive."""
+    """Code that adds the potentiation still deferred to every synapse."""
     g = "g_relay_pre" if relayed else "g_pre"
     return f"""
     w = clip(w + learning_post * A_plus_post * {g} * (C_post - seen), 0 * volt, inf * volt)

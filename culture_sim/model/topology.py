@@ -1,4 +1,4 @@
-"""Where neurons lie and how they are wired: NumPy only."""
+"""Placement and wiring of neurons, in NumPy only."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 from protocols.runs.machine import cores
 from protocols.spec.culture import Array, DenseWiring, Projection, SparseWiring
 
-MOST_SYNAPSES = 2**31 - 1  # of a projection: Brian2 counts them in 32 bits
-LARGEST_SCALE = 1e30  # of a connection probability; its square still fits double, itself single precision
-ROWS_PER_BLOCK = 64  # presynaptic neurons drawn from one random stream; part of the result, not a tuning knob
+MOST_SYNAPSES = 2**31 - 1  # in one projection: Brian2 counts them in 32 bits
+LARGEST_SCALE = 1e30  # largest factor on the distance law; fits single precision, its square double
+ROWS_PER_BLOCK = 64  # presynaptic neurons drawn from one random stream; another number gives another wiring
 
 
 def place_neurons(array: Array, count: int, seeds: np.random.SeedSequence) -> np.ndarray:
@@ -104,7 +104,7 @@ def _distance_law(pre: np.ndarray, post: np.ndarray, sigma: float) -> np.ndarray
 def _connection_scale(pre: np.ndarray, post: np.ndarray, projection: Projection, recurrent: bool) -> np.ndarray | None:
     """Factor per postsynaptic neuron that turns the distance law into connection probabilities (sparse rule only).
 
-    The expected fan-in sum_i min(1, scale law_i) equals the asked one wherever the law reaches that many neurons.
+    The expected fan-in sum_i min(1, scale law_i) equals the requested one if that many neurons lie within reach.
     """
     match projection.wiring:
         case DenseWiring():
@@ -123,7 +123,7 @@ def _connection_scale(pre: np.ndarray, post: np.ndarray, projection: Projection,
 def _solve_scale(law: np.ndarray, fan_in: int) -> np.ndarray:
     """Solve sum_i min(1, scale law_i) = fan_in for every column of `law` by fixed-point iteration.
 
-    Where too few neurons lie within reach the scale ends at `LARGEST_SCALE`: all that the law reaches connect.
+    Where too few neurons lie within reach, the scale ends at `LARGEST_SCALE`: all of them connect.
     """
     scale = np.minimum(fan_in / np.maximum(law.sum(axis=0), 1 / LARGEST_SCALE), LARGEST_SCALE)
     for _ in range(50):

@@ -1,8 +1,8 @@
-"""Experiments side by side on one GPU: each runs in a thread of its own, their cultures meet in one network.
+"""A generation of experiments on one GPU: each runs in its own thread, all their cultures in one network.
 
-An experiment presents session after session to its culture. Here it waits with each until all the others have one,
-too; then all are presented at once, in a `Batch`. Experiments that end early leave; those whose presentations differ in
-length are presented in a batch of their own. So one GPU runs a whole generation of a search.
+An experiment presents session after session to its culture. Here each session waits until every running experiment
+has one; then all of them are presented at once, in a `Batch`. Sessions whose presentations differ in length go into
+separate batches. So one GPU runs a whole generation of a search.
 """
 
 import threading
@@ -22,21 +22,21 @@ T = TypeVar("T")
 
 
 def together(engine: BatchEngine, n_neurons: int, experiments: Sequence[Callable[[Engine], T]]) -> list[T | Exception]:
-    """Run experiments, each with an engine that presents to all their cultures at once.
+    """Run experiments that share one engine, which simulates all their cultures at once.
 
     Parameters
     ----------
     engine
-        With room for as many cultures as there are experiments.
+        Takes at least as many cultures as there are experiments.
     n_neurons
-        Of the cultures that `engine` takes; smaller ones are filled up with neurons without synapses.
+        Neurons of the cultures that `engine` takes; smaller cultures are padded with neurons without synapses.
     experiments
-        Called with an engine, each in a thread of its own.
+        Functions called with an engine, each in its own thread.
 
     Returns
     -------
     list
-        What each gave, or the exception that ended it.
+        Result of each experiment, or the exception that ended it.
     """
     meeting = _Meeting(engine, n_neurons, len(experiments))
     results: list[T | Exception] = [RuntimeError("not run")] * len(experiments)
@@ -44,7 +44,7 @@ def together(engine: BatchEngine, n_neurons: int, experiments: Sequence[Callable
     def take_part(index: int) -> None:
         try:
             results[index] = experiments[index](meeting)
-        except Exception as error:  # whatever it is: the caller has it
+        except Exception as error:  # returned to the caller, whatever it is
             results[index] = error
         finally:
             meeting.leave()
@@ -54,13 +54,13 @@ def together(engine: BatchEngine, n_neurons: int, experiments: Sequence[Callable
         thread.start()
     for thread in threads:
         while thread.is_alive():
-            thread.join(0.2)  # an interruption is taken here
+            thread.join(0.2)  # with a timeout, so that an interruption is handled
     return results
 
 
 @dataclass
 class _Request:
-    """What one experiment waits for."""
+    """A session to present, and its recording once it is there."""
 
     culture: Culture
     session: Session
@@ -69,7 +69,7 @@ class _Request:
 
 
 class _Meeting:
-    """An engine that waits for all who share it."""
+    """An engine shared by several experiments, which collects one session from each."""
 
     def __init__(self, engine: BatchEngine, n_neurons: int, members: int) -> None:
         self.engine, self.n_neurons, self.members = engine, n_neurons, members
@@ -78,7 +78,7 @@ class _Meeting:
         self.changed = threading.Condition()
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
-        """Present the session as soon as every other experiment has one."""
+        """Present the session as soon as every other running experiment has one."""
         request = _Request(culture, session, progress)
         with self.changed:
             self.waiting.append(request)
@@ -90,7 +90,7 @@ class _Meeting:
         return request.answer
 
     def leave(self) -> None:
-        """An experiment has ended."""
+        """Remove an experiment that has ended."""
         with self.changed:
             self.members -= 1
             self._go_on_if_all_wait()
@@ -116,13 +116,13 @@ class _Meeting:
             recordings = self.engine.run_batch(Batch(cultures, tuple(r.session for r in group)), progress)
             for request, recording in zip(group, recordings, strict=True):
                 request.answer = _unfilled(recording, request.culture)
-        except Exception as error:  # every experiment of the batch has it
+        except Exception as error:  # raised in every experiment of the batch
             for request in group:
                 request.answer = error
 
 
 def _unfilled(recording: Recording, culture: Culture) -> Recording:
-    """The recording with the weights in the culture's own shape; the neurons added have no spikes and no synapses."""
+    """The recording with weights in the culture's own shape; padded neurons have neither spikes nor synapses."""
 
     def own(weights: Mapping[str, csr_array]) -> dict[str, csr_array]:
         return {

@@ -1,4 +1,4 @@
-"""The trials of a search over the parameters of cultures: what they need, how they are measured."""
+"""Trials of a search over the parameters of cultures: engine, simulation and metrics."""
 
 import functools
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class CultureTrials:
     preload: tuple[str, ...] = ("culture_sim.search.trials", "sklearn.linear_model", "scipy.stats")
 
     def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape:
-        """The shape of the compiled program: one for cultures of all sizes up to the largest searched."""
+        """Shape of the compiled program; one program serves cultures of all sizes up to the largest searched."""
         if not isinstance(protocol, CultureProtocol):
             raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.search"])
         shape = engines.Shape.of(protocol.culture)
@@ -45,7 +45,7 @@ class CultureTrials:
         return replace(shape, n_neurons=max(counts))
 
     def prepare(self, need: engines.Shape, device: str) -> engines.Engine:
-        """The engine, compiled once."""
+        """The engine, compiled once per process."""
         return _engine(need, device)
 
     def measure(
@@ -57,21 +57,21 @@ class CultureTrials:
         return dispatch.summarise(protocol, parts, targets)
 
     def generation(self, need: engines.Shape, protocol: Protocol, device: str) -> "CudaGeneration | None":
-        """All the cultures that a GPU holds, at once."""
+        """Runner of as many trials at once as the GPU holds; None on other devices."""
         if device != "cuda":
             return None
-        assert isinstance(protocol, CultureProtocol)  # noqa: S101  (needs() refused it)
+        assert isinstance(protocol, CultureProtocol)  # noqa: S101  (checked by needs())
         return CudaGeneration(self, need, protocol.culture)
 
     def figures(self, folder: Path, console: Console) -> None:
-        """Draw the recipe and what it follows from, if matplotlib is there."""
+        """Draw the recipe and the other figures of the search, if matplotlib is installed."""
         draw_search_if_possible(folder, console.print)
 
 
 class CudaGeneration:
-    """As many trials at once as their cultures fit into the memory of the GPU, and at most `MOST`.
+    """Trials run at once on a GPU: as many as its memory holds cultures, at most `MOST`.
 
-    A generation should be small against the search: its trials know nothing of each other.
+    A generation should be small compared with the search: its trials are chosen without each other's results.
     """
 
     MOST = 64
@@ -88,7 +88,7 @@ class CudaGeneration:
         self.engine: BatchEngine = CudaEngine.prepare(shape, self.size)
 
     def run(self, tasks: Sequence[Task]) -> list[Outcome | Failed]:
-        """Run the trials, each in a thread of its own."""
+        """Run the trials, each in its own thread."""
 
         def trial(task: Task, engine: engines.Engine) -> Outcome:
             return run_trial(self.trials, replace(task, prepared=engine), unheard)
@@ -99,4 +99,4 @@ class CudaGeneration:
 
 @functools.cache
 def _engine(shape: engines.Shape, device: str) -> engines.Engine:
-    return engines.prepare(device, shape, n_steps=10**9, n_events=1e15)  # a search pays for a compiler
+    return engines.prepare(device, shape, n_steps=10**9, n_events=1e15)  # much work, so that compiling is worthwhile

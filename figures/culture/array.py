@@ -1,12 +1,11 @@
-"""The array: which electrodes are stimulated, and what each hears before and after."""
+"""Maps of the array: stimulated electrodes, and the response at each electrode before and after learning."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
+from figures.culture import array_map
 from figures.runs.run import EvokedRun
-from figures.style import bare, canvas
+from figures.style import canvas
 
 
 def figure(run: EvokedRun) -> Figure:
@@ -19,12 +18,13 @@ def figure(run: EvokedRun) -> Figure:
     widest = max(np.nanmax(np.abs(image), initial=0) for image in change.values())
     for row, probe in enumerate(probes):
         for column, phase in enumerate(phases):
-            ax = axes[row, column]
-            level = ax.imshow(maps[probe, phase], cmap="viridis", vmin=0, vmax=top)
-            _decorate(ax, run, probe, f"{probe.replace('_', ' ')}, {phase}")
-        ax = axes[row, -1]
-        difference = ax.imshow(change[probe], cmap="RdBu_r", vmin=-widest, vmax=widest)
-        _decorate(ax, run, probe, f"{phases[-1]} - {phases[0]}")
+            title = f"{probe.replace('_', ' ')}, {phase}"
+            image = maps[probe, phase]
+            level = array_map.draw(axes[row, column], image, title, limits=(0, top), electrodes=run.drawn(probe))
+        title = f"{phases[-1]} - {phases[0]}"
+        difference = array_map.draw(
+            axes[row, -1], change[probe], title, "RdBu_r", limits=(-widest, widest), electrodes=run.drawn(probe)
+        )
     fig.colorbar(level, ax=axes[:, :-1], label="spikes per neuron and probe", shrink=0.8)
     fig.colorbar(difference, ax=axes[:, -1], label="change", shrink=0.8)
     fig.suptitle(f"Evoked spikes over the array, mean of {len(run.seeds)} cultures; stimulated electrodes outlined")
@@ -32,7 +32,7 @@ def figure(run: EvokedRun) -> Figure:
 
 
 def _response(run: EvokedRun, probe: str, phase: str) -> np.ndarray:
-    """Spikes per neuron in a presentation, shape (rows, columns)."""
+    """Spikes per neuron in a presentation, shape (rows, columns); NaN where the probe was not presented."""
     array = run.protocol.culture.array
     if not run.presented(probe, phase):
         return np.full((array.rows, array.columns), np.nan)
@@ -45,10 +45,3 @@ def mean_over_cultures(values: np.ndarray) -> np.ndarray:
     there = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0).sum(axis=0) / there.sum(axis=0)
-
-
-def _decorate(ax: Axes, run: EvokedRun, probe: str, title: str) -> None:
-    ax.set_title(title)
-    bare(ax)
-    for row, column in np.argwhere(run.drawn(probe)):
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="white", lw=0.8))

@@ -1,15 +1,56 @@
-"""Marks on an image of the array, one pixel an electrode."""
+"""Images of the electrode array, one pixel per electrode, and marks on them."""
 
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
+
+from figures.style import bare
+
+
+def draw(
+    ax: Axes,
+    image: np.ndarray,
+    title: str,
+    cmap: str = "viridis",
+    *,
+    limits: tuple[float, float],
+    electrodes: np.ndarray | None = None,
+) -> AxesImage:
+    """Draw a map of the array without axes.
+
+    Parameters
+    ----------
+    ax
+    image : shape (rows, columns)
+        One value per electrode; NaN stays white.
+    title
+    cmap
+        Colour map.
+    limits
+        Values at both ends of the colour map.
+    electrodes : bool, shape (rows, columns), optional
+        Electrodes to outline in white, each by itself.
+
+    Returns
+    -------
+    AxesImage
+        For a colour bar.
+    """
+    shown = ax.imshow(image, cmap=cmap, vmin=limits[0], vmax=limits[1])
+    ax.set_title(title)
+    bare(ax)
+    for row, column in np.argwhere(np.zeros(image.shape) if electrodes is None else electrodes):
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="white", lw=0.8))
+    return shown
 
 
 def outline(ax: Axes, cells: np.ndarray, **line: Any) -> None:
-    """Draw the border of a set of electrodes, given as a boolean image."""
+    """Draw the outer border of a set of electrodes, given as a boolean image of shape (rows, columns)."""
     inside = np.pad(cells, 1)
     borders = []
     for row, column in np.argwhere(cells):

@@ -1,4 +1,4 @@
-"""Accuracy over the presentations of training: every culture or network, their mean, its uncertainty."""
+"""Learning curves: accuracy over training presentations, of each seed and their mean with its interval."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from figures.runs.run import AssociationRun
 
 
 def draw_curve(ax: Axes, run: AssociationRun, color: str, label: str) -> None:
-    """Thin a line per seed, bold their mean, shaded its 95 % interval where there are several seeds."""
+    """Draw a thin line per seed, a bold line for their mean and, for several seeds, its 95 % interval shaded."""
     curve = run.metrics["accuracy/curve"]
     presentations = curve["presentations"]
     if None not in curve["ci95"]:
@@ -21,18 +21,18 @@ def draw_curve(ax: Axes, run: AssociationRun, color: str, label: str) -> None:
 
 
 def accuracy_axis(ax: Axes, runs: Sequence[AssociationRun]) -> None:
-    """Limit the axis to what can be expected: from chance, or the lowest accuracy shown, to 1."""
+    """Set the limits of the axis: from chance, or the lowest accuracy shown, to 1."""
     lowest = min(min(map(min, run.metrics["accuracy/curve"]["per_seed"])) for run in runs)
     ax.set_ylim(min(lowest, *(chance(run) for run in runs)) - 0.03, 1.01)
     ax.set_xlim(left=0)
 
 
 def chance(run: AssociationRun) -> float:
-    """Accuracy of an answer that knows nothing of the image."""
+    """Accuracy of random answers."""
     return 1 / len(run.classes)
 
 
 def spelled(value: dict[str, object]) -> str:
-    """A mean with its 95 % interval, where there is one."""
+    """A mean with its 95 % interval, if there is one, as text."""
     ci95 = value["ci95"]
     return f"{value['mean']:.3f}" + (f" [{ci95[0]:.3f}, {ci95[1]:.3f}]" if isinstance(ci95, list) else "")

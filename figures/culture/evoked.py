@@ -1,4 +1,4 @@
-"""Evoked time courses before and after, beside the published ones with their uncertainty."""
+"""Time courses of evoked responses before and after learning, beside the published ones."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from figures.runs.run import EvokedRun
 from figures.style import AFTER, BEFORE, GREY, PUBLISHED, canvas
 
-BINS_BEFORE, BINS_AFTER = 2, 15  # shown around the onset
-STYLES = (("-", "o"), (":", "x"))  # of published courses: the cultures', a simulation's
+BINS_BEFORE, BINS_AFTER = 2, 15  # bins shown around the onset
+STYLES = (("-", "o"), (":", "x"))  # line and marker of published courses: of cultures, of a simulation
 
 
 def figure(run: EvokedRun) -> Figure:
-    """One column a probe, one row a probing phase; twin: mean +- sd over cultures."""
+    """One column per probe, one row per probing phase; bars are the mean over simulated cultures, whiskers +- sd."""
     probes, phases = run.probes, run.probing
     fig, axes = canvas(len(phases), len(probes), 1.9 * len(phases) + 0.5, sharex=True, sharey=True)
     for row, phase in enumerate(phases):
@@ -43,7 +43,7 @@ def _twin(ax: Axes, run: EvokedRun, probe: str, phase: str, color: str) -> None:
 
 
 def leaky_course(run: EvokedRun, probe: str, phase: str) -> tuple[np.ndarray, np.ndarray]:
-    """The leaky count in bins around the onset.
+    """Leaky count in bins around the onset.
 
     Returns
     -------

@@ -1,16 +1,16 @@
-"""What the neurons that answer for each class have learned to listen to."""
+"""Learned input of the class regions: change of excitatory weight onto each, over the array."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.culture.array_map import name, outline
+from figures.culture import array_map
 from figures.runs.run import AssociationRun
-from figures.style import bare, canvas
+from figures.style import canvas
 
 
 def figure(run: AssociationRun) -> Figure | None:
-    """One map of the array a class: where its region's excitatory input grew and shrank; None if it cannot change."""
+    """One map of the array per class: change of excitatory weight onto its region; None if that is not plastic."""
     if not run.protocol.culture.excitatory.plastic:
         return None
     columns = min(len(run.classes), 2 if len(run.classes) <= 4 else 3)
@@ -23,9 +23,7 @@ def figure(run: AssociationRun) -> Figure | None:
     for ax in axes.flat[len(kernels) :]:
         ax.set_axis_off()
     for ax, (label, image) in zip(axes.flat, kernels.items(), strict=False):
-        shown = ax.imshow(image, cmap="RdBu_r", vmin=-widest, vmax=widest)
-        ax.set_title(f"onto region {label}")
-        bare(ax)
+        shown = array_map.draw(ax, image, f"onto region {label}", "RdBu_r", limits=(-widest, widest))
         _mark(ax, run, label)
     fig.colorbar(shown, ax=axes, label="change of weight (mV)", shrink=0.8)
     cultures = f"mean of {len(run.seeds)} cultures" if len(run.seeds) > 1 else "one culture"
@@ -51,6 +49,6 @@ def _mark(ax: Axes, run: AssociationRun, label: int) -> None:
     region = run.label_region(label)
     image = np.zeros_like(region)
     image[at.row : at.row + height, at.column : at.column + width] = True
-    outline(ax, image, color="black", lw=0.8, linestyle="--")
-    outline(ax, region, color="black", lw=1.5)
-    name(ax, region, str(label))
+    array_map.outline(ax, image, color="black", lw=0.8, linestyle="--")
+    array_map.outline(ax, region, color="black", lw=1.5)
+    array_map.name(ax, region, str(label))

@@ -1,4 +1,4 @@
-"""Accuracy on test images while a culture or network learns, beside chance, ceilings and published results."""
+"""Learning curve on test images, beside chance, ceilings and published results."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ HEIGHT = 3.5  # inches
 
 
 def figure(run: AssociationRun) -> Figure:
-    """One panel: thin each learner, bold their mean, shaded its 95 % interval and the averaged evaluations."""
+    """One panel: a thin line per seed, bold their mean; shaded its 95 % interval and the averaged evaluations."""
     fig, axes = canvas(1, 1, HEIGHT)
     ax = axes[0, 0]
     accuracy_axis(ax, [run])
@@ -32,10 +32,10 @@ def figure(run: AssociationRun) -> Figure:
 
 
 def _averaged(ax: Axes, run: AssociationRun) -> None:
-    """Shade the evaluations whose mean is the result."""
+    """Shade the evaluations whose mean is the reported accuracy."""
     presentations, result = run.metrics["accuracy/curve"]["presentations"], run.metrics["accuracy/test"]
     first = len(presentations) - result["evaluations"]
-    start = (presentations[max(0, first - 1)] + presentations[first]) / 2  # half-way from the last one left out
+    start = (presentations[max(0, first - 1)] + presentations[first]) / 2  # half-way from the last one not averaged
     name = f"mean of the last {result['evaluations']} evaluations: {spelled(result)}"
     ax.axvspan(start, presentations[-1], color=BEFORE, alpha=0.15, lw=0, label=name)
 

@@ -1,4 +1,4 @@
-"""Responses of the class regions to learned classes, to digits never learned, and to patterns without structure."""
+"""Responses of the class regions to learned classes, to other digits and to random patterns."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,11 +9,11 @@ from figures.runs.run import AssociationRun
 from figures.style import BEFORE, CLASS_COLORS, canvas
 
 HALO = [withStroke(linewidth=1.2, foreground="white")]  # keeps a digit legible on its error bar
-RANDOM = -1  # the label of patterns without structure
+RANDOM = -1  # the label of random patterns
 
 
 def figure(run: AssociationRun) -> Figure | None:
-    """Two panels, before and after the training: mean +- sd over cultures of each region, by what was shown.
+    """Two panels, before and after training: response of each region, mean +- sd over cultures, by image shown.
 
     None if nothing was probed.
     """
@@ -35,7 +35,7 @@ def figure(run: AssociationRun) -> Figure | None:
 
 
 def groups(run: AssociationRun) -> list[int]:
-    """The labels that were probed: learned classes, then others, then patterns without structure."""
+    """Probed labels: learned classes, then other digits, then `RANDOM`."""
     probed = {int(label) for labels in run.per_seed("probe/labels") for label in np.unique(labels)}
     others = sorted(probed - {*run.classes, RANDOM})
     return [label for label in (*run.classes, *others, RANDOM) if label in probed]
@@ -48,7 +48,7 @@ def responses(run: AssociationRun, when: str, shown: list[int]) -> np.ndarray:
 
 
 def _draw(ax: Axes, response: np.ndarray, shown: list[int], classes: tuple[int, ...]) -> None:
-    """Each region as its own digit, side by side within a group; larger where its own class is shown."""
+    """Draw each region as its digit, side by side within a group, larger for images of its own class."""
     n = len(classes)
     sd = response.std(axis=0, ddof=1) if len(response) > 1 else None
     for index, label in enumerate(classes):
@@ -62,7 +62,7 @@ def _draw(ax: Axes, response: np.ndarray, shown: list[int], classes: tuple[int, 
 
 
 def _set_apart(ax: Axes, shown: list[int], classes: tuple[int, ...]) -> None:
-    """Shade the learned classes and name the kinds of image."""
+    """Shade the learned classes and write the kinds of image above."""
     kinds = {
         "learned": [label for label in shown if label in classes],
         "never learned": [label for label in shown if label not in {*classes, RANDOM}],

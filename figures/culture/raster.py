@@ -1,4 +1,4 @@
-"""Raster of units near each electrode: a probe before, the first and last train of learning, the probe after."""
+"""Raster of the neurons nearest to each electrode: probe before, first and last tetanus, probe after."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,11 +7,11 @@ from figures.runs.run import EvokedRun
 from figures.style import AFTER, BEFORE, canvas
 from protocols.plan.timeline import expand
 
-MOST_UNITS = 4  # of an electrode: more lines than a figure has pixels say nothing
+MOST_UNITS = 4  # per electrode: more rows would not be resolved, and drawing them takes long
 
 
 def figure(run: EvokedRun) -> Figure | None:
-    """One column an example presentation of the first culture; None if no spikes were kept."""
+    """One column per example presentation of the first culture; None if the run kept no spikes."""
     seed = run.seeds[0]
     neuron = run.arrays.get(f"seed_{seed}/spikes/neuron")
     if neuron is None:
@@ -31,7 +31,7 @@ def figure(run: EvokedRun) -> Figure | None:
         inside = (step >= onset) & (step < onset + n_steps)
         color = BEFORE if column == 0 and not table["plastic"][k] else AFTER
         time, line = (step[inside] - onset) * dt_ms, neuron[inside]
-        # a neuron may be a unit of several electrodes: its spikes stand in the line of each
+        # a neuron may be a unit of several electrodes: its spikes are drawn in the row of each
         first, last = (np.searchsorted(sorted_units, line, side) for side in ("left", "right"))
         for k_unit in range(int((last - first).max(initial=0))):
             seen = first + k_unit < last
@@ -40,7 +40,7 @@ def figure(run: EvokedRun) -> Figure | None:
         phase, stimulus = timeline.phases[table["phase"][k]], timeline.stimuli[table["stimulus"][k]]
         ax.set_title(f"{phase}\n{stimulus.replace('_', ' ')} {table['trial'][k] + 1}", loc="left")
         stimulated = run.protocol.stimuli[stimulus]
-        # a probe's answer is over soon: show its surroundings only
+        # the response to a probe is short: show only the time around it
         first, last = (stimulated.onset - 0.02, stimulated.onset + 0.1) if not table["plastic"][k] else (0, np.inf)
         ax.set_xlim(max(0, first) * 1e3, min(last * 1e3, n_steps * dt_ms))
         ax.set_xlabel("time (ms)")
@@ -53,7 +53,7 @@ def figure(run: EvokedRun) -> Figure | None:
 
 
 def _examples(table: np.ndarray) -> list[int]:
-    """First presentation of every phase, and the last of the learning ones, in order of time."""
+    """First presentation of every phase and last presentation of every phase with learning, in order of time."""
     shown: set[int] = set()
     for phase in np.unique(table["phase"]):
         rows = np.flatnonzero(table["phase"] == phase)

@@ -1,4 +1,4 @@
-"""How the class regions respond to test images after the training, and what is mistaken for what."""
+"""Responses of the class regions to test images after training, and the confusion matrix."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +15,7 @@ MOST_STACKED = 4  # classes whose histograms fit beside the confusion matrix
 
 
 def figure(run: AssociationRun) -> Figure:
-    """A histogram of each region's response to its own class and to the others; the confusion matrix."""
+    """Histograms of each region's response to its own class and to the others; the confusion matrix."""
     fig, histograms, matrix = _layout(len(run.classes))
     score, truth = last_evaluation(run)
     edges = bins(score.max())
@@ -28,7 +28,8 @@ def figure(run: AssociationRun) -> Figure:
         ax.set_xlim(edges[0], edges[-1])
     histograms[0].legend()
     histograms[-(len(run.classes) // 4) - 1].set_xlabel(f"response ({run.response_unit})")
-    _confusion(matrix, np.array(run.metrics["confusion"]["counts"]), run.classes)  # how answers are decided may vary
+    # the protocol's decision rule gives the answers, so the counts come from the metrics
+    _confusion(matrix, np.array(run.metrics["confusion"]["counts"]), run.classes)
     cultures = f"{len(run.seeds)} cultures" if len(run.seeds) > 1 else "one culture"
     fig.suptitle(f"Test images after {run.metrics['accuracy/curve']['presentations'][-1]} presentations, {cultures}")
     return fig
@@ -41,13 +42,13 @@ def last_evaluation(run: AssociationRun) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bins(highest: float) -> np.ndarray:
-    """Edges of bins around zero and the multiples of a round width: a region often fires as one, in whole spikes."""
+    """Edges of bins centred on multiples of a round width: the neurons of a region often fire together."""
     width = next((w for w in WIDTHS if highest / w < MOST_BINS), highest / MOST_BINS)
     return (np.arange(int(highest / width + 0.5) + 2) - 0.5) * width
 
 
 def _layout(n_classes: int) -> tuple[Figure, list[Axes], Axes]:
-    """Histograms, which share their axes, beside the matrix for a few classes, above it for many."""
+    """Axes of the histograms, with shared scales, and of the matrix: beside them for few classes, else below."""
     if n_classes <= MOST_STACKED:
         columns = 1
         fig = plt.figure(figsize=(WIDTH, max(3.2, 1.15 * n_classes + 0.5)))
@@ -67,7 +68,7 @@ def _layout(n_classes: int) -> tuple[Figure, list[Axes], Axes]:
 
 
 def _confusion(ax: Axes, counts: np.ndarray, classes: tuple[int, ...]) -> None:
-    """Shares of each true class in colour and percent, counts below."""
+    """Draw the shares of each true class as colour and per cent, with counts below."""
     share = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     size = 8 if len(classes) <= MOST_STACKED else 6

@@ -1,14 +1,15 @@
-"""Where learning moved the weights: from which part of the array, onto which."""
+"""Outgoing weight of each electrode's cell, before and after learning."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from figures.culture import array_map
 from figures.runs.run import EvokedRun
-from figures.style import bare, canvas
+from figures.style import canvas
 
 
 def figure(run: EvokedRun) -> Figure | None:
-    """For each plastic projection the outgoing weight of every electrode's surroundings, before and after.
+    """One row per plastic projection: outgoing weight of each electrode's cell before, after, and the change.
 
     None if nothing is plastic.
     """
@@ -27,15 +28,13 @@ def figure(run: EvokedRun) -> Figure | None:
             ("change", change, "RdBu_r", -widest, widest),
         ]
         for column, (title, image, cmap, low, high) in enumerate(images):
-            ax = axes[row, column]
-            shown = ax.imshow(image.reshape(array.rows, array.columns), cmap=cmap, vmin=low, vmax=high)
-            ax.set_title(f"{name}, {title}")
-            bare(ax)
+            ax, grid = axes[row, column], image.reshape(array.rows, array.columns)
+            shown = array_map.draw(ax, grid, f"{name}, {title}", cmap, limits=(low, high))
             fig.colorbar(shown, ax=ax, label="mV", shrink=0.9)
     fig.suptitle("Weight from each electrode's surroundings onto a neuron, mean over the array")
     return fig
 
 
 def _outgoing(run: EvokedRun, name: str, when: str) -> np.ndarray:
-    """Mean over target cells of the weight from each source cell, in mV, mean over seeds; shape (n_cells,)."""
+    """Weight from each cell in mV, mean over target cells and seeds; shape (n_cells,)."""
     return np.nanmean(run.stack(f"weights/{name}/{when}"), axis=(0, 2)) * 1e3

@@ -1,4 +1,4 @@
-"""What the neurons of the first layer look for, one panel a method."""
+"""Filters of the first layer, one panel per method."""
 
 import math
 
@@ -10,9 +10,9 @@ from figures.style import GREY, WIDTH, bare, canvas
 from protocols.spec.network import HebbianPretraining
 from protocols.spec.protocol import NetworkProtocol
 
-MOST = 96  # filters a panel
-SIDE, GAP = 24, 3  # of a filter, at least, and between filters, in pixels of the mosaic
-BACKGROUND = (0.86, 0.91, 0.96)  # neither white nor grey, which weights are
+MOST = 96  # filters per panel
+SIDE, GAP = 24, 3  # least size of a filter and gap between filters, in pixels of the mosaic
+BACKGROUND = (0.86, 0.91, 0.96)  # differs from the colours of grey filters
 HEAD, FOOT = 0.22, 0.3  # inches: a panel's title, the caption
 CAPTION = (
     "{which} of the first layer, seed {seed}, in their own order. Each filter is scaled by its largest absolute "
@@ -21,7 +21,7 @@ CAPTION = (
 
 
 def figure(run: NetworkRun) -> Figure | None:
-    """Up to 96 filters a method, in the order of the neurons; None if the weights are no images."""
+    """Up to `MOST` filters per method, in the order of the neurons; None if the weights are not images."""
     seed, panels = run.seeds[0], {}
     for method in run.methods:
         images = as_images(run.array(seed, f"{method}/filters"), run.protocol.data.shape)
@@ -43,7 +43,7 @@ def figure(run: NetworkRun) -> Figure | None:
 
 
 def as_images(weights: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray | None:
-    """Filters to be shown: 0.5 is a weight of zero, 0 and 1 the largest absolute one of the filter.
+    """Filters as images: 0.5 is a weight of zero, 0 and 1 are minus and plus the filter's largest absolute weight.
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def as_images(weights: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray | 
 
 
 def mosaic(images: np.ndarray) -> np.ndarray:
-    """Images of shape (n, rows, columns, 3) row by row in one, about half as wide again as high."""
+    """Arrange images, shape (n, rows, columns, 3), row by row in one image with an aspect ratio of about 3:2."""
     n, height, width, _ = images.shape
     least = math.ceil(math.sqrt(1.5 * n * height / width))
     columns = next((c for c in range(least, least + 3) if n % c == 0), least)
-    larger = max(1, round(SIDE / max(height, width)))  # every weight a square of so many pixels
+    larger = max(1, round(SIDE / max(height, width)))  # side in pixels of the square that shows a weight
     high, wide = height * larger + GAP, width * larger + GAP
     whole = np.full((-(-n // columns) * high + GAP, columns * wide + GAP, 3), BACKGROUND)
     for k, image in enumerate(images):
@@ -81,7 +81,7 @@ def mosaic(images: np.ndarray) -> np.ndarray:
 
 
 def _caption(run: NetworkRun, panels: dict[str, np.ndarray]) -> str:
-    """Which filters are shown, and what white and black, or the colours, are."""
+    """Caption: which filters are shown, and the meaning of white and black, or of colours."""
     method, images = next(iter(panels.items()))
     n, total = len(images), len(run.array(run.seeds[0], f"{method}/filters"))
     which = f"The {n} neurons" if n == total else f"The first {n} of {total} neurons"
@@ -91,7 +91,7 @@ def _caption(run: NetworkRun, panels: dict[str, np.ndarray]) -> str:
 
 
 def _title(protocol: NetworkProtocol, method: str) -> str:
-    """The method, and what its filters see where that is not the images themselves."""
+    """The method, and whether its filters see whitened images."""
     spec = protocol.network.methods[method]
     whitened = isinstance(spec, HebbianPretraining) and spec.whitening is not None
     return f"{method}, of whitened images" if whitened else method

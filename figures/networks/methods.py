@@ -1,4 +1,4 @@
-"""One look a method of pre-training, the same in all figures of a run."""
+"""Colour and marker of each method of pre-training, the same in all figures of a run."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from protocols.spec.network import NoPretraining
 
 @dataclass(frozen=True)
 class Look:
-    """How the curves of a method are drawn."""
+    """Colour and marker of a method's curves."""
 
     color: str
     marker: str
 
 
 def looks(run: NetworkRun) -> dict[str, Look]:
-    """Grey where there is no pre-training, else a colour each; a marker each, for readers who see no colours."""
+    """Grey without pre-training, else a colour per method; a marker per method, for colour-blind readers."""
     found, colors = {}, 0
     for index, (name, method) in enumerate(run.protocol.network.methods.items()):
         plain = isinstance(method, NoPretraining)

@@ -1,4 +1,4 @@
-"""Mean average precision of retrieval over the labelled fraction: a panel each K and normalisation."""
+"""Mean average precision of retrieval over the labelled fraction: one panel per K and normalisation."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from figures.runs.run import NetworkRun
 from figures.style import GREY, WIDTH, by_rows, canvas
 from protocols.spec.retrieval import DIVIDED, NORMALISATIONS, metric, top_name
 
-HEIGHT = 2.3  # inches a row
+HEIGHT = 2.3  # inches per row
 
 
 def figure(run: NetworkRun) -> Figure | None:
-    """As `fig_regimes`; what was published stands where the protocol's targets say. None without retrieval."""
+    """Curves as in `figures.networks.regimes`, published values dashed. None if the run has no retrieval."""
     if (retrieval := run.protocol.network.retrieval) is None:
         return None
     tops, look = [top_name(top) for top in retrieval.at], looks(run)
@@ -57,12 +57,12 @@ def values(run: NetworkRun, method: str, top: str, normalisation: str) -> dict[f
 
 
 def _any(run: NetworkRun, top: str, normalisation: str) -> dict[str, Any]:
-    """One of a panel's metrics: K and chance are the same in all."""
+    """One of the metrics of a panel; K and chance are the same in all of them."""
     return next(iter(values(run, run.methods[0], top, normalisation).values()))
 
 
 def _label(ax: Axes, run: NetworkRun, top: str, normalisation: str) -> None:
-    """What the panel counts, and what a random ranking would have."""
+    """Title of the panel, and a line at the precision of a random ranking."""
     value = _any(run, top, normalisation)
     each = ", images per class" if top == top_name("per_class") else ""
     ax.set_title(f"K = {value['k']:,}{each}; divided by {DIVIDED[normalisation]}", loc="left", fontsize=8)
@@ -70,7 +70,7 @@ def _label(ax: Axes, run: NetworkRun, top: str, normalisation: str) -> None:
 
 
 def _name_chance(ax: Axes, chance: float) -> None:
-    """Below the line, where no curve should be, if there is room for it."""
+    """Name the line of chance, below it if there is room: no curve should be there."""
     below = 0.09 * ax.get_ylim()[1]
     ax.annotate(
         f"chance {chance:.1f} %", (1, chance), (0, -2 if chance > below else 2), ax.get_yaxis_transform(),
@@ -79,7 +79,7 @@ def _name_chance(ax: Axes, chance: float) -> None:
 
 
 def _limit(axes: np.ndarray, run: NetworkRun, others: list[Curve]) -> None:
-    """A tick a fraction, ours and those published."""
+    """Set limits and ticks of the axes: one tick per fraction, ours and published."""
     fractions = sorted({*run.regimes, *(fraction for curve in others for fraction, _ in curve.points)})
     reach = (fractions[-1] / fractions[0]) ** MARGIN if len(fractions) > 1 else 2.0
     width = WIDTH / axes.shape[1] - 0.6

@@ -1,4 +1,4 @@
-"""Scores of the features over the epochs of Hebbian pre-training: without labels and with."""
+"""Scores of the features over the epochs of Hebbian pre-training, without and with labels."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from figures.style import GREY, canvas
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining
 
-#: record -> kind of score, what a reader calls it, factor to the unit shown
+#: record -> title of the panel, axis label, factor to the unit shown
 SCORES = {
     "effective_rank": ("score without labels", "effective rank of the features", 1),
     "class_mean_accuracy": ("score with labels", "validation accuracy of class means, %", 100),
@@ -21,7 +21,7 @@ KEPT = {"last": "the last", "labelled": "the best with labels", "label_free": "t
 
 
 def figure(run: NetworkRun) -> Figure | None:
-    """A panel a score, a colour a method: bold the mean over seeds, thin each seed, ringed the epochs kept."""
+    """One panel per score, one colour per method: bold the mean over seeds, thin each seed; kept epochs are ringed."""
     methods = {name: spec for name, spec in run.hebbian.items() if _scored(run, name)}
     if not methods:
         return None
@@ -43,12 +43,12 @@ def _scored(run: NetworkRun, method: str) -> bool:
 
 
 def _draw(ax: Axes, run: NetworkRun, method: str, spec: HebbianPretraining, scores: np.ndarray, look: Look) -> None:
-    """One method's score; `scores` has the shape (n_seeds, n_epochs)."""
+    """Draw the score of one method; `scores` has the shape (n_seeds, n_epochs)."""
     kept = np.array(run.metrics[f"pretraining/{method}"]["kept_epoch_per_seed"], int)
     n = scores.shape[1]
     if not all(0 <= k < n for k in kept):
         raise ProtocolFault([f"{run.path}: damaged run: pretraining/{method}: an epoch beyond the {n} of arrays.npz"])
-    first = n - spec.epochs if spec.layers == "one_by_one" else 0  # no score before the last layer learns
+    first = n - spec.epochs if spec.layers == "one_by_one" else 0  # there is no score before the last layer learns
     epochs = np.arange(1, n + 1)  # counted from 1
     if len(scores) > 1:
         ax.plot(epochs[first:], scores[:, first:].T, color=look.color, lw=0.6, alpha=0.55, label="_seed")

@@ -1,4 +1,4 @@
-"""Accuracy over the labelled fraction, a curve a method, the published curves beside them."""
+"""Accuracy over the labelled fraction: one curve per method, beside the published curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,19 +14,19 @@ from figures.runs.published import DASHES, Curve, curves, sources
 from figures.runs.run import NetworkRun
 from figures.style import GREY, WIDTH, by_rows, canvas
 
-HEIGHT = 4.0  # inches a run
-CHARACTER = 0.052  # inches, about, of tick labels
-MARGIN = 0.04  # of the logarithmic axis, on either side
+HEIGHT = 4.0  # inches per run
+CHARACTER = 0.052  # approximate width of a tick label's character, in inches
+MARGIN = 0.04  # on either side, as a share of the logarithmic axis
 NAMES = {"accuracy": "top-1 accuracy on test images, %", "top5": "top-5 accuracy on test images, %"}
 
 
 def figure(run: NetworkRun) -> Figure:
-    """One panel: bold the mean over seeds, thin each seed, shaded the 95 % interval, dashed what was published."""
+    """One panel: bold the mean over seeds, thin each seed, shaded the 95 % interval, dashed published values."""
     return side_by_side([run])
 
 
 def side_by_side(runs: Sequence[NetworkRun]) -> Figure:
-    """A panel a run, one below the other."""
+    """One panel per run, one below the other."""
     fig, axes = canvas(len(runs), 1, HEIGHT * len(runs))
     for ax, run in zip(axes[:, 0], runs, strict=True):
         _draw(ax, run)
@@ -55,7 +55,7 @@ def _draw(ax: Axes, run: NetworkRun) -> None:
 
 
 def dashed(ax: Axes, curve: Curve, look: Look, dash: object) -> None:
-    """What a source says of one method."""
+    """Draw a published curve, dashed."""
     x, y = np.transpose(curve.points)
     ax.plot(
         x, 100 * y, color=look.color, lw=1.1, ls=dash, marker=look.marker, ms=4,
@@ -64,7 +64,7 @@ def dashed(ax: Axes, curve: Curve, look: Look, dash: object) -> None:
 
 
 def bold(ax: Axes, method: str, by_fraction: Mapping[float, Mapping[str, Any]], look: Look) -> None:
-    """Ours: one method, its metrics by labelled fraction."""
+    """Draw our curve of one method: mean over seeds, single seeds and interval, by labelled fraction."""
     x, values = list(by_fraction), list(by_fraction.values())
     if all(value["ci95"] is not None for value in values):
         low, high = 100 * np.transpose([value["ci95"] for value in values])
@@ -77,7 +77,7 @@ def bold(ax: Axes, method: str, by_fraction: Mapping[float, Mapping[str, Any]], 
 
 
 def _limit(ax: Axes, run: NetworkRun, others: Sequence[Curve]) -> None:
-    """Axes from chance, or the lowest accuracy shown, to the highest; a tick a fraction."""
+    """Set the limits, from chance or the lowest accuracy shown to the highest, and one tick per fraction."""
     ours = [a for m in run.methods for r in run.regimes.values() for a in run.value(m, r)["per_seed"]]
     shown = [run.chance, *ours, *(accuracy for curve in others for _, accuracy in curve.points)]
     margin = 0.05 * (max(shown) - min(shown))
@@ -96,13 +96,13 @@ def _limit(ax: Axes, run: NetworkRun, others: Sequence[Curve]) -> None:
 
 
 def tick(run: NetworkRun, fraction: float) -> str:
-    """A fraction in per cent, and how many images have labels, where the run has it."""
+    """Tick label: a fraction in per cent and, if the run has that fraction, its number of labelled images."""
     number = f"{run.n_labels(run.regimes[fraction]):,}" if fraction in run.regimes else ""
     return f"{100 * fraction:g} %\n{number}"
 
 
 def fitting(fractions: Sequence[float], labels: Sequence[str], width: float = WIDTH - 0.7) -> list[str]:
-    """The labels that fit side by side on an axis of so many inches, from both ends; the others empty."""
+    """The labels that fit on an axis of `width` inches, chosen from both ends; the others are empty."""
     if len(fractions) == 1:
         return list(labels)
     places = width * (1 - 2 * MARGIN) * np.log(fractions) / np.log(fractions[-1] / fractions[0])  # inches
@@ -117,7 +117,7 @@ def fitting(fractions: Sequence[float], labels: Sequence[str], width: float = WI
 
 
 def legend(run: NetworkRun, look: Mapping[str, Look], dashes: Mapping[str, object]) -> list[Line2D | Patch]:
-    """A colour a method; what bold, thin, shaded and dashed lines are."""
+    """Legend: the colour of each method; the meaning of bold, thin, shaded and dashed."""
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=look[m].color, marker=look[m].marker, lw=1.8, ms=4.5, label=m) for m in run.methods
     ]

@@ -1,4 +1,4 @@
-"""Queries and the images found for them, a panel a method: right and wrong ones, and how far their codes are."""
+"""Queries and the images retrieved for them, right or wrong, with their Hamming distances; one panel per method."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,20 +9,20 @@ from figures.runs.run import NetworkRun
 from figures.style import AFTER, GREY, PUBLISHED, WIDTH, bare, canvas
 from protocols.spec.retrieval import Retrieval
 
-STEP = 1.12  # from image to image, in images
-BELOW = 0.5  # room for what is written below an image
-APART = 0.45  # between the query and what was found
+STEP = 1.12  # distance between images, in widths of an image
+BELOW = 0.5  # room for the text below an image
+APART = 0.45  # between the query and the images found
 HEAD, FOOT = 0.26, 0.35  # inches: a panel's title, the caption
 RIGHT, WRONG = "\N{CHECK MARK}", "\N{BALLOT X}"
 CAPTION = (
     "Left, in grey: a query, the first test image of each class in turn, and its class. Right of it: the {n} training "
-    "images with the nearest codes,\nwith {regime} of the labels, seed {seed}. Below each the Hamming distance, of "
-    "{bits} bits: {right}, framed blue, is of the query's class; {wrong}, framed orange and dashed, is not."
+    "images with the nearest codes,\nwith {regime} of the labels, seed {seed}. Below each the Hamming distance (of "
+    "{bits} bits): {right}, framed blue, is of the query's class; {wrong}, framed orange and dashed, is not."
 )
 
 
 def figure(run: NetworkRun) -> Figure | None:
-    """The smallest labelled fraction of the first seed; None where no images were kept."""
+    """Retrieval with the smallest labelled fraction, first seed; None if the run kept no images."""
     retrieval = run.protocol.network.retrieval
     if retrieval is None or not retrieval.shown:
         return None
@@ -41,7 +41,7 @@ def figure(run: NetworkRun) -> Figure | None:
 
 
 def _draw(ax: Axes, run: NetworkRun, method: str) -> None:
-    """A row a query."""
+    """Draw one row per query."""
     label, distance, image, query_label, query_image = (
         _kept(run, method, key) for key in ("label", "distance", "image", "query_label", "query_image")
     )
@@ -61,7 +61,7 @@ def _draw(ax: Axes, run: NetworkRun, method: str) -> None:
 
 
 def _place(ax: Axes, row: int, x: float, pixels: np.ndarray, text: str, color: str, line: object) -> None:
-    """An image in its frame, and what is written below it."""
+    """Draw an image with its frame and the text below it."""
     y = row * (STEP + BELOW)
     grey = len(pixels) == 1
     shown = pixels[0] if grey else pixels.transpose(1, 2, 0)

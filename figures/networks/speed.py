@@ -1,4 +1,4 @@
-"""Time of a training step, from the table that ``python -m hebbian_dl.bench --csv FILE`` writes."""
+"""Times of training steps, from the table that ``python -m hebbian_dl.bench --csv FILE`` writes."""
 
 import csv
 import math
@@ -18,8 +18,8 @@ COLUMNS = ("device", "threads", "batch", "network", "step", "ms", "ms_low", "ms_
 BACKPROP = {"forward", "SGD", "VAE"}
 OTHER_WAYS = ("im2col", "ordinary")
 LEGEND = {BEFORE: "forward pass and backprop", AFTER: "FastHebb", PUBLISHED: "other ways to the same update"}
-WIDE = 30  # a range beyond which the axis is logarithmic
-BAR = 0.24  # inches
+WIDE = 30  # ratio of times above which the axis is logarithmic
+BAR = 0.24  # height of a bar in inches
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,19 @@ class Step:
 
     @property
     def color(self) -> str:
-        """By the kind of step."""
+        """Colour of the kind of step, see `LEGEND`."""
         if self.name in BACKPROP:
             return BEFORE
         return PUBLISHED if any(way in self.name for way in OTHER_WAYS) else AFTER
 
 
 def figure(path: Path) -> Figure:
-    """Bars of ms a step, in the order of the table; a panel for each device, number of threads and network.
+    """Bars in ms per step, in the order of the table; one panel per device, number of threads and network.
 
     Raises
     ------
     ProtocolFault
-        If the file is no such table.
+        If the file is not such a table.
     """
     steps = read_steps(path)
     setups = {setup: [step for step in steps if step.setup == setup] for setup in dict.fromkeys(s.setup for s in steps)}
@@ -66,7 +66,7 @@ def figure(path: Path) -> Figure:
 
 
 def _draw(ax: Axes, group: Sequence[Step]) -> None:
-    """One bar a step, whisker from the lowest to the highest time, the time and its ratio to SGD in words."""
+    """One bar per step, whiskers from the lowest to the highest time; its time and its ratio to SGD as text."""
     times = np.array([step.ms for step in group])
     rows = range(len(group))
     batch = group[0].batch
@@ -83,7 +83,7 @@ def _draw(ax: Axes, group: Sequence[Step]) -> None:
         ax.annotate(words(step), (step.ms_high, row), (4, 0), textcoords="offset points", va="center", fontsize=7)
     low = ax.get_xlim()[0]
     highest = max(step.ms_high for step in group)
-    ax.set_xlim(low, highest * (highest / low) ** 0.28 if logarithmic else highest * 1.35)  # room for the words
+    ax.set_xlim(low, highest * (highest / low) ** 0.28 if logarithmic else highest * 1.35)  # room for the text
     ax.set_yticks(rows, names)
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
@@ -91,7 +91,7 @@ def _draw(ax: Axes, group: Sequence[Step]) -> None:
 
 
 def words(step: Step) -> str:
-    """Three digits of the time, and how many times SGD's it is."""
+    """The time to three digits, and its ratio to SGD's."""
     time = f"{step.ms:.0f}" if step.ms >= 100 else f"{step.ms:.3g}"
     ratio = step.ratio_to_sgd
     return f"{time} ms" + ("" if ratio is None else f", {ratio:.{2 if ratio < 10 else 1}f} x SGD")

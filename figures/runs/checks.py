@@ -1,4 +1,4 @@
-"""What the figures and the report take from the metrics of a run: all of it is there, or the run is damaged."""
+"""Checks that the metrics of a run hold everything that the figures and the report use."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -25,7 +25,7 @@ ACCURACY = (*OVER_SEEDS, "labels", "validation_per_seed")
 
 
 def check_association(path: Path, metrics: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
-    """Refuse a run without a metric that is drawn or reported.
+    """Refuse an association run that lacks a metric which is drawn or reported.
 
     Raises
     ------
@@ -39,14 +39,14 @@ def check_association(path: Path, metrics: Mapping[str, Any], provenance: Mappin
 
 
 def check_network(path: Path, protocol: NetworkProtocol, metrics: Mapping[str, Any], measure: str) -> None:
-    """Refuse a run without the accuracy of a method on a fraction of the labels, or with that of other seeds.
+    """Refuse a network run that lacks an accuracy of some method and labelled fraction, or has other seeds.
 
     Parameters
     ----------
     path, protocol, metrics
-        Of the run.
+        The run's directory, protocol and metrics.
     measure
-        ``accuracy`` or ``top5``: what is drawn.
+        Quantity that is drawn: ``accuracy`` or ``top5``.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_network(path: Path, protocol: NetworkProtocol, metrics: Mapping[str, A
 
 
 def precisions(protocol: NetworkProtocol, method: str, regime: str) -> list[str]:
-    """The mean average precisions that a run has of a method and labelled fraction."""
+    """Names of the mean average precisions of a method and labelled fraction."""
     retrieval = protocol.network.retrieval
     tops = [] if retrieval is None else map(top_name, retrieval.at)
     return [metric(method, regime, top, normalisation) for top in tops for normalisation in NORMALISATIONS]
@@ -89,7 +89,7 @@ def _has(path: Path, metrics: Mapping[str, Any], name: str, keys: Iterable[str])
 
 
 def _is_over_seeds(path: Path, metrics: Mapping[str, Any], name: str, n: int) -> None:
-    """Mean, interval and single values are numbers, as many as there are seeds."""
+    """Check that mean and interval are numbers, and that there is one value per seed."""
     value = metrics[name]
     _are_numbers(path, name, "mean, n", [value["mean"], value["n"]], 2)
     _are_numbers(path, name, "per_seed", value["per_seed"], n)

@@ -1,4 +1,4 @@
-"""Published curves: the accuracy of a method over labelled fractions, as a source says it."""
+"""Published curves: accuracy of a method over labelled fractions, by source."""
 
 import re
 from collections.abc import Sequence
@@ -8,30 +8,29 @@ from figures.runs.run import NetworkRun
 from protocols.loading.published import Target
 
 REGIME = re.compile(r"(\d+(?:\.\d+)?)%")
-DASHES = ((0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)))  # one a source
+DASHES = ((0, (4, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)))  # one per source
 
 
 @dataclass
 class Curve:
-    """What one source says of one method."""
+    """Curve that one source published of one method."""
 
     method: str
     subject: str
-    source: str  # in words
+    source: str  # citation
     points: list[tuple[float, float]] = field(default_factory=list)  # labelled fraction, accuracy
 
 
 def published(run: NetworkRun, method: str, regime: str, measure: str | None = None) -> list[Target]:
-    """Published values of a method on a labelled fraction, of what the run is compared in or of another measure."""
+    """Published values of a method on a labelled fraction; `measure` defaults to the run's."""
     quantity = f"{measure or run.measure}/{method}/{regime}"
     return [target for target in run.targets if target.quantity == quantity and target.bin_ms is None]
 
 
 def curves(run: NetworkRun, measure: str | None = None, end: str = "") -> list[Curve]:
-    """The published curves of the run's methods, fractions ascending; one each method and source.
+    """Published curves of the run's methods, one per method and source, by ascending fraction.
 
-    Of the quantities ``<measure>/<method>/<fraction><end>``; the measure is what the run is compared in where none is
-    given.
+    They are of the quantities ``<measure>/<method>/<fraction><end>``; `measure` defaults to the run's.
     """
     found: dict[tuple[str, str], Curve] = {}
     for target in run.targets:
@@ -49,7 +48,7 @@ def curves(run: NetworkRun, measure: str | None = None, end: str = "") -> list[C
 
 
 def sources(run: NetworkRun, shown: Sequence[Curve] | None = None) -> dict[str, str]:
-    """Where some curves, or those of what the run is compared in, stand, in words, by subject."""
+    """Citations by subject of the given curves, else of the curves of the run's own measure."""
     return {curve.subject: curve.source for curve in (curves(run) if shown is None else shown)}
 
 

@@ -1,4 +1,4 @@
-"""A finished run, read from its directory."""
+"""Finished runs, read from their directories."""
 
 import json
 import zipfile
@@ -22,7 +22,7 @@ from protocols.loading.published import Target, read_targets
 
 @dataclass(frozen=True)
 class RunData:
-    """What every run leaves: protocol, arrays, metrics, where they come from, published values."""
+    """Content of a run directory: protocol, arrays, metrics, provenance, published values."""
 
     path: Path
     protocol: Protocol
@@ -52,7 +52,7 @@ class RunData:
 
     @cached_property
     def targets(self) -> list[Target]:
-        """Published values, if the protocol names any."""
+        """Published values; empty if the protocol names none."""
         if self.protocol.targets is None:
             return []
         try:
@@ -63,13 +63,13 @@ class RunData:
 
 @dataclass(frozen=True)
 class EvokedRun(RunData):
-    """A run of stimuli presented in phases."""
+    """A run of an evoked-response experiment: stimuli presented in phases."""
 
     protocol: EvokedProtocol
 
     @property
     def probes(self) -> list[str]:
-        """Stimuli presented without learning."""
+        """Stimuli that are presented without learning."""
         return list(dict.fromkeys(name for p in self.protocol.phases if not p.plastic for name in p.present))
 
     @property
@@ -82,40 +82,40 @@ class EvokedRun(RunData):
         return f"seed_{self.seeds[0]}/psth/{probe}/{phase}" in self.arrays
 
     def drawn(self, stimulus: str) -> np.ndarray:
-        """The electrodes of a stimulus as a boolean image of the array."""
+        """Electrodes of a stimulus as a boolean image of the array, shape (rows, columns)."""
         return _image(self.protocol, self.protocol.stimuli[stimulus].electrodes)
 
 
 @dataclass(frozen=True)
 class AssociationRun(RunData):
-    """A run of images associated with their labels."""
+    """A run of an association experiment: images presented together with their labels."""
 
     protocol: AssociationProtocol
 
     @property
     def from_network(self) -> bool:
-        """Whether a network learned the presentations, in the place of the culture."""
+        """Whether a network learned the presentations instead of a culture."""
         return self.provenance.get("learner") == "hebbian_dl"
 
     @property
     def label(self) -> str:
-        """The protocol's name, and who learned where it is no culture."""
+        """The protocol's name, marked if a network learned."""
         return f"{self.protocol.name} (network)" if self.from_network else self.protocol.name
 
     @property
     def learners(self) -> str:
-        """How many learned, in words."""
+        """Number of cultures or networks, as text."""
         kind, n = "network" if self.from_network else "culture", len(self.seeds)
         return f"mean of {n} {kind}s" if n > 1 else f"one {kind}"
 
     @property
     def neurons(self) -> int:
-        """Neurons of the culture, or of the network."""
+        """Number of neurons of the culture or the network."""
         return int(self.provenance["neurons"]) if self.from_network else self.protocol.culture.neurons.count
 
     @property
     def classes(self) -> tuple[int, ...]:
-        """The published labels that were learned, in the order of the arrays' class axis."""
+        """Labels that were learned, in the order of the arrays' class axis."""
         return self.protocol.data.classes
 
     @property
@@ -124,54 +124,54 @@ class AssociationRun(RunData):
         return f"spikes per neuron in {self.protocol.association.presentation * 1e3:g} ms"
 
     def label_region(self, label: int) -> np.ndarray:
-        """The electrodes of a class as a boolean image of the array."""
+        """Label electrodes of a class as a boolean image of the array, shape (rows, columns)."""
         return _image(self.protocol, self.protocol.association.label.regions[label])
 
 
 @dataclass(frozen=True)
 class NetworkRun(RunData):
-    """A run of networks pre-trained in several ways and fine-tuned on fractions of the labels."""
+    """A run of networks, pre-trained with several methods and fine-tuned on fractions of the labels."""
 
     protocol: NetworkProtocol
 
     @property
     def methods(self) -> list[str]:
-        """Ways of pre-training, in the protocol's order."""
+        """Methods of pre-training, in the protocol's order."""
         return list(self.protocol.network.methods)
 
     @property
     def hebbian(self) -> dict[str, HebbianPretraining]:
-        """Those that are Hebbian."""
+        """Hebbian methods with their settings."""
         return {n: m for n, m in self.protocol.network.methods.items() if isinstance(m, HebbianPretraining)}
 
     @property
     def regimes(self) -> dict[float, str]:
-        """Labelled fractions, ascending, and how the metrics spell them."""
+        """Labelled fractions, ascending, and their names in the metrics."""
         return {fraction: regime_name(fraction) for fraction in sorted(self.protocol.network.regimes)}
 
     @property
     def measure(self) -> Literal["accuracy", "top5"]:
-        """What is compared: top-1 accuracy; top-5 where that, and not top-1, was published."""
+        """Measure that is compared: top-1 accuracy, or top-5 if only that was published."""
         published = {target.quantity.partition("/")[0] for target in self.targets}
         return "top5" if "top5" in published and "accuracy" not in published else "accuracy"
 
     @property
     def answers(self) -> int:
-        """Answers that count: one of the first so many is to be right."""
+        """Number of answers, one of which must be right: 1 for top-1 accuracy, 5 for top-5."""
         return 5 if self.measure == "top5" else 1
 
     @property
     def chance(self) -> float:
-        """Accuracy of answers that know nothing of the image."""
+        """Accuracy of random answers."""
         return self.answers / len(self.protocol.data.class_list)
 
     def value(self, method: str, regime: str) -> dict[str, Any]:
-        """The accuracy of a method on a labelled fraction: what `measure` says, mean, ci95, n, per_seed."""
+        """Metric `measure` of a method on a labelled fraction: mean, ci95, n, per_seed."""
         value: dict[str, Any] = self.metrics[f"{self.measure}/{method}/{regime}"]
         return value
 
     def n_labels(self, regime: str) -> int:
-        """Labelled images of a fraction."""
+        """Number of labelled images of a fraction."""
         return int(self.metrics[f"accuracy/{self.methods[0]}/{regime}"]["labels"])
 
 
@@ -183,7 +183,7 @@ def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -
 
 
 def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun:
-    """Read a run directory; the kind of its protocol decides what it is.
+    """Read a run directory; the class of the result follows from the kind of the protocol.
 
     Raises
     ------

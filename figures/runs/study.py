@@ -1,4 +1,4 @@
-"""The answer of a parameter search, read from its study directory."""
+"""Result of a parameter search, read from ``answer.json`` in its study directory."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,11 +10,11 @@ from pydantic import ValidationError, model_validator
 from figures.runs.study_parts import Best, Budget, Line, Objective, Parameter, Part, Prediction, Surface, Trial
 
 FILE = "answer.json"
-START = 0  # the trial of the values that the search started from
+START = 0  # number of the trial with the values that the search started from
 
 
 class Answer(Part):
-    """What a search found; the keys of ``answer.json``."""
+    """Result of a search; the fields are the keys of ``answer.json``."""
 
     name: str
     title: str
@@ -58,11 +58,11 @@ class Answer(Part):
 
     @property
     def complete(self) -> list[Trial]:
-        """The trials that have scores, in their order."""
+        """Complete trials, which have scores, in order."""
         return self.of_state("complete")
 
     def of_state(self, state: str) -> list[Trial]:
-        """The trials that ended so, in their order."""
+        """Trials in a state, in order."""
         return sorted((trial for trial in self.trials if trial.state == state), key=lambda trial: trial.number)
 
     @property
@@ -72,12 +72,12 @@ class Answer(Part):
 
     @property
     def start_trial(self) -> Trial | None:
-        """The complete trial of the values that the search started from."""
+        """The trial of the values that the search started from; None if it is not complete."""
         return next((trial for trial in self.complete if trial.number == START), None)
 
     @property
     def learners(self) -> str:
-        """What was grown or built."""
+        """Kind of the learners: cultures or networks."""
         return "cultures" if any(line.what.startswith("Neuron density") for line in self.recipe) else "networks"
 
 

@@ -1,28 +1,28 @@
-"""The parts of a search's answer: what was sought, tried, found and predicted."""
+"""Parts of a search's result: objectives, parameters, trials, surfaces, prediction, recipe."""
 
 from textwrap import fill
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-#: what a metric of a network's method and labelled fraction begins with
+#: names of a network's metrics, by the first part of their path
 OF_NETWORKS = {"validation": "accuracy on validation images", "accuracy": "accuracy on test images"}
 NAMES = {
     "accuracy/validation": "accuracy on validation images",
     "accuracy/validation_lowest": "lowest accuracy on validation images",
     "accuracy/test": "accuracy on test images",
 }
-SIDE = 32  # characters along a panel
+SIDE = 32  # characters of an axis label that fit beside a panel
 
 
 class Part(BaseModel):
-    """A frozen part of the answer; further keys are left to those who need them."""
+    """A frozen part of the result; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Objective(Part):
-    """A metric of the protocol and where it is to go."""
+    """A metric of the protocol and its direction."""
 
     metric: str
     direction: Literal["maximise", "minimise"]
@@ -30,18 +30,18 @@ class Objective(Part):
 
     @property
     def label(self) -> str:
-        """For an axis: the metric in words, with its unit."""
+        """Axis label: name of the metric with its unit."""
         return labelled(spoken(self.metric), self.unit)
 
     @property
     def tall(self) -> str:
-        """The label in lines that fit beside a panel."""
+        """Axis label in lines that fit beside a panel."""
         lines = [fill(spoken(self.metric), SIDE), *([f"({self.unit})"] if self.unit else [])]
         return self.label if len(self.label) <= SIDE else "\n".join(lines)
 
 
 class Parameter(Part):
-    """What was searched: a number between `low` and `high`, or a choice."""
+    """A searched parameter: a number between `low` and `high`, or a choice."""
 
     path: str
     kind: Literal["float", "int", "choice"]
@@ -62,17 +62,17 @@ class Parameter(Part):
 
     @property
     def name(self) -> str:
-        """The path in words, without the section it is of."""
+        """The path as words, without its first section."""
         return short(self.path)
 
     @property
     def label(self) -> str:
-        """For an axis: the name with its unit."""
+        """Axis label: the name with its unit."""
         return labelled(self.name, self.unit)
 
 
 class Trial(Part):
-    """One set of values; `means`, `scores` and `per_seed` hold an entry an objective where it is complete."""
+    """A trial of one set of values; `means`, `scores` and `per_seed` have an entry per objective if it is complete."""
 
     number: int
     state: Literal["complete", "pruned", "failed"]
@@ -82,16 +82,16 @@ class Trial(Part):
     per_seed: list[list[float] | None] | None = None
 
     def score(self, index: int) -> float:
-        """The pessimistic bound of an objective; of a complete trial."""
+        """Score of a complete trial: the pessimistic bound of an objective."""
         return _number(self.scores, index)
 
     def mean(self, index: int) -> float:
-        """The mean over seeds of an objective; of a complete trial."""
+        """Mean over seeds of an objective, of a complete trial."""
         return _number(self.means, index)
 
 
 class Surface(Part):
-    """A slice of an objective through the best point; `mean` and `sd` have a row a y value."""
+    """A slice of an objective through the best point; `mean` and `sd` have a row per y value."""
 
     objective: str
     x: str
@@ -105,7 +105,7 @@ class Surface(Part):
     def _rectangular(self) -> Self:
         for rows in (self.mean, self.sd):
             if [len(row) for row in rows] != [len(self.x_values)] * len(self.y_values):
-                raise ValueError("rows of another number than its x and y values")
+                raise ValueError("the shape differs from the numbers of x and y values")
         return self
 
 
@@ -117,7 +117,7 @@ class Best(Part):
 
 
 class Measured(Part):
-    """A metric over seeds."""
+    """Summary statistics of a metric over seeds."""
 
     mean: float
     sd: float | None = None
@@ -128,7 +128,7 @@ class Measured(Part):
 
 
 class Prediction(Part):
-    """The metric on data and seeds that the search never saw, before and after."""
+    """A metric on data and seeds that the search never used, for the start and for the best values."""
 
     metric: str
     start: Measured
@@ -146,7 +146,7 @@ class Line(Part):
 
 
 class Budget(Part):
-    """What the search took."""
+    """Cost of the search: trials, time, jobs."""
 
     trials: int
     complete: int
@@ -164,7 +164,7 @@ def _number(found: list[float | None] | None, index: int) -> float:
 
 
 def spoken(metric: str) -> str:
-    """A metric, or a parameter that is sought to be small or large, in words."""
+    """Readable name of a metric, or of a parameter that is an objective."""
     if metric in NAMES:
         return NAMES[metric]
     kind, slash, rest = metric.partition("/")
@@ -172,16 +172,16 @@ def spoken(metric: str) -> str:
 
 
 def short(path: str) -> str:
-    """A dotted path in words, without the section it begins with."""
+    """Words of a dotted path, without its first section."""
     _, _, below = path.partition(".")
     return (below or path).replace(".", " ").replace("_", " ")
 
 
 def labelled(name: str, unit: str) -> str:
-    """A name with its unit, where it has one."""
+    """A name with its unit, if it has one."""
     return f"{name} ({unit})" if unit else name
 
 
 def counted(n: int, word: str) -> str:
-    """A number of things, in words."""
+    """A number with its noun, in the plural unless it is 1."""
     return f"{n:,} {word}{'' if n == 1 else 's'}"

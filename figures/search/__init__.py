@@ -1,1 +1,1 @@
-"""Figures and page of a search."""
+"""Figures of a search, and its recipe on one page."""

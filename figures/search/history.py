@@ -1,4 +1,4 @@
-"""Scores of the trials of a search, in their order."""
+"""Scores of the trials of a search, in order of the trials."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +10,11 @@ from figures.runs.study_parts import counted
 from figures.search import marks
 from figures.style import AFTER, BEFORE, canvas, separate_thousands
 
-BOTTOM = 0.03  # where trials without a score are marked, in heights of the axes
+BOTTOM = 0.03  # height of the marks of trials without a score, as a share of the axes
 
 
 def figure(answer: Answer) -> Figure:
-    """A panel an objective: dots the scores, whiskers up to the means, a step line the best so far."""
+    """One panel per objective: scores as dots, whiskers to the means, the best score so far as a step line."""
     fig, axes = canvas(len(answer.objectives), 1, 0.5 + 2.6 * len(answer.objectives), sharex=True)
     for index, ax in enumerate(axes[:, 0]):
         _draw(ax, answer, index)

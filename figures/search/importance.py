@@ -1,4 +1,4 @@
-"""How much each searched parameter matters, interactions included."""
+"""Importance of each searched parameter, including interactions."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,11 +7,11 @@ from figures.runs.study import Answer
 from figures.runs.study_parts import Objective
 from figures.style import AFTER, canvas
 
-ROW = 0.22  # inches a bar
+ROW = 0.22  # inches per bar
 
 
 def figure(answer: Answer) -> Figure | None:
-    """A panel an objective with importances, the most important parameter on top; None where there are none."""
+    """One panel per objective with known importances, the largest on top; None if there are none."""
     known = [objective for objective in answer.objectives if answer.importance.get(objective.metric)]
     if not known:
         return None
@@ -24,7 +24,7 @@ def figure(answer: Answer) -> Figure | None:
 
 
 def draw(ax: Axes, answer: Answer, objective: Objective, most: int | None = None) -> None:
-    """Bars in per cent, at most so many."""
+    """Draw bars in per cent, at most `most`."""
     shares = sorted(answer.importance[objective.metric].items(), key=lambda item: -item[1])[:most]
     names = [answer.by_path[path].name for path, _ in shares]
     rows = range(len(shares))

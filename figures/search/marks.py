@@ -1,4 +1,4 @@
-"""How the start and the best of a search, and its other trials, are marked in all of its figures."""
+"""Markers of start, best and other trials, the same in all figures of a search."""
 
 from typing import Any
 

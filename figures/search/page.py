@@ -1,4 +1,4 @@
-"""Draw what a search found: ``python -m figures.search.page STUDY_DIR``, the directory of ``answer.json``."""
+"""Draw the result of a search: ``python -m figures.search.page STUDY_DIR``, the directory of ``answer.json``."""
 
 import sys
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FIGURES: dict[str, Callable[[Answer], Figure | None]] = {
     "pareto": pareto.figure,
     "recipe": recipe.figure,
 }
-SUFFIXES = {"recipe": (".png", ".pdf")}  # the page is to be printed
+SUFFIXES = {"recipe": (".png", ".pdf")}  # the page is for printing
 USAGE = """\
 usage: python -m figures.search.page STUDY_DIR [STUDY_DIR ...]
   STUDY_DIR  a finished search: its figures go to STUDY_DIR/figures"""
@@ -34,7 +34,7 @@ def draw(study_dir: Path) -> list[Path]:
     Raises
     ------
     RuntimeError
-        With one line, if there is no answer or it is damaged; nothing is written then.
+        With one line, if there is no answer or it is damaged; then nothing is written.
     """
     answer = read_answer(study_dir)
     folder = study_dir / "figures"
@@ -51,7 +51,7 @@ def draw(study_dir: Path) -> list[Path]:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: study directories."""
+    """Command line: study directories; exit codes 0 done, 2 wrong input."""
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(USAGE)
         return 0 if arguments else 2

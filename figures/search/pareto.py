@@ -1,4 +1,4 @@
-"""Two objectives of a search against each other, and the trials that no other beats in both."""
+"""Pareto front of a search with two objectives."""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +10,7 @@ BETTER = {"maximise": "higher is better", "minimise": "lower is better"}
 
 
 def figure(answer: Answer) -> Figure | None:
-    """Scores of all complete trials, joined those of the front; None unless there are two objectives."""
+    """Scores of all complete trials, those of the front joined by a line; None unless there are two objectives."""
     if len(answer.objectives) != 2 or not answer.pareto:
         return None
     fig, axes = canvas(1, 1, 4.2)

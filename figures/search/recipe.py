@@ -1,4 +1,4 @@
-"""The recipe that a search leaves a lab, on one page to print."""
+"""Recipe of a search: one page for the lab to print."""
 
 from textwrap import fill, wrap
 from typing import Any
@@ -14,14 +14,14 @@ from figures.search.recipe_prediction import draw, sentence
 from figures.style import GREY
 from protocols.search.answer.row import number
 
-A4 = (8.27, 11.69)  # inches, portrait, as all below
+A4 = (8.27, 11.69)  # inches, portrait; all lengths below are in inches
 LEFT, TOP, BOTTOM = 0.75, 0.6, 0.5  # margins
-WRAPPED = ((16, 54), (8, 115), (10.5, 92))  # points of title, source and sentence, characters a line
-PANEL, LOWEST = 2.7, 1.5  # height of the axes below the table, at most and at least
-AROUND = 1.25  # their titles, labels and the space around them
+WRAPPED = ((16, 54), (8, 115), (10.5, 92))  # title, source and sentence: points, characters per line
+PANEL, LOWEST = 2.7, 1.5  # largest and smallest height of the axes below the table
+AROUND = 1.25  # room for their titles and labels
 FOOTER = 0.95
 IMPORTANT = 8  # parameters shown
-ROW = 0.36  # a bar of importance, at most
+ROW = 0.36  # largest height of a bar of importance
 CAUTIONS = {
     "cultures": "This is what a simulation predicts, not yet a measurement: real cultures differ from each other, and "
     "what the model leaves out is not in the interval.",
@@ -30,9 +30,9 @@ CAUTIONS = {
 
 
 def figure(answer: Answer) -> Figure:
-    """Title, one sentence, the table, what is predicted, what matters, and where it comes from."""
+    """Title, one sentence, the table, prediction, importance of the parameters, and how the search was done."""
     fig = plt.figure(figsize=A4)
-    fig.set_layout_engine("none")  # places are in inches
+    fig.set_layout_engine("none")  # positions are given in inches
     begin = _heading(fig, answer)
     verb = "grow" if answer.learners == "cultures" else "build"
     headings = ("", f"starting {answer.learners[:-1]}", f"{verb} this", "does as well" if answer.region else "")
@@ -55,7 +55,7 @@ def _write(fig: Figure, top: float, text: str, left: float = LEFT, **style: Any)
 
 
 def _heading(fig: Figure, answer: Answer) -> float:
-    """Write title, source and sentence; returns where they end."""
+    """Write title, source and sentence; returns where they end, in inches from the top."""
     trial = "simulated trial" if answer.learners == "cultures" else "trial"
     source = f"A recipe from {counted(answer.budget.trials, trial)}; {answer.citation}"
     styles: list[dict[str, Any]] = [{"weight": "bold"}, {"color": GREY}, {}]
@@ -68,7 +68,7 @@ def _heading(fig: Figure, answer: Answer) -> float:
 
 
 def _panels(fig: Figure, answer: Answer, top: float, height: float) -> None:
-    """What is predicted on the left, what matters on the right, where it is known."""
+    """Draw the prediction on the left and the importance of the parameters on the right, if they are known."""
     title: dict[str, Any] = {"fontsize": 9, "weight": "bold"}
     middle, end = LEFT + 3.5, A4[0] - LEFT
     if answer.prediction is not None:

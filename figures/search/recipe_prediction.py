@@ -1,4 +1,4 @@
-"""What a recipe is predicted to reach, against the start: in a sentence and as points."""
+"""Prediction for a recipe compared with the start: as a sentence and as a figure."""
 
 from textwrap import fill
 
@@ -10,12 +10,12 @@ from figures.runs.study_parts import Measured, Prediction, labelled, spoken
 from figures.style import AFTER, BEFORE, separate_thousands
 from protocols.search.answer.row import number
 
-SHARE = "fraction correct"  # a unit, written in per cent
-ASIDE = 0.3  # from the points to their mean
+SHARE = "fraction correct"  # unit that is shown in per cent
+ASIDE = 0.3  # horizontal distance from the points to their mean
 
 
 def sentence(answer: Answer) -> str:
-    """What is predicted, against the start, in one plain sentence."""
+    """One sentence: the prediction for the recipe and for the start."""
     found = answer.prediction
     if found is None:
         return "Nothing was predicted on fresh data and seeds: the recipe rests on the search's own trials."
@@ -27,7 +27,7 @@ def sentence(answer: Answer) -> str:
 
 
 def _reserve(found: Prediction) -> str:
-    """What to add where the intervals do not tell the two apart."""
+    """Caution to add if the two intervals do not separate start and recipe."""
     one, other = found.start.ci95, found.best.ci95
     if one is None or other is None:
         return "; from one seed each, the difference may be chance"
@@ -35,7 +35,7 @@ def _reserve(found: Prediction) -> str:
 
 
 def _spelled(value: Measured) -> str:
-    """A mean with its 95 % interval."""
+    """A mean with its 95 % interval, as text."""
     unit = " %" if value.unit == SHARE else f" {value.unit}".rstrip()
     text = f"{_digits(value.mean, value.unit)}{unit}"
     if value.ci95 is None:
@@ -45,12 +45,12 @@ def _spelled(value: Measured) -> str:
 
 
 def _digits(value: float, unit: str) -> str:
-    """A number without its unit; a share in per cent."""
+    """A number without its unit; fractions in per cent."""
     return f"{100 * value:.1f}" if unit == SHARE else number(value)
 
 
 def draw(ax: Axes, found: Prediction) -> None:
-    """A point a seed, beside them the mean with its 95 % interval; first the start."""
+    """Draw one point per seed, beside them the mean with its 95 % interval; the start first."""
     factor, unit = (100, "%") if found.best.unit == SHARE else (1, found.best.unit)
     for place, (value, color) in enumerate(((found.start, BEFORE), (found.best, AFTER))):
         seeds = factor * np.array(value.per_seed)

@@ -1,4 +1,4 @@
-"""The table of a recipe, drawn as text: what, the starting culture, what to grow, where the optimum lies."""
+"""Table of a recipe, drawn as text: parameter, starting value, recommended value, range that does as well."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from matplotlib.axes import Axes
 from figures.runs.study_parts import Line
 from figures.style import AFTER, GREY
 
-#: left edges in widths of the table, and characters that fit at 8 points
+#: left edge as a share of the table's width, and characters that fit at 8 points
 COLUMNS = ((0.0, 46), (0.415, 19), (0.595, 17), (0.765, 28))
-LINE, PADDING = 0.135, 0.085  # inches: a line of text, the space of a row around its lines
+LINE, PADDING = 0.135, 0.085  # inches: height of a line of text, padding of a row
 MUTED, RULE = "#8a8f98", "#d9dce1"
 SIZE = 8.0  # points
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The text of a cell in lines, and how it is written."""
+    """Text of a cell, in lines, with its colour and weight."""
 
     lines: list[str]
     color: str = "black"
@@ -26,7 +26,7 @@ class Cell:
 
 
 def rows(recipe: Sequence[Line], headings: Sequence[str]) -> list[list[Cell]]:
-    """The table's cells: headings, what was searched, then what was left as it was, each in the recipe's order."""
+    """Cells of the table: headings, searched parameters, then fixed ones, each in the recipe's order."""
     ordered = sorted(recipe, key=lambda line: not line.searched)
     table = [[Cell(_lines(text, k), GREY, "bold") for k, text in enumerate(headings)]]
     for line in ordered:
@@ -40,12 +40,12 @@ def rows(recipe: Sequence[Line], headings: Sequence[str]) -> list[list[Cell]]:
 
 
 def height(table: Sequence[Sequence[Cell]]) -> float:
-    """Of the whole table, in inches."""
+    """Height of the whole table in inches."""
     return sum(map(_height, table))
 
 
 def draw(ax: Axes, table: Sequence[Sequence[Cell]]) -> None:
-    """Write the table into axes of its height, scaled where these are lower; a rule below each row."""
+    """Draw the table into axes, with smaller text if the axes are lower than the table; a rule below each row."""
     whole = height(table)
     ax.set(xlim=(0, 1), ylim=(whole, 0))
     ax.set_axis_off()

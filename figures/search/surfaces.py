@@ -1,4 +1,4 @@
-"""The metric over pairs of the most important parameters, as the trials predict it."""
+"""Predicted metric over pairs of the most important parameters."""
 
 from collections.abc import Sequence
 
@@ -17,19 +17,19 @@ from figures.runs.study_parts import Objective, Parameter, Surface, Trial
 from figures.search import marks
 from figures.style import THOUSANDS, canvas, separate_thousands
 
-HEIGHTS = {1: 4.2, 2: 3.2}  # inches a row of so many panels, 2.5 of more
-FILLED, LINES = 24, 7  # levels of colour, contours
-UNSURE = 0.25  # of the range of colours: a larger sd is hatched
+HEIGHTS = {1: 4.2, 2: 3.2}  # inches per row, by number of panels in it; 2.5 for more
+FILLED, LINES = 24, 7  # levels of colour, contour lines
+UNSURE = 0.25  # share of the colours' range; a larger sd is hatched
 HATCHED = f"uncertain: sd over {100 * UNSURE:.0f} % of the colours' range"
 DOT = {**marks.TRIAL, "color": "white", "mec": "black", "mew": 0.5, "zorder": 3, "ms": 3}
-FINE, NARROW, WIDE = (1, 2, 5), 5, 50  # digits that logarithmic axes are marked at, between these ranges
-FEW = 5  # marks of a narrower one
+FINE, NARROW, WIDE = (1, 2, 5), 5, 50  # digits of ticks on logarithmic axes whose high / low lies between these
+FEW = 5  # ticks of a narrower axis
 
 
 def figure(answer: Answer) -> Figure | None:
-    """A row an objective, a panel a pair: colour the mean, hatched where it is unsure; None without surfaces.
+    """One row per objective, one panel per pair: the mean as colour, hatched where uncertain; None without surfaces.
 
-    The slices lie at the best trial's values of all other parameters; dots are trials, wherever these lie.
+    All other parameters have the values of the best trial; dots are trials, whatever their other values.
     """
     rows = [(o, [s for s in answer.surfaces if s.objective == o.metric]) for o in answer.objectives]
     rows = [(objective, surfaces) for objective, surfaces in rows if surfaces]
@@ -41,7 +41,12 @@ def figure(answer: Answer) -> Figure | None:
         ax.set_visible(False)
     for row, (objective, surfaces) in zip(axes, rows, strict=True):
         _draw_row(fig, row, answer, objective, surfaces)
-    fig.suptitle(f"{answer.title} (predicted from the trials; all else as recommended)", x=0.01, ha="left", fontsize=9)
+    fig.suptitle(
+        f"{answer.title} (predicted from the trials; all else as recommended)",
+        x=0.01,
+        ha="left",
+        fontsize=9,
+    )
     handles: list[Artist] = [Line2D([], [], **mark) for mark in (marks.BEST, marks.START, DOT)]
     if any(ax.get_label() == HATCHED for ax in axes.flat):
         handles.append(Patch(fc="none", ec="0.4", hatch="////", lw=0, label=HATCHED))
@@ -94,19 +99,19 @@ def _goal(answer: Answer, surface: Surface) -> Objective:
 
 
 def _places(trials: Sequence[Trial], surface: Surface) -> tuple[list[float], list[float]]:
-    """Where the trials lie that have both values."""
+    """Coordinates of the trials that have both values."""
     both = [trial.values for trial in trials if {surface.x, surface.y} <= trial.values.keys()]
     return [values[surface.x] for values in both], [values[surface.y] for values in both]
 
 
 def _axis(ax: Axes, which: str, parameter: Parameter) -> None:
-    """Limits, scale, numbers and name of an axis."""
+    """Set limits, scale, ticks and label of an axis."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     low, high = float(parameter.low or 0), float(parameter.high or 0)
     ax.set(**{f"{which}label": parameter.label})
     if parameter.scale == "log":
         ax.set(**{f"{which}scale": "log"})
-        narrow = MaxNLocator(FEW, steps=[1, 2, 5, 10])  # too few of those digits lie within
+        narrow = MaxNLocator(FEW, steps=[1, 2, 5, 10])  # for axes with too few such digits
         axis.set_major_locator(narrow if high / low < NARROW else LogLocator(subs=FINE if high / low < WIDE else (1,)))
         axis.set_major_formatter(THOUSANDS)
         axis.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""The numbers of association runs, a row a run: as a Markdown table to read and as long-form CSV to compute with."""
+"""Results of association runs, one row per run, as a Markdown table and as long-form CSV."""
 
 import csv
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from figures.runs.run import AssociationRun, RunData
 from protocols.loading.loader import builtin, load
 from protocols.loading.published import Target
 
-OURS, NETWORK = "twin", "network"  # the subject of measured values
+OURS, NETWORK = "twin", "network"  # subjects of measured values
 LOWEST = "accuracy/lowest_after_first_third"
 QUANTITIES = ("accuracy/test", LOWEST, "accuracy/best_snapshot", "ceiling/activity")
 FIELDS = (
@@ -23,17 +23,17 @@ HEADER = (
 )  # fmt: skip
 NOTES = """\
 Fraction of test images answered correctly: mean over seeds [95 % bootstrap interval of that mean]. The lowest
-evaluation is each seed's own, in brackets the lowest of all seeds. The ceiling is a logistic regression on the spike
-counts of all neurons. Published values are others', +- sd as published.
+evaluation is the mean of the lowest of each seed, in brackets the lowest of all seeds. The ceiling is a logistic
+regression on the spike counts of all neurons. Published values come from other authors, +- sd as published.
 """
 NETWORKS = """\
-"(network)": a network in the place of the culture learns the same presentations, one by one; its ceiling is a logistic
+"(network)": a network instead of the culture learns the same presentations, one by one; its ceiling is a logistic
 regression on the features of its hidden layers.
 """
 
 
 def markdown(runs: Sequence[AssociationRun]) -> str:
-    """One row a run, in the order given."""
+    """One row per run, in the order given."""
     rows = [HEADER, ("---",) * len(HEADER), *(_row(run) for run in runs)]
     table = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
     return f"{table}\n{NOTES}{NETWORKS if any(run.from_network for run in runs) else ''}"
@@ -67,13 +67,13 @@ def _published(target: Target) -> str:
 
 
 def is_builtin(run: RunData) -> bool:
-    """Whether the bare name of its protocol makes the run, without overrides."""
+    """Whether the built-in protocol of this name, without overrides, gives the run."""
     name = run.protocol.name
     return name in builtin() and load(name) == run.protocol
 
 
 def long_form(runs: Sequence[AssociationRun]) -> str:
-    """One line a number, as CSV."""
+    """CSV with one line per number."""
     text = StringIO()
     writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
     writer.writeheader()
@@ -84,7 +84,7 @@ def long_form(runs: Sequence[AssociationRun]) -> str:
 
 
 def origin(run: RunData) -> dict[str, Any]:
-    """Protocol, run and code, as columns of the CSV."""
+    """Columns of the CSV that identify protocol, run and code."""
     code = run.provenance.get("code")
     code = code if isinstance(code, dict) else {}
     return {

@@ -1,4 +1,4 @@
-"""Accuracy over presentations for several runs: a published protocol beside ours."""
+"""Learning curves of several runs: the published protocol beside ours."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ SUFFIX = "_published"
 
 @dataclass
 class Panel:
-    """Runs drawn together: one, or ours and the published protocol."""
+    """Runs drawn in one panel: a single run, or ours with the published protocol."""
 
     ours: AssociationRun | None = None
     published: AssociationRun | None = None
 
     @property
     def runs(self) -> list[AssociationRun]:
-        """What is drawn, the published protocol first."""
+        """The runs of the panel, the published protocol first."""
         return [run for run in (self.published, self.ours) if run is not None]
 
 
 def panels(runs: Sequence[AssociationRun]) -> list[Panel]:
-    """Give every run a panel; one named ``<name>_published`` joins the first free panel of ``<name>``.
+    """One panel per run; a run named ``<name>_published`` joins the first panel of ``<name>`` without one.
 
-    Cultures join cultures, and networks in their place networks.
+    Runs of cultures join cultures, runs of networks join networks.
     """
     names = {_name(run) for run in runs}
     found, joining = [], []
@@ -60,7 +60,7 @@ def _stem(run: AssociationRun) -> tuple[str, bool]:
 
 
 def figure(runs: Sequence[AssociationRun]) -> Figure:
-    """One panel a pair, in the order of the runs; all share the y axis."""
+    """One panel per pair or single run, in the order of the runs; all share the y axis."""
     shown = panels(runs)
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
@@ -87,4 +87,4 @@ def _draw(ax: Axes, panel: Panel, repeated: set[str]) -> None:
     ax.set_title(f"{name} ({last.path.resolve().name})" if name in repeated else name, loc="left")
     ax.axhline(chance(last), color=GREY, lw=0.9, ls=(0, (1, 2)), zorder=1.5)
     ax.set_xlim(0, max(run.metrics["accuracy/curve"]["presentations"][-1] for run in panel.runs))
-    ax.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.2))  # below the axis: the curves may go anywhere
+    ax.legend(loc="upper left", bbox_to_anchor=(-0.03, -0.2))  # below the axes, where it hides no curve

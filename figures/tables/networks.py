@@ -1,4 +1,4 @@
-"""Accuracies of pre-trained networks beside the published ones: as Markdown to read, as CSV to compute with."""
+"""Accuracies of pre-trained networks beside the published ones, as Markdown and as CSV."""
 
 import csv
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ FIELDS = (
 )  # fmt: skip
 HEADER = ("method", "labels", "images", "ours", "published", "difference, points")
 NOTES = """\
-Mean over seeds [95 % bootstrap interval of that mean], of the epoch that was best on validation images. Difference:
-ours less published, in percentage points.
+Mean over seeds [95 % bootstrap interval of that mean], at the epoch that was best on validation images. Difference:
+ours minus published, in percentage points.
 """
 
 
 def markdown(runs: Sequence[NetworkRun]) -> str:
-    """A section a run, in the order given; a row a method and labelled fraction."""
+    """One section per run, in the order given; one row per method and labelled fraction."""
     return "\n".join([*(_section(run) for run in runs), NOTES])
 
 
@@ -53,7 +53,7 @@ def _rows(run: NetworkRun, method: str) -> list[tuple[str, ...]]:
 
 
 def command(run: NetworkRun) -> str:
-    """The command that makes the run from a built-in protocol, where the number of seeds is all it has to say."""
+    """The command that repeats the run, if it is a built-in protocol, changed at most in `seeds` and ``--quick``."""
     name, n = run.protocol.name, run.protocol.seeds
     for quick in (False, True):
         if name not in builtin() or (quick and not load(name).quick):
@@ -65,7 +65,7 @@ def command(run: NetworkRun) -> str:
 
 
 def long_form(runs: Sequence[NetworkRun]) -> str:
-    """A line a method, labelled fraction and published value (one line where none is), as CSV."""
+    """CSV with one line per method, labelled fraction and published value (one line if there is none)."""
     text = StringIO()
     writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""Mean average precisions of retrieval beside the published ones: as Markdown to read, as CSV to compute with."""
+"""Mean average precisions of retrieval beside the published ones, as Markdown and as CSV."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ FIELDS = (
 )  # fmt: skip
 HEADER = ("method", "labels", "images", "K", "divided by", "ours", "chance", "published", "difference, points")
 NOTES = """\
-Mean average precision, %: mean over seeds [95 % bootstrap interval of that mean]. Chance: of random rankings.
-Difference: ours less published, in percentage points; which K and divisor was published is not stated.
+Mean average precision, %: mean over seeds [95 % bootstrap interval of that mean]. Chance: random rankings.
+Difference: ours minus published, in percentage points; the source does not state its K and divisor.
 """
 
 
 def markdown(runs: Sequence[NetworkRun]) -> str:
-    """A section a run that has retrieval; a row a method, labelled fraction, K and divisor."""
+    """One section per run; one row per method, labelled fraction, K and divisor."""
     return "\n".join([*(_section(run) for run in runs), NOTES])
 
 
@@ -52,7 +52,7 @@ def _row(numbers: dict[str, Any]) -> tuple[str, ...]:
 
 
 def long_form(runs: Sequence[NetworkRun]) -> str:
-    """A line a method, labelled fraction, K, divisor and published value (one line where none is), as CSV."""
+    """CSV with one line per method, labelled fraction, K, divisor and published value (one line if there is none)."""
     text = StringIO()
     writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
     writer.writeheader()
@@ -62,7 +62,7 @@ def long_form(runs: Sequence[NetworkRun]) -> str:
 
 
 def _numbers(run: NetworkRun) -> Iterator[dict[str, Any]]:
-    """The lines of a run."""
+    """Lines of the CSV for one run."""
     retrieval = run.protocol.network.retrieval
     tops = [top_name(top) for top in retrieval.at] if retrieval else []
     for method in run.methods:

@@ -1,1 +1,1 @@
-"""Speed of training steps, epochs and retrieval on this machine: ``python -m hebbian_dl.bench``."""
+"""Benchmarks of training steps, epochs and retrieval on this machine: ``python -m hebbian_dl.bench``."""

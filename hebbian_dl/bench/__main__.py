@@ -1,4 +1,4 @@
-"""``python -m hebbian_dl.bench``."""
+"""Entry point of ``python -m hebbian_dl.bench``: the benchmark of training steps."""
 
 from hebbian_dl.bench.steps import app
 from protocols.runs import cli

@@ -1,9 +1,9 @@
-"""Measure an epoch of Hebbian pre-training over image files: ``python -m hebbian_dl.bench.epoch``.
+"""Benchmark of an epoch of Hebbian pre-training over image files: ``python -m hebbian_dl.bench.epoch``.
 
-The files are generated, of ImageNet's shape: JPEG of 300 to 500 pixels in folders of classes, a few of them unreadable.
-The epoch goes the way of a run: files found, decoded by worker processes, normalised, learned; its memory is looked at
+The files are generated like ImageNet's: JPEG of 300 to 500 pixels in folders of classes, a few of them unreadable. The
+epoch runs as in an experiment: files are listed, decoded by worker processes, normalised, learned; memory is measured
 after every step. Afterwards its step, the forward pass alone and a step of backprop take turns on batches of the same
-images, and decoding is timed by itself.
+images, and decoding is timed alone.
 """
 
 import csv
@@ -44,9 +44,9 @@ from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA, SoftWTA
 
 IMAGES_PER_CLASS, MOST_CLASSES = 16, 125
-UNREADABLE = 400  # one image in so many
+UNREADABLE = 400  # one image in this number is unreadable
 KEPT = 4  # decoded batches that the steps take turns on
-IMAGENET = 1_281_167
+IMAGENET = 1_281_167  # training images
 COLUMNS = [
     *("device", "threads", "batch", "network", "images", "what", "per_s", "per_s_low", "per_s_high"),
     *("peak_mb", "mb_a_step"),
@@ -55,18 +55,18 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was seen of an epoch.
+    """Time and memory of an epoch.
 
     Parameters
     ----------
     n_images
-        That were learned.
+        Images that were learned.
     wall_s
-        From its begin, the start of the workers included, to its last step.
+        From the start of the workers to the last step.
     resident_mb
-        Of this process, before the first step and after each; empty where the system does not tell.
+        Resident memory of this process before the first step and after each; NaN where the system does not report it.
     peak_mb
-        At most, between steps too; NaN where the system does not tell.
+        Peak resident memory, between steps too; NaN where the system does not report it.
     """
 
     n_images: int
@@ -76,13 +76,13 @@ class Epoch:
 
     @property
     def slope_mb(self) -> float:
-        """Growth a step, by a straight line through all but the first quarter, in which allocators settle."""
+        """Growth per step: slope of a line fitted to all but the first quarter, in which allocators settle."""
         settled = self.resident_mb[len(self.resident_mb) // 4 :]
         return float(np.polyfit(np.arange(len(settled)), settled, 1)[0]) if len(settled) > 1 else float("nan")
 
     @property
     def quarters_mb(self) -> list[float]:
-        """After each quarter of the steps."""
+        """Resident memory after each quarter of the steps."""
         last = len(self.resident_mb) - 1
         return [float(self.resident_mb[round(last * k / 4)]) for k in range(1, 5)] if last > 0 else []
 
@@ -90,8 +90,8 @@ class Epoch:
 def over_generated_images(
     protocol: NetworkProtocol, n_images: int, workers: int | None, methods: dict[str, HebbianPretraining]
 ) -> NetworkProtocol:
-    """The protocol with these methods alone, on at least so many generated training images."""
-    # an odd number, lest the unreadable images, evenly spread, all be the first of a class, which are held back
+    """The protocol with these methods alone, on at least `n_images` generated training images."""
+    # odd: otherwise the unreadable images, evenly spread, could all be the first of a class, which are for validation
     n_classes = max(3, min(MOST_CLASSES, n_images // IMAGES_PER_CLASS) | 1)
     data = {
         "source": "synthetic",
@@ -109,7 +109,7 @@ def over_generated_images(
 
 
 def epoch(setting: Setting, name: str, method: HebbianPretraining, splits: Splits[Images]) -> Epoch:
-    """Pre-train for one epoch, checkpoints included, as a run does."""
+    """Pre-train for one epoch as a run does, checkpoints included; measures time and memory."""
     protocol = setting.protocol
     features = saved.draw(protocol, method, 0).features.to(setting.device)
     training = hebbian_training(name, features, method, splits, len(protocol.data.class_list))
@@ -134,7 +134,7 @@ def epoch(setting: Setting, name: str, method: HebbianPretraining, splits: Split
 
 
 def steps(setting: Setting, step: Step, images: Images, rounds: int) -> tuple[dict[str, np.ndarray], float]:
-    """Images a second of a Hebbian step, forward only and SGD, in rounds in turns; and a matrix product's GFLOP/s."""
+    """Images per second of a Hebbian step, forward pass and SGD step, in turns; and GFLOP/s of a matrix product."""
     kept = list(islice(images.batches(setting.batch, torch.arange(len(images))), KEPT))
     calls: dict[str, Call] = {"gemm": gemm(setting.device)}
     for each in (step, Step.FORWARD, Step.SGD):
@@ -150,7 +150,7 @@ def _next(act: Callable[[Examples], object], batches: Iterator[Examples]) -> Non
 
 
 def decoding(images: Images, batch: int) -> float:
-    """Images a second that come from the workers while nothing is learned."""
+    """Images per second from the workers while nothing is learned."""
     started = time.perf_counter()
     n = sum(len(part) for part in images.batches(batch, torch.arange(len(images))))
     return n / (time.perf_counter() - started)
@@ -167,11 +167,11 @@ def _forget_peak() -> None:
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
-        return  # the peak is that of the whole process then
+        return  # the peak is then that of the whole life of the process
 
 
 def show(console: Console, seen: Epoch, rates: dict[str, np.ndarray], left_out: int) -> None:
-    """For a person."""
+    """Print the results as a table and two lines."""
     table = Table("images a second", "median", "quartiles", box=box.SIMPLE_HEAD)
     for name, rate in rates.items():
         low, middle, high = np.quantile(rate, (0.25, 0.5, 0.75))
@@ -194,7 +194,7 @@ def _worker_mb() -> float:
 
 
 def write_csv(path: Path, setting: Setting, seen: Epoch, rates: dict[str, np.ndarray]) -> None:
-    """One line for each of the rates; memory and its growth in that of the epoch."""
+    """Write one row for each rate; that of the epoch has peak memory and its growth, too."""
     with open(path, "w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(COLUMNS)
@@ -211,22 +211,22 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    images: Annotated[int, typer.Option(min=4, help="Training images that are generated, at least.")] = 2000,
-    batch: Annotated[int | None, typer.Option(min=2, help="Images a step. Default: the method's.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: one a core.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode. Default: one a core.")] = None,
+    images: Annotated[int, typer.Option(min=4, help="Training images to generate, at least.")] = 2000,
+    batch: Annotated[int | None, typer.Option(min=2, help="Images per step. Default: the method's.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: one per core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that decode. Default: one per core.")] = None,
     device: Annotated[str, typer.Option(help=" | ".join(NetworkLearner.devices))] = "auto",
-    protocol: Annotated[str, typer.Option(help="Whose network: a file, or a bare name.")] = "vgg11_imagenet",
+    protocol: Annotated[str, typer.Option(help="Protocol of the network: a file or a bare name.")] = "vgg11_imagenet",
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. data.size=[64,64].")] = None,
     method: Annotated[str, typer.Option(help="Which of its Hebbian methods.")] = "HPCA",
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each step after the epoch.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each step after the epoch.")] = 5,
     csv_: Annotated[Path | None, typer.Option("--csv", help="Write the result to this file too.")] = None,
 ) -> None:
-    """Measure an epoch of Hebbian pre-training over generated image files, beside forward only and SGD."""
+    """Measure an epoch of Hebbian pre-training over generated image files, beside forward passes and SGD."""
     check_options(device, csv_)
     loaded = load(protocol, set_ or [])
     if not isinstance(loaded, NetworkProtocol):
-        raise ProtocolFault([f"--protocol {protocol}: learns no network without labels; allowed: vgg11_imagenet"])
+        raise ProtocolFault([f"--protocol {protocol}: pre-trains no networks; allowed: vgg11_imagenet, for example"])
     hebbian = {name: each for name, each in loaded.network.methods.items() if isinstance(each, HebbianPretraining)}
     known = {name: each for name, each in hebbian.items() if isinstance(each.rule, HebbianPCA | SoftWTA)}
     if method not in known:

@@ -1,9 +1,9 @@
-"""What the benchmark compares: the package's training steps, and the rules as one would write them without FastHebb.
+"""Training steps that the benchmark compares: the package's own, and the rules as written without FastHebb.
 
 Matrix form ("im2col"): patches are stored as a matrix, everything is a dense product (equations 7 and 9 of Lagani et
 al.). Ordinary form: the updates of all patches are stored before they are averaged (equations 6 and 8, first line).
 
-Notation as in `rules`: C (P x M) patches, B (Q x M) weights, S and A (P x Q) signals.
+Notation as in `hebbian_dl.layers.rules`: C (P x M) patches, B (Q x M) weights, S and A (P x Q) signals.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,12 +27,12 @@ from protocols.spec.network import HebbianPretraining, Layer, VaePretraining, ma
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA, Rule, SoftWTA
 
-MOST_BYTES = 4 * 10**9  # of the updates of single patches; more patches are taken in parts
+MOST_BYTES = 4 * 10**9  # of the stored updates of patches; more patches are processed in parts
 ORDINARY_BATCH = {"cpu": 2, "cuda": 64}  # images; batch normalisation needs two, a GPU more to be busy
 
 
 class Step(StrEnum):
-    """What is measured; all but the first learn."""
+    """Steps that are measured; all but the first learn."""
 
     FORWARD = "forward"
     SGD = "SGD"
@@ -50,7 +50,7 @@ ORDINARY = (Step.SWTA_ORDINARY, Step.HPCA_ORDINARY)
 
 @dataclass(frozen=True)
 class Setting:
-    """Which network, where, and how many images a step."""
+    """Network, device, threads and number of images per step of a measurement."""
 
     protocol: NetworkProtocol
     device: str
@@ -69,7 +69,7 @@ class Setting:
 
 
 def prepared(step: Step, setting: Setting) -> Callable[[Examples], object]:
-    """A new model; calling it takes one step with a batch."""
+    """A step with a new model: a function that is called with a batch."""
     torch.manual_seed(0)
     spec, shape, few = setting.protocol.network, setting.protocol.data.shape, setting.images(2)
     splits, n_classes = Splits(few, few, few), len(setting.protocol.data.class_list)
@@ -89,7 +89,7 @@ def prepared(step: Step, setting: Setting) -> Callable[[Examples], object]:
         case Step.VAE:
             vae_spec = next((m for m in spec.methods.values() if isinstance(m, VaePretraining)), VaePretraining())
             vae = BetaVae(network(None), spec.used_layers, shape, vae_spec.latents).to(setting.device)
-            still = vae_spec.model_copy(update={"learning_rate": 1e-12})  # a loss that diverged would take no step
+            still = vae_spec.model_copy(update={"learning_rate": 1e-12})  # a diverging loss takes no step
             training = vae_training(step, vae, still, splits)
         case Step.SWTA | Step.HPCA:
             method = _method(step, setting)
@@ -103,7 +103,7 @@ def prepared(step: Step, setting: Setting) -> Callable[[Examples], object]:
 
 
 def _method(step: Step, setting: Setting) -> HebbianPretraining:
-    """The protocol's method of the step's rule; where it has none, the rule's defaults."""
+    """The protocol's method with the rule of the step; if there is none, the rule with its defaults."""
     rule = SoftWTA if step.startswith("SWTA") else HebbianPCA
     methods = [m for m in setting.protocol.network.methods.values() if isinstance(m, HebbianPretraining)]
     found = (method for method in methods if isinstance(method.rule, rule))
@@ -111,16 +111,16 @@ def _method(step: Step, setting: Setting) -> HebbianPretraining:
 
 
 def flop(step: Step, layers: tuple[Layer, ...], shape: tuple[int, int, int], batch: int) -> float:
-    """Multiplications and additions of a step's sums of products, without classifier and latents.
+    """Multiplications and additions in the matrix products of a step, without classifier and latents.
 
-    For the package's own steps products with triangular matrices count by half, which is all that is needed.
+    For the package's own steps, products with triangular matrices count half: the other half is not needed.
     """
     total, first, before = 0.0, True, shape
     for layer, after in zip(layers, map_sizes(layers, *shape), strict=True):
         if forward := batch * forward_flop((layer,), before):
             P, Q = batch * after[1] * after[2], after[0]
             total += _layer_flop(step, forward, P, Q)
-            if first and step in (Step.SGD, Step.VAE):  # nobody asks for the gradient of the image
+            if first and step in (Step.SGD, Step.VAE):  # no gradient of the image is needed
                 total -= forward
             first = False
         before = after
@@ -151,16 +151,16 @@ def _layer_flop(step: Step, forward: float, P: int, Q: int) -> float:
 
 
 class Peer(nn.Module):
-    """A Hebbian layer that learns in place, with the weights of another.
+    """A Hebbian layer without FastHebb, which learns in place; it takes over the weights of another layer.
 
     Parameters
     ----------
     layer
         Linear or two-dimensional convolution, learning by soft WTA or Hebbian PCA.
     learning_rate
-        Of plain steps.
+        Factor on the updates.
     ordinary
-        Whether it stores the update of every patch, or takes the matrix form.
+        Whether it stores the update of every patch (ordinary form), or uses the matrix form.
     """
 
     def __init__(self, layer: Hebbian, learning_rate: float, *, ordinary: bool) -> None:
@@ -205,7 +205,7 @@ class Peer(nn.Module):
 
 
 def with_peers(network: nn.Sequential, learning_rate: float, *, ordinary: bool) -> nn.Sequential:
-    """The network with every Hebbian layer replaced; changed in place, and returned."""
+    """Replace every Hebbian layer of a network by a `Peer`; the network is changed in place and returned."""
     for index, module in enumerate(network):
         if isinstance(module, Hebbian):
             network[index] = Peer(module, learning_rate, ordinary=ordinary)
@@ -222,7 +222,7 @@ def competition(rule: SoftWTA, C: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def shares_of_mean(S: Tensor) -> Tensor:
-    """D S with D = S / sum_p S: how much a patch counts in the mean of a neuron, times how much it moves it."""
+    """D S with D = S / sum_p S: the weight of a patch in a neuron's mean update, times the neuron's share of it."""
     total = S.sum(0)
     return torch.where(total > 0, S / total, 0) * S
 
@@ -248,7 +248,7 @@ def ordinary_swta(C: Tensor, B: Tensor, S: Tensor) -> Tensor:
 
 
 def ordinary_hpca(C: Tensor, B: Tensor, A: Tensor) -> Tensor:
-    """sum_p A (C - sum_{k <= q} A_k B_k) / P, with what each neuron leaves over stored as P x Q x M."""
+    """sum_p A (C - sum_{k <= q} A_k B_k) / P, with the residual of each neuron stored as P x Q x M."""
     update = torch.zeros_like(B)
     for c, a in _parts(B, C, A):
         left = (a[:, :, None] * B).cumsum_(1).neg_().add_(c[:, None, :])
@@ -257,6 +257,6 @@ def ordinary_hpca(C: Tensor, B: Tensor, A: Tensor) -> Tensor:
 
 
 def _parts(B: Tensor, C: Tensor, signal: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Patches and their signals, so many at a time that their updates fit into memory."""
+    """Patches and their signals, in parts whose updates fit into `MOST_BYTES`."""
     most = max(1, MOST_BYTES // (B.numel() * B.element_size()))
     return zip(C.split(most), signal.split(most), strict=True)

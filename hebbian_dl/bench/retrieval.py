@@ -1,9 +1,8 @@
-"""Measure retrieval on this machine, on one core: ``python -m hebbian_dl.bench.retrieval``.
+"""Benchmark of retrieval on one core of this machine: ``python -m hebbian_dl.bench.retrieval``.
 
-Random codes; a class has as many images as the largest K. All ways take turns in one process, as in
-`hebbian_dl.bench.steps`.
-What they are held against: reading the codes once a query, at the rate at which this core copies them, and the
-distances as a product of matrices of +-1, at the rate of a large product.
+Codes are random; a class has as many images as the largest K. All searches take turns in one process, as in
+`hebbian_dl.bench.steps`. References: reading all codes once per query, at the rate at which this core copies them;
+and the distances as a product of matrices of +-1, at the rate of a large product.
 """
 
 import importlib.util
@@ -28,13 +27,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 
 def random_codes(n: int, bits: int, n_classes: int, seed: int) -> Coded:
-    """Codes without meaning."""
+    """Random codes with random labels."""
     rng = np.random.default_rng(seed)
     return Coded(packed(rng.random((n, bits)) < 0.5), rng.integers(0, n_classes, n), np.arange(n))
 
 
 def calls(database: Coded, queries: Coded, tops: list[int]) -> dict[str, Call]:
-    """The ways by name: the mean average precision at each K, and at all of them."""
+    """Calls to measure, by name: mean average precision at each K and at all of them, by each search; references."""
     named = {f"K = {top}": {str(top): top} for top in tops}
     if len(tops) > 1:
         named[f"K = {' and '.join(map(str, tops))}"] = {str(top): top for top in tops}
@@ -49,13 +48,13 @@ def calls(database: Coded, queries: Coded, tops: list[int]) -> dict[str, Call]:
         return lambda: mean_average_precision(database, queries, wanted, searches[search])
 
     found = {f"{search}, {name}": call(wanted, search) for search in searches for name, wanted in named.items()}
-    words = database.codes.view(np.uint64).reshape(-1)[: 4 * CHUNK].copy()  # from the cache, as the distances
+    words = database.codes.view(np.uint64).reshape(-1)[: 4 * CHUNK].copy()  # they fit the cache, as distances do
     target = np.empty_like(words)
     return found | {COPY: lambda: np.copyto(target, words), PRODUCT: gemm("cpu")}
 
 
 def table(times: dict[str, np.ndarray], n: int, n_queries: int, n_bytes: int, bits: int) -> Table:
-    """Times, and what they could be."""
+    """Table of times, absolute and relative to the time of reading the codes."""
     copied = 8 * min(4 * CHUNK, n * n_bytes // 8)
     read = n * n_queries * n_bytes / (copied / float(np.median(times[COPY])))
     multiplied = n * n_queries * bits / GEMM**3 * float(np.median(times[PRODUCT]))
@@ -75,13 +74,13 @@ def table(times: dict[str, np.ndarray], n: int, n_queries: int, n_bytes: int, bi
 
 @app.command()
 def bench(
-    queries: Annotated[int, typer.Option(min=1, help="Codes sought.")] = 1000,
-    database: Annotated[int, typer.Option(min=1, help="Codes among which they are sought.")] = 40_000,
-    bits: Annotated[int, typer.Option(min=1, help="Of a code.")] = 256,
-    at: Annotated[list[int] | None, typer.Option(min=1, help="K; default: 100 and 4000.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each way.")] = 5,
+    queries: Annotated[int, typer.Option(min=1, help="Number of queries.")] = 1000,
+    database: Annotated[int, typer.Option(min=1, help="Codes in the database.")] = 40_000,
+    bits: Annotated[int, typer.Option(min=1, help="Bits of a code.")] = 256,
+    at: Annotated[list[int] | None, typer.Option(min=1, help="K. Default: 100 and 4000.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each search.")] = 5,
 ) -> None:
-    """Measure the mean average precision of a ranking by Hamming distances: distances, ranking, precision."""
+    """Measure the time of the mean average precision by Hamming distances: distances, ranking, precision."""
     tops = at or [top for top in (100, 4000) if top <= database] or [database]
     if max(tops) > database:
         raise ProtocolFault([f"--at {max(tops)}: allowed: at most the {database} codes of the database"])

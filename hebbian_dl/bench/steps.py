@@ -1,8 +1,8 @@
-"""Measure training steps on this machine: ``python -m hebbian_dl.bench``.
+"""Benchmark of training steps on this machine: ``python -m hebbian_dl.bench``.
 
-All steps are of one network, on random images, and take turns in one process, so that whatever else slows the machine
-slows all of them. A matrix product takes its turn too: what the machine can do. Memory is measured in a fresh process
-for each step.
+All steps are of one network, on random images, and take turns in one process, so that other load on the machine slows
+all of them alike. A large matrix product takes its turn too, as a reference for the speed of the machine. Memory is
+measured in a fresh process for each step.
 """
 
 import csv
@@ -46,9 +46,9 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Row:
-    """One step: median and quartiles of its time for a batch or an epoch, its work (`bench_peers.flop`), its memory.
+    """Result for one step: median and quartiles of its time for a batch or an epoch, its work (`flop`), its memory.
 
-    `fraction_of_gemm` is of the rate of a large matrix product; `extra_mb` is None where it was not measured.
+    `fraction_of_gemm` is relative to the rate of a large matrix product; `extra_mb` is None where it was not measured.
     """
 
     batch: int
@@ -87,7 +87,7 @@ def _timed(call: Call, device: str) -> float:
 
 
 def gemm(device: str) -> Call:
-    """The matrix product that is the measure of the machine."""
+    """The large matrix product that serves as a reference for the machine."""
     a, b = torch.randn(2, GEMM, GEMM, device=device)
     product = torch.empty_like(a)
     return lambda: torch.mm(a, b, out=product)
@@ -100,9 +100,9 @@ def call_of(step: Step, setting: Setting) -> Call:
 
 
 def extra_memory(step: Step, setting: Setting) -> float | None:
-    """Megabytes that two steps take at most, beyond parameters and batch; None where the system does not tell.
+    """Peak megabytes of two steps, beyond parameters and batch; None where the system does not report it.
 
-    Gradients and momentum count. Code of libraries that comes into memory with its first use does not.
+    Gradients and momentum count; code of libraries that is loaded on first use does not.
     """
     torch.set_num_threads(setting.threads)
     act = call_of(step, setting)
@@ -116,7 +116,7 @@ def extra_memory(step: Step, setting: Setting) -> float | None:
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         resident, code = resident_mb("VmRSS"), resident_mb("RssFile")
         act()
         act()
@@ -126,7 +126,7 @@ def extra_memory(step: Step, setting: Setting) -> float | None:
 
 
 def resident_mb(field: str) -> float:
-    """A size of this process in megabytes, by its name in /proc."""
+    """Memory of this process in megabytes, by the name of a field in /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(dict(line.split(":", 1) for line in lines)[field].split()[0]) * 1024 / 1e6
 
@@ -148,7 +148,7 @@ def measure(steps: list[Step], setting: Setting, rounds: int) -> tuple[list[Row]
 
 
 def _row(step: Step, seconds: np.ndarray, setting: Setting, rate: float, n_steps: float = 1) -> Row:
-    """From the times of so many steps, scaled where the batch was smaller; the ratios are not known yet."""
+    """Row from the times of `n_steps` steps, scaled where the batch was smaller; the ratios are filled in later."""
     protocol, measured = setting.protocol, setting.of(step).batch
     scale = setting.batch / measured
     low, ms, high = (float(value) for value in np.quantile(seconds, (0.25, 0.5, 0.75)) * 1e3 * scale)
@@ -194,7 +194,7 @@ def _epoch(step: Step, setting: Setting) -> float:
 
 
 def table(rows: list[Row]) -> Table:
-    """The rows for a person."""
+    """The rows as a table for the terminal."""
     shown = Table("batch", "step", box=box.SIMPLE_HEAD)
     for name in ("ms", "quartiles", "GFLOP", "of GEMM", "extra MB", "/ SGD", "/ VAE"):
         shown.add_column(name, justify="right")
@@ -208,7 +208,7 @@ def table(rows: list[Row]) -> Table:
 
 
 def write_csv(path: Path, rows: list[Row], setting: Setting) -> None:
-    """One line a row."""
+    """Write one line per row."""
     with open(path, "w", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(COLUMNS)
@@ -219,7 +219,7 @@ def write_csv(path: Path, rows: list[Row], setting: Setting) -> None:
 
 
 def machine(setting: Setting, rate: float) -> str:
-    """What it was measured on."""
+    """Description of the machine: processor or GPU, threads, version of torch, rate of the matrix product."""
     name = torch.cuda.get_device_name() if setting.device == "cuda" else platform.processor() or platform.machine()
     if setting.device == "cpu" and Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
@@ -240,11 +240,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    batch: Annotated[int, typer.Option(min=2, help="Images a step.")] = 64,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: one a core.")] = None,
+    batch: Annotated[int, typer.Option(min=2, help="Images per step.")] = 64,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: one per core.")] = None,
     device: Annotated[str, typer.Option(help=" | ".join(NetworkLearner.devices))] = "auto",
-    protocol: Annotated[str, typer.Option(help="Whose network: a file, or a bare name.")] = "fasthebb_cifar10",
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each step.")] = 9,
+    protocol: Annotated[str, typer.Option(help="Protocol of the network: a file or a bare name.")] = "fasthebb_cifar10",
+    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each step.")] = 9,
     csv_: Annotated[Path | None, typer.Option("--csv", help="Write the result to this file too.")] = None,
     epoch: Annotated[bool, typer.Option("--epoch", help="Time epochs of 40,000 images too.")] = False,
     memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
@@ -254,7 +254,7 @@ def bench(
     check_options(device, csv_)
     loaded = load(protocol, [])
     if not isinstance(loaded, NetworkProtocol):
-        raise ProtocolFault([f"--protocol {protocol}: learns no network without labels; allowed: fasthebb_cifar10"])
+        raise ProtocolFault([f"--protocol {protocol}: pre-trains no networks; allowed: fasthebb_cifar10, for example"])
     setting = Setting(loaded, device_of(device), threads or cores(), batch)
     torch.set_num_threads(setting.threads)
     steps = [step for step in Step if not (skip_slow and step in ORDINARY)]
@@ -267,8 +267,8 @@ def bench(
     console.print(table(rows))
     console.print(machine(setting, rate))
     console.print(
-        "ms: median; GFLOP: sums of products, triangles by half for SWTA and HPCA; extra MB: most memory of two steps "
-        "beyond parameters and batch, gradients and momentum included (of the ordinary forms: on their own batch)."
+        "ms: median; GFLOP: matrix products, triangular ones count half for SWTA and HPCA; extra MB: peak memory of "
+        "two steps beyond parameters and batch, with gradients and momentum (ordinary forms: on their smaller batch)."
     )
     if csv_ is not None:
         write_csv(csv_, rows, setting)

@@ -1,1 +1,1 @@
-"""One module per kind of experiment, from protocol to arrays of a training; summaries and tables."""
+"""Experiments: one module per kind, from a protocol to the arrays of a training; summaries and tables."""

@@ -1,4 +1,4 @@
-"""The network that learns an association: the presentations of a culture's protocol, one by one, no backprop."""
+"""Association protocols with a network: it learns from a culture's presentations, one by one, without backprop."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from protocols.spec.random_streams import stream
 
 
 class Associator:
-    """Hidden Hebbian layers, and a label layer of one neuron a class.
+    """Hidden Hebbian layers, and a label layer with one neuron per class.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Associator:
     shape
         Channels, rows and columns of an image.
     n_classes
-        Neurons of the label layer; their weights start at 0, so that nothing is answered before any label was seen.
+        Neurons of the label layer; their weights start at 0, so that all scores are 0 before the first presentation.
     """
 
     def __init__(self, spec: AssociativeNetwork, shape: tuple[int, int, int], n_classes: int) -> None:
@@ -41,7 +41,17 @@ class Associator:
 
     @torch.no_grad()
     def present(self, image: Tensor, label: int, learning: float) -> None:
-        """One image with its label: hidden layers learn by their rule, the label's neuron turns to the features."""
+        """Present an image with its label: hidden layers learn by their rule, the label's neuron towards the features.
+
+        Parameters
+        ----------
+        image
+            Shape (channels, rows, columns).
+        label
+            Index of its class.
+        learning
+            Factor on the learning rates.
+        """
         for _, layer in hebbian_layers(self.hidden):
             layer.learning_rate = self.spec.learning_rate * learning
         features = self.hidden.train()(image[None])
@@ -49,13 +59,13 @@ class Associator:
         self.label += self.spec.label_learning_rate * learning * rules.update_of(rules.specs.Hebb(), sums)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the hidden layers make of images, without learning."""
+        """Output of the hidden layers for images, without learning, shape (n, n_features)."""
         hidden = self.hidden.eval()
         with torch.no_grad():
             return torch.cat([hidden(part) for part in images.split(BATCH)])
 
     def scores(self, images: Tensor) -> np.ndarray:
-        """Cosines of the features with the weights of each label, shape (n, n_classes)."""
+        """Cosine of the features and the weights of each label neuron, shape (n, n_classes)."""
         features = self.features(images)
         return nn.functional.cosine_similarity(features[:, None], self.label[None], dim=2).numpy()
 
@@ -63,9 +73,9 @@ class Associator:
 def run_seed(
     protocol: AssociationProtocol, seed: int, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
-    """Train on the presentations that the culture of this seed has, evaluate when it is evaluated.
+    """Train on the presentations that the culture of this seed gets, and evaluate after the same ones.
 
-    `watch` is told ``accuracy/validation`` after every evaluation.
+    `watch` is called with ``accuracy/validation`` after every evaluation.
 
     Returns
     -------
@@ -87,7 +97,7 @@ def run_seed(
     images = {name: _standardised(part, curriculum) for name, part in splits.items()}
     classes = protocol.data.classes
     truth = {name: np.array([classes.index(label) for label in part.labels]) for name, part in splits.items()}
-    learning = curriculum.learning / max(curriculum.learning.max(), 1e-300)  # its course; the rate is the network's own
+    learning = curriculum.learning / max(curriculum.learning.max(), 1e-300)  # relative to `spec.learning_rate`
     scores: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
     done = 0
     for end in curriculum.evaluate_after.tolist():
@@ -124,7 +134,7 @@ def _standardised(examples: Examples, curriculum: Curriculum) -> Tensor:
 def _ceilings(
     network: Associator, curriculum: Curriculum, images: dict[str, Tensor], truth: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """What a linear readout of the hidden features, and of the pixels, gets of the test images."""
+    """Test accuracy of a linear readout of the hidden features, and of one of the pixels."""
     seen = curriculum.seen
     features = (network.features(images["training"][seen]).numpy(), network.features(images["test"]).numpy())
     pixels = (images["training"][seen].flatten(1).numpy(), images["test"].flatten(1).numpy())

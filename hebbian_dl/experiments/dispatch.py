@@ -1,4 +1,4 @@
-"""What each kind of protocol means for networks: what can be trained side by side, and the numbers of all of it."""
+"""Dispatch by kind of protocol: independent trainings, how each is run, and the metrics of all of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ Part = dict[str, np.ndarray]
 
 
 def task_names(protocol: Protocol) -> list[str]:
-    """The trainings that share nothing and can run side by side, by the names of what they leave in the run."""
+    """Names of the independent trainings, which can run side by side; each result is saved in the run by this name."""
     match protocol:
         case NetworkProtocol():
             return [f"seed_{seed}_{method}" for seed, method in semi_supervised.tasks(protocol)]
@@ -31,7 +31,7 @@ def task_names(protocol: Protocol) -> list[str]:
 
 
 def array_names(protocol: Protocol) -> list[str]:
-    """Where the arrays of each training stand in the run's arrays."""
+    """Path prefix of each training's arrays among the run's arrays."""
     match protocol:
         case NetworkProtocol():
             return [f"seed_{seed}/{method}" for seed, method in semi_supervised.tasks(protocol)]
@@ -41,7 +41,7 @@ def array_names(protocol: Protocol) -> list[str]:
 def run_task(
     protocol: Protocol, device: str, threads: int, run: Run, index: int, report: Report, watch: Watch = unwatched
 ) -> Part:
-    """Run one training, by its index in `task_names`; arrays by path."""
+    """Run one training, given by its index in `task_names`; returns its arrays by path."""
     torch.set_num_threads(threads)
     match protocol:
         case NetworkProtocol():
@@ -64,7 +64,7 @@ def summarise(protocol: Protocol, parts: Sequence[Part], targets: list[Target]) 
 
 
 def facts(protocol: Protocol, run_dir: Path) -> dict[str, Any]:
-    """For the provenance: the data, how many neurons there are, networks of another run that `run_dir` has taken."""
+    """Provenance: checksums of the data, number of neurons, and the networks that `run_dir` took from another run."""
     taken: dict[str, Any] = {}
     match protocol:
         case NetworkProtocol(data=data, network=network):

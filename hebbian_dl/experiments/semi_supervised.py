@@ -1,4 +1,4 @@
-"""One method of a network's protocol in one seed: pre-trained, fine-tuned on every fraction of the labels, tested."""
+"""Semi-supervised learning by one method in one seed: pre-training, fine-tuning on each labelled fraction, test."""
 
 import time
 from collections.abc import Callable
@@ -39,45 +39,45 @@ Act = Callable[["Seed", str, nn.Sequential, np.ndarray, Report], Part]
 
 @dataclass(frozen=True)
 class Seed:
-    """What one seed works with."""
+    """Protocol, images, run directory and device that the trainings of one seed share."""
 
     protocol: NetworkProtocol
     seed: int
     splits: Splits[Images]
-    plain: Callable[[], Splits[Images]]  # the same, not whitened
+    plain: Callable[[], Splits[Images]]  # the same images without whitening
     run: Run
     device: torch.device
     watch: Watch = unwatched
 
     @property
     def log(self) -> Path:
-        """JSON lines, one an epoch."""
+        """Log of all epochs, one JSON line each."""
         return self.run.partial / f"log_seed_{self.seed}.jsonl"
 
     def drawing(self, name: str) -> None:
-        """Set torch's generator for one named use."""
+        """Seed torch's generator from the random stream of this name."""
         seed_torch(np.random.default_rng(stream(name, self.seed)))
 
 
 def tasks(protocol: NetworkProtocol) -> list[tuple[int, str]]:
-    """What shares nothing and can run side by side: (seed, name of a method)."""
+    """Independent trainings, which can run side by side: (seed, name of a method)."""
     return [(seed, name) for seed in protocol.seed_list for name in protocol.network.methods]
 
 
 def run_method(
     protocol: NetworkProtocol, device: str, run: Run, seed: int, name: str, report: Report, watch: Watch = unwatched
 ) -> Part:
-    """Run one method; what is finished is kept in the run's partial directory, regime by regime.
+    """Run one method in one seed; finished regimes are saved in the run's partial directory.
 
-    `watch` is told ``validation/<method>/<fraction>`` after every epoch of fine-tuning.
+    `watch` is called with ``validation/<method>/<fraction>`` after every epoch of fine-tuning.
 
     Returns
     -------
     dict
-        ``top1``, ``top5``, ``validation``, ``epoch`` and ``wall_s`` (one entry a regime), ``n_labels``, ``filters``
-        (weights of the first layer), ``pretraining/<record>`` (one entry an epoch), ``unreadable`` (names of images
-        in files that were left out); where images are sought, ``map/<K>/<normalisation>``, ``retrieval/...`` and
-        ``retrieved/...`` (`hebbian_dl.retrieval.examples`), one entry a regime.
+        ``top1``, ``top5``, ``validation``, ``epoch``, ``wall_s`` and ``n_labels`` (one entry per regime), ``filters``
+        (weights of the first layer), ``pretraining/<record>`` (one entry per epoch), ``unreadable`` (names of images
+        in files that were left out); with retrieval, ``map/<K>/<normalisation>``, ``retrieval/...`` and
+        ``retrieved/...`` (`hebbian_dl.retrieval.examples`), one entry per regime.
     """
     method = protocol.network.methods[name]
     whitens = isinstance(method, HebbianPretraining) and method.whitening is not None
@@ -90,7 +90,7 @@ def run_method(
 
 
 def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
-    """Pre-train, or find the network pre-trained earlier, then fine-tune on each regime."""
+    """Pre-train, or load the network that was pre-trained earlier, then fine-tune on each regime."""
     regimes, sought = state.protocol.network.regimes, state.protocol.network.retrieval is not None
     shares = 1 + len(regimes) * (1 + sought)
     network, pretraining = _pretrained(state, name, method, _share(report, 0, shares))
@@ -112,7 +112,7 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
 
 
 def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, act: Act, report: Report) -> Part:
-    """What a training of a regime gives, now or as it was kept earlier; the network stays as it was pre-trained."""
+    """Result of a training in a regime: loaded if it was saved, else trained; leaves the network as pre-trained."""
     part = f"seed_{state.seed}_{task.replace('/', '_')}"
     result = state.run.load_part(part)
     if processes.agreed(result is None):
@@ -125,7 +125,7 @@ def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, 
 
 
 def _share(report: Report, index: int, shares: int) -> Report:
-    """Progress within one of several equal shares."""
+    """Callback for the progress of one of several equal shares of the work."""
     return lambda fraction: report((index + fraction) / shares)
 
 
@@ -156,7 +156,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
         facts = {"method": name, "seed": state.seed, "history": training.history, "epoch": training.best_epoch}
         facts["wall_s"] = round(time.monotonic() - started, 3)
         checkpoint.save(finished, drawn.learner.state_dict(), facts)
-    checkpoint.delete(path)  # also where an earlier run ended between the two
+    checkpoint.delete(path)  # also the one of a run that ended between saving the network and deleting it
     history = facts["history"]
     records = {f"pretraining/{key}": np.array([record[key] for record in history]) for key in history[0]}
     return drawn.features, records | {f"pretraining/{key}": np.array(facts[key]) for key in ("epoch", "wall_s")}
@@ -164,16 +164,16 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
 
 @torch.no_grad()
 def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> None:
-    """One pass over images for the running statistics of batch normalisation alone; no weight changes.
+    """Estimate the running statistics of batch normalisation in one pass over images; no weight changes.
 
-    In random order: files lie class by class, and the last batches have most of the weight.
+    The order is random: files are sorted by class, and the last batches have most of the weight.
     """
     stop_learning(network)
     network.train()
     size = max(2, batch_for(images.shape, STATISTICS_BATCH))
     order = torch.from_numpy(np.random.default_rng(stream("statistics", seed)).permutation(len(images)))
     for batch in images.batches(size, order):
-        if sum(processes.counts(len(batch.labels))) > 1:  # of a batch of unreadable images, too little may be left
+        if sum(processes.counts(len(batch.labels))) > 1:  # unreadable images may leave a batch too small
             network(batch.images.contiguous(memory_format=torch.channels_last))
 
 
@@ -187,7 +187,7 @@ def _training(state: Seed, name: str, method: HebbianPretraining | VaePretrainin
 
 
 def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
-    """Accuracy on the test images of the epoch that is best on the validation images."""
+    """Fine-tune; gives the test accuracy at the epoch with the best validation accuracy."""
     protocol, spec = state.protocol, state.protocol.network.finetuning
     state.drawing(f"classifier/{name.rpartition('/')[2]}")
     model = classifier(network, _width(state, network), len(protocol.data.class_list), spec.dropout)
@@ -201,7 +201,7 @@ def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndar
 
 
 def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
-    """Mean average precision of the codes of the epoch that is best on the validation images."""
+    """Train binary codes; gives their mean average precision at the epoch with the best validation accuracy."""
     protocol, spec = state.protocol, state.protocol.network.retrieval
     if spec is None:
         raise TypeError("a protocol without retrieval")
@@ -225,7 +225,7 @@ def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray
 
 
 def _width(state: Seed, network: nn.Sequential) -> int:
-    """The number of features."""
+    """Number of features of the network."""
     with torch.no_grad():
         return network.eval()(torch.zeros(1, *state.protocol.data.shape, device=state.device)).shape[1]
 
@@ -238,7 +238,7 @@ def _learned(
     report: Report,
     told: Callable[[Record], None] = lambda record: None,
 ) -> Part:
-    """Train a classifier on labelled images; its checkpoint stays until the result is kept."""
+    """Train a classifier on labelled images; its checkpoint stays until `_kept` has saved the result."""
     spec, images = state.protocol.network.finetuning, state.splits.training
     few = images.take(torch.from_numpy(labelled).to(state.device))
     training = supervised_training(name, model, spec, few, state.splits)

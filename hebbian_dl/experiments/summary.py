@@ -1,4 +1,4 @@
-"""The metrics of a network's run, from the arrays of its trainings."""
+"""Metrics of a network's run, from the arrays of its trainings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from protocols.spec.retrieval import NORMALISATIONS, chance, metric
 
 UNIT = "fraction correct"
 PRECISION = "average precision"
-NAMED = 10  # of the images that were left out
+NAMED = 10  # images that were left out and are listed by name, at most
 Part = dict[str, np.ndarray]
 
 
@@ -28,9 +28,9 @@ def summarise(
         ``accuracy/<method>/<fraction>`` (top-1) and ``top5/...`` where there are more than five classes: mean over
         seeds, sd, 95 % interval, labelled images, the epochs chosen; ``validation/...``: the same on the validation
         images that chose the epoch; ``gain/<method>/<fraction>``: the difference to
-        the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: images in files that
-        were left out, as far as the processes that ended the trainings met them, and the names of the first few;
-        ``targets``. Where images are sought:
+        the method without pre-training, seed by seed; ``pretraining/<method>``; ``unreadable``: number of images in
+        files that were left out, and the names of the first few (those met since a training was last resumed);
+        ``targets``. With retrieval:
         ``map/<method>/<fraction>/<K>/<normalisation>``, for example ``map/HPCA/1%/at_100/found``
         (`hebbian_dl.retrieval.precision.average_precision`).
     """
@@ -70,7 +70,10 @@ def summarise(
 
 
 def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
-    """Accuracy beyond the first method without pre-training; same labels, and weights if drawn alike, seed by seed."""
+    """Gain in accuracy over the first method without pre-training, seed by seed.
+
+    Both have the same labels in a seed, and the same initial weights where they are drawn alike.
+    """
     network = protocol.network
     plain = next((name for name, method in network.methods.items() if isinstance(method, NoPretraining)), None)
     if plain is None:
@@ -86,7 +89,7 @@ def _gains(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> 
 
 
 def _retrieval(protocol: NetworkProtocol, parts: Mapping[tuple[int, str], Part]) -> dict[str, Any]:
-    """Mean average precision, and of what: K, bits, images with labels, in the database, queries; that of chance."""
+    """Mean average precision, that of chance, and the conditions: K, bits, labelled images, database, queries."""
     network, n_classes, found = protocol.network, len(protocol.data.class_list), {}
     if (retrieval := network.retrieval) is None:
         return {}

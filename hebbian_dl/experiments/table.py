@@ -1,4 +1,4 @@
-"""The result as a table: accuracy by method and labelled fraction, published values beside it."""
+"""Tables of results: accuracy by method and labelled fraction, beside published values."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from protocols.spec.retrieval import DIVIDED, metric
 
 
 def show(metrics: dict[str, Any], console: Console) -> None:
-    """Print accuracies in per cent."""
+    """Print accuracies, and mean average precisions where there are some, in per cent."""
     if "accuracy/test" in metrics:
         show_accuracy(metrics, console)
         return
@@ -22,7 +22,7 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     if any(quantity.startswith("top5/") for quantity in published):
         console.print(_accuracies(metrics, methods, regimes, published, "top5", "top-5"))
     if left_out := metrics.get("unreadable"):
-        names = ", ".join(name.encode(errors="replace").decode() for name in left_out["names"])  # of any bytes
+        names = ", ".join(name.encode(errors="replace").decode() for name in left_out["names"])  # may hold any bytes
         console.print(f"{left_out['images']} images could not be read and were left out: {names}")
     console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
     if any(path.startswith("map/") for path in metrics):
@@ -32,7 +32,7 @@ def show(metrics: dict[str, Any], console: Console) -> None:
 def _accuracies(
     metrics: dict[str, Any], methods: list[str], regimes: list[str], published: dict[str, float], kind: str, name: str
 ) -> Table:
-    """Accuracies of one kind in per cent, a row a labelled fraction."""
+    """Accuracies of one kind in per cent, one row per labelled fraction."""
     table = Table("labels", "images", box=box.SIMPLE_HEAD, title=f"test accuracy ({name}), %", title_justify="left")
     compared = [m for m in methods if any(quantity.startswith(f"{kind}/{m}/") for quantity in published)]
     for method in methods:
@@ -53,7 +53,7 @@ def _accuracies(
 def _show_precision(
     metrics: dict[str, Any], methods: list[str], regimes: list[str], published: dict[str, float], console: Console
 ) -> None:
-    """Print mean average precisions in per cent: a block of rows each K and normalisation."""
+    """Print mean average precisions in per cent: one block of rows per K and normalisation."""
     kinds = list(dict.fromkeys(tuple(path.split("/")[3:]) for path in metrics if path.startswith("map/")))
     table = Table("first K", "divided by", "labels", box=box.SIMPLE_HEAD, title_justify="left")
     table.title = "retrieval: mean average precision, %"

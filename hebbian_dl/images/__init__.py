@@ -1,1 +1,1 @@
-"""Images as tensors: in memory, streamed from files, whitened."""
+"""Images as tensors: held in memory or streamed from files, normalised, whitened."""

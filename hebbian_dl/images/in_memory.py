@@ -1,4 +1,4 @@
-"""Images as a network sees them, all of them in memory; in which order they get labels."""
+"""Images in memory: normalised, taken in batches, and ordered for growing numbers of labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from protocols.images.examples import ImageSplits
 
 
 class Images(Protocol):
-    """Images and their classes, wherever they are: in memory (`Examples`), or in files."""
+    """Images and their classes, in memory (`Examples`) or in files (`hebbian_dl.images.streaming.Streamed`)."""
 
     @property
     def labels(self) -> Tensor:
@@ -29,12 +29,12 @@ class Images(Protocol):
         """Number of images."""
 
     def take(self, index: Tensor) -> "Images":
-        """Some of them."""
+        """The images with these indices."""
 
     def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
-        """All of them in batches, in some order; of each batch only the share of this process.
+        """All images in batches, in the given order; of each batch only this process's share.
 
-        `draw` seeds random crops and reflections, where there are any; None for the images as they are.
+        `draw` seeds random crops and reflections, where the protocol has them; None for the images as they are.
         """
 
 
@@ -63,11 +63,11 @@ class Examples:
         return len(self.labels)
 
     def take(self, index: Tensor) -> "Examples":
-        """Some of them."""
+        """The images with these indices."""
         return Examples(self.images[index], self.labels[index])
 
     def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator["Examples"]:
-        """As in `Images`; a last batch of one image, which has no variance, is left out of an order."""
+        """As in `Images`; where an order is given, a last batch of one image, which has no variance, is left out."""
         if order is None:
             for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
                 yield Examples(processes.own(images), processes.own(labels))
@@ -78,10 +78,10 @@ class Examples:
 
 
 def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:
-    """A batch a part at a time, and whether it is the last one.
+    """Split a batch into parts of `at_a_time` images; gives each part, and whether it is the last.
 
-    A single image left over has no variance to normalise by: it goes with the part before it. Of several processes'
-    batch each part is the part of all of them.
+    A single image left over has no variance to normalise by: it joins the part before it. With several processes
+    `at_a_time` counts the images of all of them, and each process gets its share of every part.
     """
     if at_a_time is None:
         yield batch, True
@@ -96,7 +96,7 @@ def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples,
 
 
 def evenly(count: int, n: int) -> Tensor:
-    """The places of so many of `n` images, evenly spread: files lie class by class."""
+    """Indices of `count` of `n` images, evenly spread, since files are sorted by class."""
     return torch.arange(count) * n // max(1, count)
 
 
@@ -113,7 +113,7 @@ class Splits(Generic[AnyImages]):
 
 
 def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = torch.float32) -> Splits[Examples]:
-    """Channels of mean 0 and variance 1 over the training images; the same map for validation and test images."""
+    """Normalise channels to mean 0 and variance 1 over the training images; validation and test images likewise."""
     pixels = splits.training.images
     axes = (0, 2, 3)
     mean = pixels.mean(axes, dtype=np.float64)
@@ -131,13 +131,13 @@ def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = t
 
 
 def labelled_order(labels: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:
-    """All training images in the order in which they get labels: a small part lies within every larger one.
+    """Order in which the training images get labels: each labelled fraction contains all smaller ones.
 
     Parameters
     ----------
     labels : int, shape (n,)
     order
-        ``shuffled``, or ``stratified``: the classes take turns, each in random order.
+        ``shuffled``, or ``stratified``: classes alternate, each in random order.
     """
     shuffled = rng.permutation(len(labels))
     if order == "shuffled":

@@ -1,4 +1,4 @@
-"""What the network of a method is shown: the images of its protocol, normalised, whitened where it asks."""
+"""Inputs of a method's network: the protocol's images, normalised, and whitened where the method asks for it."""
 
 import numpy as np
 import torch
@@ -20,9 +20,9 @@ def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) 
     Raises
     ------
     ProtocolFault
-        If they are missing, or not as they should be.
+        If images are missing, or differ from what the protocol says.
     TooManyCorrupt
-        If too many of them cannot be read.
+        If more images cannot be read than the protocol allows.
     """
     epsilon, side = None, None
     if isinstance(method, HebbianPretraining):
@@ -34,17 +34,17 @@ def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) 
 
 
 def unreadable(images: Images) -> list[str]:
-    """The names of the images of a data set that could not be read so far."""
+    """Sorted names of the images of a data set that could not be read so far."""
     return sorted(images.skipped.reasons) if isinstance(images, Streamed) else []
 
 
 def readable(images: Images) -> np.ndarray:
-    """The places of those that could be read when all were, shape (n,): what `evaluation.outputs` gave is theirs."""
+    """Indices of the images that could be read in a pass over all, shape (n,): those of `evaluation.outputs`."""
     if not isinstance(images, Streamed) or not images.skipped.reasons:
         return np.arange(len(images))
     return np.array([i for i in range(len(images)) if images.files.name(i) not in images.skipped.reasons], np.intp)
 
 
 def checksums(data: ImageData | FileData) -> dict[str, str]:
-    """For the provenance: which files the images were, part by part."""
+    """Checksums for the provenance: of each file of a published data set, or of each split of images in files."""
     return fingerprints(data) if isinstance(data, FileData) else datasets.checksums(data.source)

@@ -1,7 +1,7 @@
 """Images in files, decoded by worker processes while the network learns.
 
-What a worker makes of an image follows from the file and from (draw, place of the image) alone: neither the number of
-workers nor where a training is resumed changes it.
+A decoded image depends on its file, a seed (`draw`) and its index alone: neither the number of workers nor the point
+at which a training is resumed changes it.
 """
 
 import math
@@ -21,38 +21,38 @@ from protocols.images.listing import FileSplits, ImageFiles
 from protocols.runs.machine import cores_of_each
 from protocols.spec.file_data import FileData
 
-MEASURED = 2_000  # training images whose channels' mean and variance are taken, evenly spread
+MEASURED = 2_000  # training images, evenly spread, that give the mean and variance of channels
 MEASURED_AT_A_TIME = 64
-WHITENED = 100_000_000  # values of those whose covariance is taken, 400 MB
+WHITENED = 100_000_000  # values (400 MB) in the training images that give the covariance for whitening
 
-#: what a worker gives of a batch: pixels (uint8), labels, and of each unreadable image its name and what is wrong
+#: A batch from a worker: pixels (uint8), labels, and (name, reason) of each unreadable image.
 Decoded = tuple[Tensor, Tensor, list[tuple[str, str]]]
 
 
 class TooManyCorrupt(RuntimeError):
-    """More images cannot be read than the protocol allows."""
+    """More images are unreadable than the protocol allows."""
 
 
 @dataclass
 class Skipped:
-    """The images that could not be read, by name, and what was wrong; shared by all parts of a data set.
+    """Unreadable images and the reason of each, by name; shared by all splits of a data set.
 
     Parameters
     ----------
     most
-        How many are tolerated.
+        Number of images that is tolerated.
     """
 
     most: int
     reasons: dict[str, str] = field(default_factory=dict)
 
     def add(self, found: Sequence[tuple[str, str]]) -> None:
-        """Take note of images.
+        """Record unreadable images, as (name, reason).
 
         Raises
         ------
         TooManyCorrupt
-            If they are too many.
+            If there are now more than `most`.
         """
         for name, reason in found:
             self.reasons[name] = reason
@@ -65,7 +65,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class _Batches(Dataset[Decoded]):
-    """What the workers are given: an item is a whole batch, by the indices of its images."""
+    """Data set of the workers: an item is a whole batch, requested by the indices of its images."""
 
     files: ImageFiles
     data: FileData
@@ -91,11 +91,11 @@ class Streamed:
     Parameters
     ----------
     files, data
-        Where they lie, how they are decoded.
+        The files, and how they are decoded.
     prepare
-        Pixels, uint8, to what a network sees, on its device.
+        Turns pixels, uint8, into inputs of a network, on its device.
     skipped
-        Takes note of the unreadable ones.
+        Records the unreadable images.
     """
 
     files: ImageFiles
@@ -106,7 +106,7 @@ class Streamed:
 
     @property
     def labels(self) -> Tensor:
-        """Class indices from 0, int64, shape (n,), of the unreadable ones, too."""
+        """Class indices from 0, int64, shape (n,), of all images, unreadable ones included."""
         return torch.from_numpy(self.files.labels)
 
     @property
@@ -119,11 +119,11 @@ class Streamed:
         return len(self.files)
 
     def take(self, index: Tensor) -> "Streamed":
-        """Some of them."""
+        """The images with these indices."""
         return Streamed(self.files.take(index.cpu().numpy()), self.data, self.prepare, self.skipped, self.device)
 
     def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator[Examples]:
-        """All of them in batches, decoded ahead; in some order, a last batch of one image is left out."""
+        """As in `Images`, decoded ahead; where an order is given, a last batch of one image is left out."""
         index = torch.arange(len(self)) if order is None else order.cpu()
         parts = [
             processes.own(part).numpy() for part in index.split(size) if order is None or len(part) > 1 or size == 1
@@ -139,14 +139,14 @@ class Streamed:
 
 
 def _dealt_anew(rows: Tensor, there: Tensor) -> Tensor:
-    """The own rows of a batch that lacks some images, as one process would count them.
+    """Redistribute a batch that lacks unreadable images: this process's rows, as if the others had never been in it.
 
     Parameters
     ----------
     rows
-        Of the images that could be read.
+        One for each of this process's images that could be read.
     there : bool
-        Which of the own images these are, shape (n_own,).
+        Whether each of this process's images could be read, shape (n_own,).
     """
     with_gaps = rows.new_zeros(len(there), *rows.shape[1:])
     with_gaps[there] = rows
@@ -156,14 +156,14 @@ def _dealt_anew(rows: Tensor, there: Tensor) -> Tensor:
 def decoded(
     files: ImageFiles, data: FileData, parts: Sequence[np.ndarray], draw: int | None = None
 ) -> Iterator[Decoded]:
-    """Batches by the indices of their images, in their order, each made by one of the workers."""
+    """Decode batches, given by the indices of their images, in order; each is decoded by one of the workers."""
     n_workers = min(cores_of_each() if data.workers is None else data.workers, len(parts))
     loader = DataLoader(
         _Batches(files, data, draw if data.augmentation != "none" else None),
         batch_size=None,
         sampler=parts,
         num_workers=n_workers,
-        generator=torch.Generator(),  # the global one is the training's
+        generator=torch.Generator(),  # the global one belongs to the training
         multiprocessing_context="fork" if n_workers else None,
     )
     yield from loader
@@ -171,7 +171,7 @@ def decoded(
 
 @dataclass(frozen=True)
 class _Prepare:
-    """From pixels, uint8, to channels of mean 0 and variance 1 over training images, whitened where asked."""
+    """Normalise pixels, uint8, to mean 0 and variance 1 of channels over training images; whiten where asked."""
 
     shift: Tensor
     scale: Tensor
@@ -185,24 +185,24 @@ class _Prepare:
 def streamed(
     splits: FileSplits, data: FileData, device: torch.device, epsilon: float | None = None, side: int | None = None
 ) -> Splits[Streamed]:
-    """The images of a protocol as a network sees them.
+    """The images of a protocol, prepared for a network: normalised, whitened where asked, decoded when needed.
 
     Parameters
     ----------
     splits, data
-        Of the protocol.
+        The files, and the ``data:`` section of the protocol.
     epsilon, side
-        Of the ZCA whitening, as `whitening.fit` takes them; no whitening without `epsilon`.
+        Parameters of the ZCA whitening, as in `whitening.fit`; no whitening without `epsilon`.
 
     Raises
     ------
     TooManyCorrupt
-        If too many of the training images that are looked at for this cannot be read.
+        If too many of the training images that give mean, variance and covariance are unreadable.
     """
     skipped = Skipped(data.most_corrupt)
 
     def sample(n: int, prepare: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
-        """Training images, evenly spread, without augmentation."""
+        """Batches of `n` training images, evenly spread, without augmentation."""
         index = evenly(min(n, len(splits.training)), len(splits.training))
         training = Streamed(splits.training, data, prepare, skipped, torch.device("cpu"))
         return (processes.gathered(batch.images) for batch in training.take(index).batches(MEASURED_AT_A_TIME))

@@ -1,7 +1,7 @@
-"""ZCA whitening: pixels that do not predict each other, and look as much like the image as can be.
+"""ZCA whitening: decorrelated pixels that stay as close to the image as possible.
 
-Of all pixels at once, by a matrix; or, where an image has too many of them, of patches: natural images look alike
-everywhere, so that one filter, which whitens the centre of its patch, whitens them all.
+Either all pixels at once, by a matrix; or, where an image has too many of them, by a convolution: the statistics of
+natural images are the same everywhere, so that one filter, which whitens the centre of its patch, does for all pixels.
 """
 
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from hebbian_dl.images.in_memory import Examples, Splits
 
-ROWS_AT_A_TIME = 4096  # of a product with the whitening matrix
-PATCHES = 200_000  # whose covariance is taken, at least, where there are as many
+ROWS_AT_A_TIME = 4096  # images in one product with the whitening matrix
+PATCHES = 200_000  # patches that give the covariance, at least, where there are as many
 
 
 @dataclass(frozen=True)
 class PixelWhitening:
-    """U (S + epsilon)^-1/2 U' of flattened images; U S U' is their covariance.
+    """Multiplies flattened images by U (S + epsilon)^-1/2 U'; U S U' is their covariance.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class PixelWhitening:
 
     @classmethod
     def fit(cls, images: Tensor, epsilon: float) -> "PixelWhitening":
-        """From images of shape (n, ...); `epsilon` is added to the variances."""
+        """Fit to images of shape (n, ...); `epsilon` is added to the variances."""
         flat = images.flatten(1)
         mean = flat.mean(0)
         covariance = torch.zeros(flat.shape[1], flat.shape[1], dtype=torch.float64, device=flat.device)
@@ -53,14 +53,14 @@ class PixelWhitening:
 
 @dataclass(frozen=True)
 class PatchWhitening:
-    """A convolution by the centre rows of the ZCA matrix of square patches; margins see the image reflected.
+    """Convolves images with the centre rows of the ZCA matrix of square patches; padding reflects the image.
 
     Parameters
     ----------
     mean
         Of each channel, shape (channels, 1, 1).
     kernel
-        Shape (channels, channels, side, side), an odd side.
+        Shape (channels, channels, side, side); `side` is odd.
     """
 
     mean: Tensor
@@ -68,7 +68,7 @@ class PatchWhitening:
 
     @classmethod
     def fit(cls, images: Tensor, epsilon: float, side: int) -> "PatchWhitening":
-        """From images of shape (n, channels, height, width); `epsilon` is added to the variances of patches."""
+        """Fit to images of shape (n, channels, height, width); `epsilon` is added to the variances of patches."""
         n, channels, height, width = images.shape
         mean = images.mean((0, 2, 3))[:, None, None]
         covariance = torch.zeros(channels * side**2, channels * side**2, dtype=torch.float64, device=images.device)
@@ -91,12 +91,12 @@ Whitening = PixelWhitening | PatchWhitening
 
 
 def fit(images: Tensor, epsilon: float, side: int | None) -> Whitening:
-    """Of all pixels, or of patches of that side."""
+    """Fit the whitening of all pixels or, where `side` is given, of square patches of that side."""
     return PixelWhitening.fit(images, epsilon) if side is None else PatchWhitening.fit(images, epsilon, side)
 
 
 def whitened(splits: Splits[Examples], epsilon: float, side: int | None = None) -> Splits[Examples]:
-    """Images in memory, whitened by the statistics of the training images."""
+    """Whiten images in memory by the statistics of the training images."""
     whitening = fit(splits.training.images, epsilon, side)
 
     def applied(part: Examples) -> Examples:
@@ -106,6 +106,6 @@ def whitened(splits: Splits[Examples], epsilon: float, side: int | None = None) 
 
 
 def _root(covariance: Tensor, epsilon: float) -> Tensor:
-    """U (S + epsilon)^-1/2 U'."""
+    """The whitening matrix U (S + epsilon)^-1/2 U' of a covariance U S U'."""
     variance, axes = torch.linalg.eigh(covariance)
     return (axes * (variance.clamp_min(0) + epsilon).rsqrt()) @ axes.t()

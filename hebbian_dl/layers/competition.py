@@ -1,23 +1,26 @@
-"""How neurons compete for a patch: soft, hard, for the first k places, by rank; neurons along the last dimension."""
+"""Competition between the neurons of a layer: softmax, winner-take-all, k-winners, rank-based.
+
+Scores and results have one row per patch, with neurons along the last dimension.
+"""
 
 import torch
 from torch import Tensor
 
-NEURONS = -1  # of scores with one row a patch, (groups, P, n_neurons / groups)
+NEURONS = -1  # dimension of neurons in scores of shape (groups, P, n_neurons / groups)
 
 
 def soft(scores: Tensor) -> Tensor:
-    """Shares that sum to 1 over the neurons: their softmax."""
+    """Softmax over the neurons: shares that sum to 1."""
     return torch.softmax(scores, NEURONS)
 
 
 def hard(scores: Tensor) -> Tensor:
-    """1 for the neuron with the highest score (the first of equals), 0 for the others."""
+    """1 for the neuron with the highest score (the first of ties), 0 for the others."""
     return torch.zeros_like(scores).scatter_(NEURONS, scores.argmax(NEURONS, keepdim=True), 1.0)
 
 
 def top(scores: Tensor, k: int) -> Tensor:
-    """1 for the `k` highest scores, 0 for the others; 1 for all where there are no more than `k` neurons."""
+    """1 for the `k` highest scores, 0 for the others; 1 for all neurons if there are at most `k`."""
     winners = scores.topk(min(k, scores.shape[NEURONS]), NEURONS).indices
     return torch.zeros_like(scores).scatter_(NEURONS, winners, 1.0)
 

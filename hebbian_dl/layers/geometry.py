@@ -1,8 +1,8 @@
-"""How the neurons of a layer look at its input: all at once, or patch by patch, as convolutions do.
+"""Receptive fields of a layer: its neurons see the whole input (dense) or patches of it (convolutions).
 
-A Hebbian rule needs three linear maps of a layer, each of which torch computes without storing patches: the
-projection of every patch on every neuron, the correlation of patches with a signal of the neurons (the weight
-gradient of the projection), and the squared norms of the patches.
+A Hebbian rule needs three linear maps, each of which torch computes without storing patches: the projection of every
+patch on the weights of every neuron, the correlation of patches with a signal of the neurons (the weight gradient of
+the projection), and the squared norms of the patches.
 
 Shapes: inputs (n, channels, *size), signals (n, n_neurons, *positions); dense inputs (n, channels). P = n * positions
 is the number of patches, M the number of weights of a neuron.
@@ -24,15 +24,15 @@ TRANSPOSED = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3:
 class Geometry:
     """Dense (no dimensions), convolutional, or transposed convolutional.
 
-    A transposed convolution is a convolution of its input with zeros put between and around its elements; that is the
-    patch which its output neurons see.
+    A transposed convolution is a convolution of its input with zeros inserted between and around its elements; its
+    neurons see patches of this enlarged input.
 
     Parameters
     ----------
     stride, padding, dilation, output_padding
-        One entry a dimension.
+        One entry per dimension.
     groups
-        Neurons of different groups see different channels, and do not compete.
+        Groups of channels; neurons of different groups see different channels, and do not compete.
     """
 
     stride: tuple[int, ...] = ()
@@ -82,7 +82,7 @@ class Geometry:
         return len(self.stride)
 
     def project(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """The projection w.x of every patch on every neuron, shape (n, n_neurons, *positions)."""
+        """The projection w.x of every patch on the weights of every neuron, shape (n, n_neurons, *positions)."""
         if not self.n_dims:
             return functional.linear(inputs, weights)
         if self.transposed:
@@ -91,7 +91,7 @@ class Geometry:
         return CONVOLUTIONS[self.n_dims](inputs, weights, None, self.stride, self.padding, self.dilation, self.groups)
 
     def correlate(self, inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
-        """sum_p signal_pq x_p, of the shape of the weights (of which only shape and type matter)."""
+        """sum_p signal_pq x_p, in the shape of `weights`, of which only shape and type are used."""
         if not self.n_dims:
             return signal.t() @ inputs
         return torch.ops.aten.convolution_backward(
@@ -110,7 +110,7 @@ class Geometry:
         return self.patches(self.project(energy, ones))
 
     def rows(self, weights: Tensor) -> Tensor:
-        """The weights with one row a neuron, shape (groups, n_neurons / groups, M); a view where there can be one."""
+        """The weights with one row per neuron, shape (groups, n_neurons / groups, M); a view where possible."""
         if not self.transposed:
             return weights.reshape(self.groups, weights.shape[0] // self.groups, -1)
         inputs, neurons, *_ = weights.shape
@@ -124,7 +124,7 @@ class Geometry:
         return rows.reshape(self.groups, neurons, inputs // self.groups, -1).transpose(1, 2).reshape(weights.shape)
 
     def spread(self, factors: Tensor, weights: Tensor) -> Tensor:
-        """Factors of the neurons, shape (n_neurons,), in a shape that multiplies the weights; one for all stays so."""
+        """Reshape a factor per neuron, shape (n_neurons,), to broadcast with the weights; a scalar stays a scalar."""
         if not factors.dim():
             return factors
         if self.transposed:
@@ -137,7 +137,7 @@ class Geometry:
         return torch.linalg.vector_norm(self.rows(weights), dim=2).flatten()
 
     def patches(self, signal: Tensor) -> Tensor:
-        """A signal with one row a patch, shape (groups, P, n_neurons / groups); a view if channels come last."""
+        """A signal with one row per patch, shape (groups, P, n_neurons / groups); a view if channels come last."""
         grouped = signal.unflatten(1, (self.groups, -1))
         grouped = grouped.flatten(3) if self.n_dims else grouped[..., None]
         return grouped.permute(1, 0, 3, 2).flatten(1, 2)  # (n, g, q, l) -> (g, n l, q)
@@ -160,7 +160,7 @@ class Geometry:
         return weights.shape[0] if self.transposed else weights.shape[1] * self.groups
 
     def n_patches(self, signal: Tensor) -> int:
-        """P, the number of patches that gave a signal."""
+        """P, the number of patches of a signal."""
         return signal.shape[0] * math.prod(signal.shape[2:])
 
 

@@ -1,7 +1,7 @@
 """The Hebbian rules in matrix form (FastHebb): no patch is stored, no update of a single patch is computed.
 
-Each rule turns inputs and weights into the layer's output and into sums over patches, from which the update follows.
-Sums add up over parts of a batch, over batches and over processes; updates do not.
+Each rule computes from inputs and weights the layer's output and sums over patches, from which the update follows.
+Sums can be added over parts of a batch, over batches and over processes; updates cannot.
 
 Notation of Lagani et al. (equations 2 to 9): A (P x Q) signals of Q neurons for P patches, C (P x M) the patches,
 B (Q x M) the weights.
@@ -16,19 +16,19 @@ from hebbian_dl.layers import competition
 from hebbian_dl.layers.geometry import DENSE, Geometry
 from protocols.spec import rules as specs
 
-SCAN_BLOCK = 64  # neurons whose signals are correlated at a time; the fastest of 64 to 512 for 4096 neurons
+SCAN_BLOCK = 64  # neurons in a block of `_scan`; the fastest of 64 to 512 for 4096 neurons
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What a rule sums over patches.
+    """Sums of a rule over patches.
 
     Parameters
     ----------
     total
-        Sum of the updates of all patches, of the shape of the weights.
+        Sum of the updates of all patches, in the shape of the weights.
     weight
-        What it is to be divided by: the number of patches, shape (), or a sum for each neuron, shape (n_neurons,).
+        Divisor of `total`: the number of patches, shape (), or a sum for each neuron, shape (n_neurons,).
     """
 
     total: Tensor
@@ -46,12 +46,11 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
     Parameters
     ----------
     rule
-        Which rule, with its parameters.
+        The rule and its parameters.
     inputs
-        Shape (n, channels, *size); of lower precision than the weights where that is wanted: sums are kept in the
-        precision of the weights.
+        Shape (n, channels, *size); may have lower precision than the weights, in whose precision sums are kept.
     weights
-        As in the torch layer of that geometry.
+        In the layout of the torch layer of that geometry.
 
     Returns
     -------
@@ -92,7 +91,7 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
 
 
 def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
-    """The output of a layer alone, differentiable."""
+    """The output of a layer without learning, differentiable."""
     match rule:
         case specs.SoftWTA() | specs.HardWTA() | specs.TopWTA():
             return _unit_projection(inputs, weights, geometry).relu()
@@ -102,7 +101,7 @@ def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometr
 
 
 def factors(rule: specs.Rule, sums: Sums, geometry: Geometry = DENSE) -> Tensor:
-    """What the sums are multiplied by to give the update, shape () or (n_neurons,); 0 for neurons without a share."""
+    """Factors that turn sums into the update, shape () or (n_neurons,); 0 for neurons that won no share of a patch."""
     match rule:
         case specs.KrotovHopfield():
             return 1 / sums.total.abs().amax().clamp_min(torch.finfo(sums.total.dtype).tiny)
@@ -110,7 +109,7 @@ def factors(rule: specs.Rule, sums: Sums, geometry: Geometry = DENSE) -> Tensor:
             return 1 / (sums.weight * geometry.fan_in(sums.total) ** 0.5)
     if not sums.weight.dim():
         return 1 / sums.weight
-    smallest = torch.finfo(sums.weight.dtype).tiny  # the inverse of less may be infinite
+    smallest = torch.finfo(sums.weight.dtype).tiny  # the inverse of a smaller number may be infinite
     return torch.where(sums.weight >= smallest, 1 / sums.weight, 0)
 
 
@@ -133,8 +132,8 @@ def update(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry
 def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry) -> Sums:
     """A'C - tril(A'A) B (equation 9).
 
-    For dense layers either by the Gram matrix A'A or by a scan over blocks of neurons, whichever needs fewer
-    operations; convolutions, whose patches are not at hand, by the Gram matrix.
+    Dense layers use either the Gram matrix A'A or a scan over blocks of neurons, whichever needs fewer operations;
+    convolutions, whose patches are not stored, use the Gram matrix.
     """
     count = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
     if not geometry.n_dims:
@@ -149,7 +148,7 @@ def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geome
 
 @torch.no_grad()
 def class_means(inputs: Tensor, weights: Tensor, labels: Tensor) -> Sums:
-    """The supervised rule of the last layer: neurons, one a class, whose label wins every patch of that class.
+    """The supervised rule of the last layer: one neuron per class, which wins every input of its class.
 
     sum_p S (C - B) with S one-hot, so that a learning rate of 1 gives the mean of each class.
     """
@@ -166,7 +165,7 @@ def _competitive(
     *,
     cosine: bool,
 ) -> tuple[Tensor, Sums]:
-    """sum_p D S (C - B), weighted by D = S / sum_p S (equation 7), for shares S that neurons compete for."""
+    """sum_p D S (C - B), weighted by D = S / sum_p S (equation 7), for shares S from a competition of neurons."""
     drive = _unit_projection(inputs, weights, geometry)
     scores, inverse_norms = geometry.patches(drive).to(weights.dtype), torch.ones(())
     if cosine:
@@ -209,12 +208,12 @@ def _sums(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry, d
 
 
 def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:
-    """w.x / |w|; 0 for a dead neuron, all of whose weights are 0."""
+    """w.x / |w|; 0 for a dead neuron, whose weights are all 0."""
     norms = geometry.norms(weights)
     inverse = torch.where(norms > 0, 1 / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0)
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
-    return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # fewer outputs than weights
+    return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights
 
 
 def _gram(signal: Tensor) -> Tensor:
@@ -223,7 +222,7 @@ def _gram(signal: Tensor) -> Tensor:
 
 
 def _scan(inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
-    """A'C - tril(A'A) B, neurons in blocks: each block learns from what those before it have left over."""
+    """A'C - tril(A'A) B by blocks of neurons: each block learns from the residual that those before it leave."""
     left = inputs.clone()
     total = torch.empty_like(weights)
     for start in range(0, len(weights), SCAN_BLOCK):

@@ -1,1 +1,1 @@
-"""Memory and work of a training, estimated before the first step."""
+"""Memory and number of operations of a training, estimated before its first step."""

@@ -1,4 +1,4 @@
-"""Whether a protocol's trainings fit into memory: said before the first step, with the number to change."""
+"""Memory check before training: estimates each part of the work and names the setting to reduce."""
 
 import math
 from collections.abc import Iterator
@@ -19,25 +19,25 @@ from protocols.spec.file_data import FileData
 from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 
-RESIDENT = 530 * 10**6  # a process that has loaded torch, and what its allocator keeps of what was given back
-WORKER = 60 * 10**6  # of a process that decodes: what it does not share with the one it was forked from
-AHEAD = 3  # batches of a worker: two that wait, one in the making
+RESIDENT = 530 * 10**6  # bytes of a process that has loaded torch, and freed memory that its allocator keeps
+WORKER = 60 * 10**6  # bytes of a decoding process that it does not share with the one it was forked from
+AHEAD = 3  # batches of a worker: two that wait, one that is being decoded
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one training.
+    """Memory of the steps of one training.
 
     Parameters
     ----------
     protocol, method
-        Whose network.
+        The protocol and method of the network.
     spec
-        How it is trained.
+        Settings of the training.
     path
-        Of the training in the protocol.
+        Path of these settings in the protocol.
     kept
-        Bytes of all that is not the training's.
+        Bytes that the process holds beside the training.
     """
 
     protocol: NetworkProtocol
@@ -48,19 +48,19 @@ class Steps:
 
     @property
     def key(self) -> str:
-        """What says how many images are in the network at once."""
+        """Name of the setting that says how many images are in the network at once."""
         return "batch" if self.spec.at_a_time is None else "at_a_time"
 
     @property
     def given(self) -> int:
-        """How many these are."""
+        """Value of that setting."""
         return self.spec.at_a_time or self.spec.batch
 
     @cached_property
     def total(self) -> int:
-        """Most bytes of the process that takes the steps."""
+        """Peak bytes of the process that takes the steps."""
         at_a_time = self.spec.at_a_time and -(-self.spec.at_a_time // n_processes())
-        # of a batch in parts two are enough to count; of the others there are only the images
+        # of a batch in parts, two parts are simulated: the others add nothing but their images
         batch = self.spec.batch if at_a_time is None else min(self.spec.batch, 2 * n_processes() * at_a_time)
         others = 4 * math.prod(self.protocol.data.shape) * (self.spec.batch - batch) // n_processes()
         own = self.spec.model_copy(update={"at_a_time": at_a_time, "batch": batch})
@@ -69,11 +69,11 @@ class Steps:
         return self.kept + others + pretraining_bytes(self.protocol, own)
 
     def at(self, n: int) -> "Steps":
-        """The same with another number of images."""
+        """The same steps with another number of images."""
         return replace(self, spec=self.spec.model_copy(update={self.key: n}))
 
     def largest(self, free: int) -> int:
-        """How many images fit, of fewer than are given; 0 where none do."""
+        """Largest number of images, below the given one, with which the steps fit; 0 if there is none."""
         normalised = any(isinstance(layer, Normalisation) for layer in self.protocol.network.used_layers)
         least = 2 if normalised else 1
         fits, too_many = least - 1, self.given
@@ -88,7 +88,17 @@ class Steps:
 
 @dataclass(frozen=True)
 class Need:
-    """What one part of a method's work takes: in words, in bytes of its process; `steps`, where it is a training."""
+    """Peak memory of one part of a method's work.
+
+    Parameters
+    ----------
+    what
+        The part, in words.
+    total
+        Peak bytes of the process.
+    steps
+        Where the part is a training.
+    """
 
     what: str
     total: int
@@ -96,7 +106,7 @@ class Need:
 
 
 def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
-    """What the parts of a method's work take, one after the other."""
+    """Peak memory of the parts of a method's work, one after the other."""
     network, data = protocol.network, protocol.data
     method, tuning = network.methods[name], network.finetuning
     yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method, largest_batch(protocol)))
@@ -105,29 +115,29 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
         n = batch_for(data.shape, STATISTICS_BATCH)
         yield Need(f"taking statistics for {name}, {n} images at a time", kept + pretraining_bytes(protocol, method))
     elif network.pretrained is None:
-        steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # the best so far
+        steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # weights of the best epoch
         yield Need(f"a step of {name} at batch {method.batch}", steps.total, steps)
-    # and the network that all fine-tunings start from
+    # weights of the best epoch, and those of the network that all fine-tunings start from
     steps = Steps(protocol, method, tuning, "network.finetuning", kept + 2 * model)
     yield Need(f"a step of its fine-tuning at batch {tuning.batch}", steps.total, steps)
     if network.retrieval is not None:
         what = f"a step of its codes' training at batch {tuning.batch}"
         yield Need(what, kept + 2 * model + coding_bytes(protocol, method, tuning))
-    ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # and in double precision
+    ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # float32, float64
     scores = 3 * data.validation * len(data.class_list) * 4
     what = f"evaluation, {batch_for(data.shape)} images at a time"
     yield Need(what, kept + 2 * model + evaluation_bytes(protocol, method) + max(ranked, scores))
 
 
 def largest_batch(protocol: NetworkProtocol) -> int:
-    """Of all that is done with the images: a worker decodes a whole one, `at_a_time` or not."""
+    """Largest batch in all the work on the images: a worker decodes whole batches, even if `at_a_time` is smaller."""
     trained = [method for method in protocol.network.methods.values() if not isinstance(method, NoPretraining)]
     learned = [] if protocol.network.pretrained else [method.batch for method in trained]
     return max(batch_for(protocol.data.shape), protocol.network.finetuning.batch, *learned)
 
 
 def images_bytes(data: ImageData | FileData, batch: int) -> int:
-    """Of the images that are in memory while a network learns, normalised; of files, those that are decoded ahead."""
+    """Bytes of images during learning: all of them, normalised; with images in files, workers and decoded batches."""
     if isinstance(data, FileData):
         workers = cores_of_each() if data.workers is None else data.workers
         return workers * (WORKER + AHEAD * batch * math.prod(data.shape))
@@ -135,29 +145,29 @@ def images_bytes(data: ImageData | FileData, batch: int) -> int:
 
 
 def preparing_bytes(data: ImageData | FileData, method: Method, batch: int) -> int:
-    """Of all images, or of the sample that is looked at, while they are normalised and whitened."""
+    """Peak bytes while all images, or the sample of those in files, are normalised and whitened."""
     n_pixels, held = math.prod(data.shape), images_bytes(data, batch)
     whitening, matrix = False, 0
     if isinstance(method, HebbianPretraining) and method.whitening is not None:
         whitening = True
-        matrix = 6 * 8 * n_pixels**2 if method.whitening_patch is None else 0  # its eigenvectors' as well
+        matrix = 6 * 8 * n_pixels**2 if method.whitening_patch is None else 0  # and its eigenvectors
     if isinstance(data, FileData):
         return held + matrix + (2 * 4 * WHITENED if whitening else MEASURED_AT_A_TIME * n_pixels * 24)
-    return matrix + (2 * held if whitening else held * 3 // 2)  # the 8 bit integers, twice
+    return matrix + (2 * held if whitening else held * 3 // 2)  # float32, and twice uint8
 
 
 def most_bytes(protocol: NetworkProtocol) -> int:
-    """Of a process that runs any method."""
+    """Peak bytes of a process, over all methods."""
     return max(need.total for name in protocol.network.methods for need in needs(protocol, name))
 
 
 def check(protocol: NetworkProtocol, free: int | None) -> None:
-    """Refuse what does not fit into so many free bytes.
+    """Refuse a protocol that needs more than `free` bytes; None, where that is not known, refuses nothing.
 
     Raises
     ------
     ProtocolFault
-        With what fits, for the first training that does not.
+        For the first part that does not fit, with the largest setting that does.
     """
     if free is None:
         return
@@ -180,7 +190,7 @@ def _fault(need: Need, free: int) -> str:
 
 
 def outline(protocol: NetworkProtocol) -> list[str]:
-    """What each method takes, a line each."""
+    """Memory of each method, one line each."""
     lines = []
     for name in protocol.network.methods:
         spelled = ", ".join(f"{_gb(need.total)} for {need.what}" for need in needs(protocol, name))

@@ -1,8 +1,8 @@
-"""How much memory a training takes, known before its first step.
+"""Peak memory of a training, computed before its first step.
 
-The very steps are taken on torch's meta device, whose tensors have shapes but no contents, and the bytes of those that
-live at the same time are added up. So the count knows activations, gradients, momentum and what a rule works with, and
-changes with the code. What a library's kernel takes for itself while it runs is not seen.
+The training's own code takes steps on torch's meta device, whose tensors have shapes but no contents, and the bytes of
+all tensors that exist at the same time are added up. The count thus includes activations, gradients, momentum and
+temporaries of the rules, and follows changes of the code. Workspaces inside library kernels are not counted.
 """
 
 import contextlib
@@ -29,18 +29,18 @@ from hebbian_dl.training.supervised import classifier, supervised_training
 from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 
-STEPS = 2  # momentum and pending sums are there from the second step on
+STEPS = 2  # momentum and pending sums exist from the second step on
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of all tensors that torch makes within the context, views once, until they are gone.
+    """Counts the bytes of all tensors that are created within the context, until they are freed; views count once.
 
     Numbers that the program reads from a tensor without contents are all 1.
 
     Attributes
     ----------
     live, peak : int
-        Now, and at most so far.
+        Bytes now, and the most so far.
     """
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class LiveBytes(TorchDispatchMode):
         self._storages: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Let torch do it, and take in what it gives."""
+        """Run an operation of torch, and count the tensors that it returns."""
         if func is torch.ops.aten._local_scalar_dense.default:
             return 1
         result = func(*args, **(kwargs or {}))
         if func is torch.ops.aten.convolution.default and args[0].is_contiguous(memory_format=torch.channels_last):
-            result = result.contiguous(memory_format=torch.channels_last)  # as on a processor, not always on meta
+            result = result.contiguous(memory_format=torch.channels_last)  # as on CPU and GPU; meta does not always
         for tensor in result if isinstance(result, list | tuple) else (result,):
             if isinstance(tensor, Tensor):
                 self._take_in(tensor.untyped_storage())
@@ -76,15 +76,15 @@ class LiveBytes(TorchDispatchMode):
 
 @contextlib.contextmanager
 def counted() -> Iterator[LiveBytes]:
-    """Count what is made within; torch's random numbers stay as they were."""
+    """Count the tensors that are created within, on the meta device; torch's random state stays as it was."""
     with processes.alone(), torch.random.fork_rng(devices=[]), torch.device("meta"), LiveBytes() as live:
         yield live
 
 
 def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
-    """Most bytes of a step of pre-training, the learner and a batch included.
+    """Peak bytes of a step of pre-training, including the learner and a batch.
 
-    Without pre-training: of the forward pass that takes statistics.
+    Without pre-training: of the forward pass for the statistics of batch normalisation.
     """
     n_classes, shape = len(protocol.data.class_list), protocol.data.shape
     with counted() as live:
@@ -104,7 +104,7 @@ def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
 
 
 def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
-    """Most bytes of a step of fine-tuning, the classifier and a batch included."""
+    """Peak bytes of a step of fine-tuning, including the classifier and a batch."""
     with counted() as live:
         model, images = _classifier(protocol, method), _images(protocol, spec.batch)
         _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
@@ -112,7 +112,7 @@ def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning
 
 
 def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
-    """Most bytes of a step of the training of codes, a batch included; 0 without retrieval."""
+    """Peak bytes of a step of the training of codes, including the network and a batch; 0 without retrieval."""
     if (retrieval := protocol.network.retrieval) is None:
         return 0
     with counted() as live:
@@ -125,7 +125,7 @@ def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) ->
 
 
 def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:
-    """Most bytes of the evaluation of one batch, the classifier included."""
+    """Peak bytes of the evaluation of one batch, including the classifier."""
     with counted() as live, torch.no_grad():
         model = _classifier(protocol, method).eval()
         model(_images(protocol, batch_for(protocol.data.shape)).images)
@@ -133,7 +133,7 @@ def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:
 
 
 def model_bytes(protocol: NetworkProtocol, method: Method) -> int:
-    """Bytes of the weights of a classifier."""
+    """Bytes of the weights and running statistics of a classifier."""
     with counted():
         tensors = _classifier(protocol, method).state_dict().values()
     return sum(tensor.nbytes for tensor in tensors)
@@ -147,14 +147,14 @@ def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
 
 
 def _width(protocol: NetworkProtocol, method: Method) -> int:
-    """The number of features."""
+    """Number of features of a method's network."""
     if isinstance(method, VaePretraining) and method.features == "latents":
         return method.latents
     return n_features(protocol.network.used_layers, protocol.data.shape)
 
 
 def _images(protocol: NetworkProtocol, n: int) -> Examples:
-    """A process's share of so many images."""
+    """A process's share of a batch of `n` images."""
     own = -(-n // n_processes())
     return Examples(torch.empty(own, *protocol.data.shape), torch.zeros(own, dtype=torch.long))
 

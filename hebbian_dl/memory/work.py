@@ -1,4 +1,4 @@
-"""What a network's protocol asks for, before anything is trained: images, weights, operations."""
+"""Outline of a network's protocol before training: images, layers, floating-point operations."""
 
 from protocols.images.examples import count_images
 from protocols.images.splits import find_images
@@ -19,15 +19,16 @@ from protocols.spec.network import (
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.spec.retrieval import Retrieval
 
-BACKPROP = 3  # operations of forward, backward to inputs and to weights, in forwards
-HEBBIAN = 2  # forward and correlation
+# operations of a step, in forward passes of the network
+BACKPROP = 3  # forward pass, gradients of inputs and of weights
+HEBBIAN = 2  # forward pass and correlation
 VAE = 6  # backprop through encoder and decoder
 FORWARD = 1
-COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # of two codes, about: 64 bits compared, the ranking
+COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # s per query and code, approximately: to compare 64 bits, to rank
 
 
 def outline(protocol: Protocol) -> list[str]:
-    """Data, layers and work, a line each."""
+    """Data, layers and work, one line each."""
     match protocol:
         case NetworkProtocol():
             return _semi_supervised(protocol)
@@ -86,7 +87,7 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
 
 
 def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
-    """Training, validation and test images; those in files are found, not read."""
+    """Number of training, validation and test images; files are listed, but not read."""
     if isinstance(data, FileData):
         files = find_images(data)
         return len(files.training), len(files.validation), len(files.test)
@@ -94,13 +95,13 @@ def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
 
 
 def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
-    """Operations of learning all regimes' labels; `factor` is that of a step, in forwards."""
+    """Operations of supervised training in all regimes; `factor` is that of a step, in forward passes."""
     validated = min(n_validation, network.finetuning.validation or n_validation)
     return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
 
 
 def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], each: float) -> tuple[float, list[str]]:
-    """What retrieval costs each method: operations of units and codes, and all of it in words."""
+    """Cost of retrieval for each method: operations of training the units and computing codes, and lines about it."""
     n, n_validation, n_test = images
     queries, times = min(n_test, spec.queries or n_test), len(network.regimes)
     work = _tuning(network, n, n_validation, each, FORWARD if spec.train == "head" else BACKPROP)
@@ -113,7 +114,7 @@ def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], 
 
 
 def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> float:
-    """Multiplications and additions of one image's way through the layers with neurons."""
+    """Multiplications and additions of the forward pass of one image, in the layers with neurons."""
     total, before = 0.0, shape
     for layer, after in zip(layers, map_sizes(layers, *shape), strict=True):
         match layer:
@@ -126,7 +127,7 @@ def forward_flop(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> floa
 
 
 def spell(layer: Layer) -> str:
-    """A layer in words."""
+    """Text for a layer, for example ``conv 96, 5 x 5``."""
     match layer:
         case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
             more = (f", stride {stride}" if stride > 1 else "") + (f", padding {padding}" if padding else "")

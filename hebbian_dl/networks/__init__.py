@@ -1,1 +1,1 @@
-"""Networks from layer lists, normalisation, the VAE, saved and reused networks."""
+"""Networks: built from layer lists, batch normalisation, the VAE, saved and reused networks."""

@@ -1,4 +1,4 @@
-"""From the layer list of a protocol to a torch network."""
+"""Torch networks from the layer list of a protocol."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from protocols.spec.rules import Rule
 
 
 class MaxPool(nn.Module):
-    """The maximum over squares of pixels that do not overlap; what is left over at the margin is dropped."""
+    """Max pooling over squares that do not overlap; incomplete squares at the border are dropped."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -39,18 +39,18 @@ def build(
     Parameters
     ----------
     layers
-        As in a protocol.
+        The ``layers:`` of a protocol.
     shape
         Channels, rows and columns of an image.
     rule
         The rule of the layers with neurons; None for relu(w.x + bias), to be trained by backprop.
     momentum
-        Of batch normalisation, in torch's convention.
+        Momentum of batch normalisation, in torch's convention.
 
     Returns
     -------
     nn.Sequential
-        Images (n, *shape) -> features (n, n_features), for a list that ends in a map: flattened.
+        Images (n, *shape) -> features (n, n_features); a final map is flattened.
     """
     network = nn.Sequential()
     before, flat = shape, False
@@ -66,7 +66,7 @@ def build(
 
 
 def _module(layer: Layer, channels: int, rule: Rule | None, momentum: float, *, flat: bool) -> nn.Module:
-    """One layer, for inputs of so many channels."""
+    """One layer, for inputs with this number of channels."""
     match layer:
         case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
             return _learning(nn.Conv2d(channels, neurons, kernel, stride, padding, bias=rule is None), rule)
@@ -85,6 +85,6 @@ def _learning(layer: nn.Module, rule: Rule | None) -> nn.Module:
 
 
 def n_features(layers: Sequence[Layer], shape: tuple[int, int, int]) -> int:
-    """The number of features that `build`'s network gives of an image."""
+    """Number of features per image of the network that `build` gives."""
     channels, height, width = map_sizes(tuple(layers), *shape)[-1]
     return channels * height * width

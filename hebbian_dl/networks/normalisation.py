@@ -1,4 +1,4 @@
-"""Batch normalisation over the images that all processes have of a batch; in one process it is torch's."""
+"""Batch normalisation with the statistics of a batch over all processes; in one process it is torch's."""
 
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from hebbian_dl import processes
 
 
 class BatchNorm1d(nn.BatchNorm1d):
-    """Of features, shape (n, channels)."""
+    """Batch normalisation of features, shape (n, channels), over all processes."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, channels) -> the same."""
@@ -17,7 +17,7 @@ class BatchNorm1d(nn.BatchNorm1d):
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Of maps, shape (n, channels, height, width)."""
+    """Batch normalisation of maps, shape (n, channels, height, width), over all processes."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, channels, height, width) -> the same."""
@@ -25,9 +25,9 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 class RelativeBatchNorm(nn.Module):
-    """Batch normalisation after which neurons keep their variances relative to each other (the authors' code).
+    """Batch normalisation that preserves the ratios of the neurons' variances (as in the authors' code).
 
-    The output of `norm` times sqrt(var_i / mean(var)), with the variances it normalised by.
+    The output of `norm` times sqrt(var_i / mean(var)), with the variances that it divided by.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class RelativeBatchNorm(nn.Module):
             if self.training:
                 variance = inputs.var(_axes(inputs), correction=0)
             output = self.norm(inputs)
-        relative = ((variance + self.norm.eps) / (variance.mean() + self.norm.eps)).sqrt()  # smooth at a silent neuron
+        relative = ((variance + self.norm.eps) / (variance.mean() + self.norm.eps)).sqrt()  # eps: smooth at var = 0
         return output * _spread(relative, inputs)
 
 
@@ -88,12 +88,12 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def over_all(norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, found: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """What `norm` gives in training, by the moments found over all processes.
+    """Output of `norm` in training mode, with the moments over all processes; updates its running statistics.
 
     Raises
     ------
     ValueError
-        If the whole batch is one value a channel.
+        If the whole batch has only one value per channel.
     """
     mean, variance, count = found
     if count < 2:
@@ -108,15 +108,15 @@ def over_all(norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, found: tuple
 
 
 def _shared(module: nn.Module) -> bool:
-    """Whether statistics are taken of the batch, and other processes have a part of it."""
+    """Whether the module normalises by the batch's own statistics, and other processes have a part of the batch."""
     return module.training and processes.world() > 1
 
 
 def _axes(inputs: Tensor) -> list[int]:
-    """All but the channels'."""
+    """All dimensions but that of channels."""
     return [0, *range(2, inputs.dim())]
 
 
 def _spread(values: Tensor, inputs: Tensor) -> Tensor:
-    """A value a channel, in a shape that meets the inputs'."""
+    """Reshape one value per channel to broadcast with the inputs."""
     return values.reshape(-1, *(1,) * (inputs.dim() - 2))

@@ -1,4 +1,4 @@
-"""Networks that a finished run pre-trained, in place of training them again."""
+"""Reuse of pre-trained networks from a finished run."""
 
 import hashlib
 import json
@@ -16,32 +16,32 @@ from protocols.spec.network import NoPretraining
 from protocols.spec.protocol import NetworkProtocol
 
 PATH = "network.pretrained"
-NOT_LEARNED = {"test", "workers", "most_corrupt"}  # of the data: nothing is learned from test images
+NOT_LEARNED = {"test", "workers", "most_corrupt"}  # keys of the data section that do not affect pre-training
 
 
 def check(protocol: NetworkProtocol) -> None:
-    """Refuse a run whose networks are not those that this protocol would train.
+    """Refuse a run whose networks differ from those that this protocol would pre-train.
 
-    Its specification is compared, with the defaults of keys that an earlier version did not write. Other test images of
-    the same files may be taken: nothing is learned from them.
+    The specifications are compared; keys that an earlier version did not write have their defaults. The selection of
+    test images may differ: nothing is learned from them.
 
     Raises
     ------
     ProtocolFault
-        With one line for everything that differs.
+        With one line for each difference.
     """
     if protocol.network.pretrained is None:
         return
     run = Path(protocol.network.pretrained)
     if not all((run / name).is_file() for name in run_directory.FILES):
-        raise ProtocolFault([f"{PATH}: {run}: no finished run; allowed: the directory of one of hebbian_dl.run"])
+        raise ProtocolFault([f"{PATH}: {run}: not a finished run; allowed: the directory of a run of hebbian_dl.run"])
     try:
         given = load(str(run / "protocol.yaml"))
     except ProtocolFault as fault:
         raise ProtocolFault([f"{PATH}: {line}" for line in fault.lines]) from None
     if not isinstance(given, NetworkProtocol):
         raise ProtocolFault(
-            [f"{PATH}: {run}: a run of '{given.name}'; allowed: of networks pre-trained without labels"]
+            [f"{PATH}: {run}: a run of '{given.name}'; allowed: a run whose networks are pre-trained without labels"]
         )
     lines = list(_differences(_what_is_learned(given), _what_is_learned(protocol)))
     lines += [line for line in _other_files(run, checksums(protocol.data)) if not lines]
@@ -54,7 +54,7 @@ def check(protocol: NetworkProtocol) -> None:
 
 
 def adopt(protocol: NetworkProtocol, method: str, seed: int, target: Path) -> None:
-    """Copy a network of the run into this one, whole or not at all: it is complete without the other then."""
+    """Copy a pre-trained network of the other run into this one, atomically: this run does not depend on the other."""
     if protocol.network.pretrained is None or target.exists():
         return
     unfinished = target.with_name(target.name + ".unfinished")
@@ -63,7 +63,7 @@ def adopt(protocol: NetworkProtocol, method: str, seed: int, target: Path) -> No
 
 
 def facts(protocol: NetworkProtocol, run_dir: Path) -> dict[str, Any]:
-    """For the provenance: where the networks come from, and the sha256 of each, as it was copied."""
+    """Provenance: the run that the networks come from, and the sha256 of each copy."""
     if protocol.network.pretrained is None:
         return {}
     sums = {}
@@ -82,7 +82,7 @@ def _paths(protocol: NetworkProtocol, run_dir: Path) -> list[Path]:
 
 
 def _what_is_learned(protocol: NetworkProtocol) -> dict[str, Any]:
-    """All that a pre-trained network follows from but for the seed, by path."""
+    """Everything but the seed that determines a pre-trained network, by path."""
     network = protocol.network
     methods = {f"network.methods.{name}": network.methods[name].model_dump(mode="json") for name in _methods(protocol)}
     return {
@@ -93,7 +93,7 @@ def _what_is_learned(protocol: NetworkProtocol) -> dict[str, Any]:
 
 
 def _differences(given: dict[str, Any], needed: dict[str, Any]) -> Iterator[str]:
-    """A line for everything needed that was given otherwise."""
+    """One line for each value that differs from the one that is needed."""
     for path, value in needed.items():
         yield from _unlike(path, given.get(path), value)
 
@@ -115,7 +115,7 @@ def _spelled(value: Any) -> str:
 
 
 def _other_files(run: Path, needed: dict[str, str]) -> Iterator[str]:
-    """A line if the run saw another copy of the data."""
+    """One line if the run used other data files."""
     try:
         seen = json.loads((run / "provenance.json").read_text(encoding="utf-8")).get("data")
     except (OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The networks of a protocol's methods: as drawn, and as a finished run left them."""
+"""Networks of a protocol's methods: drawn with initial weights, or loaded from a finished run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +30,9 @@ class Drawn:
     Parameters
     ----------
     features
-        Images to features: what is fine-tuned.
+        Images to features: the part that is fine-tuned.
     learner
-        What is pre-trained: the same, or a VAE around it.
+        The module that is pre-trained: `features` itself, or a VAE around it.
     """
 
     features: nn.Sequential
@@ -40,7 +40,7 @@ class Drawn:
 
 
 def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
-    """The network of a method; all methods without biases start from the same weights, but for Xavier's."""
+    """Draw the network of a method; all methods without biases start from the same weights, except with Xavier's."""
     spec, shape = protocol.network, protocol.data.shape
     seed_torch(np.random.default_rng(stream("network", seed)))
     if isinstance(method, VaePretraining):
@@ -56,21 +56,22 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
 
 
 def path_of(run_dir: Path, method: str, seed: int) -> Path:
-    """Where a run keeps a pre-trained network."""
+    """File of a pre-trained network in a run directory."""
     return run_dir / FOLDER / f"seed_{seed}_{method}.safetensors"
 
 
 def load_network(run_dir: Path | str, method: str, seed: int = 0) -> nn.Sequential:
-    """A pre-trained network of a finished run, in evaluation mode: images to features.
+    """Load a pre-trained network of a finished run, in evaluation mode: images to features.
 
-    Images are to be prepared as the run's were (`data.normalised`, and `whitening.whitened` where the method asks).
+    Its images must be prepared as in the run (`hebbian_dl.images.in_memory.normalised`, and
+    `hebbian_dl.images.whitening.whitened` where the method asks for it).
 
     Raises
     ------
     ProtocolFault
         If the run has no such network.
     CheckpointError
-        If the file is damaged, or holds another network.
+        If the file is damaged or holds another network.
     """
     run_dir = Path(run_dir)
     path = path_of(run_dir, method, seed)
@@ -80,19 +81,19 @@ def load_network(run_dir: Path | str, method: str, seed: int = 0) -> nn.Sequenti
     protocol = load(str(run_dir / "protocol.yaml"))
     if not isinstance(protocol, NetworkProtocol):
         raise ProtocolFault([f"{run_dir}: a run of '{protocol.name}'; allowed: a run of a network's protocol"])
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers are none of ours
+    with torch.random.fork_rng(devices=[]):  # leaves the caller's random state as it was
         drawn = draw(protocol, protocol.network.methods[method], seed)
     restore(drawn, path, method, seed)
     return drawn.features.eval()
 
 
 def restore(drawn: Drawn, path: Path, method: str, seed: int) -> dict[str, Any]:
-    """Put a pre-trained network's weights into a drawn one; gives what else the file says.
+    """Load the weights of a pre-trained network into a drawn one; returns the other facts in the file.
 
     Raises
     ------
     CheckpointError
-        If the file is damaged, or holds another network, or that of another method or seed.
+        If the file is damaged, or holds a network of another shape, method or seed.
     """
     tensors, facts = checkpoint.load(path)
     checkpoint.check_facts(path, facts, {"method": method, "seed": seed})

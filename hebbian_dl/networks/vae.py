@@ -1,4 +1,4 @@
-"""The beta-VAE baseline: the network as encoder, mirrored as decoder, by backprop (Kingma and Welling 2013)."""
+"""The beta-VAE baseline: the network as encoder, its mirror image as decoder, by backprop (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -20,13 +20,13 @@ from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Poo
 class BetaVae(nn.Module):
     """Encoder, Gaussian latent variables, decoder.
 
-    The decoder goes the encoder's way back: transposed convolutions, unpooling to the places of the encoder's maxima,
-    ReLU and plain batch normalisation; its last layer is linear.
+    The decoder mirrors the encoder: transposed convolutions, unpooling to the positions of the encoder's maxima, ReLU
+    and plain batch normalisation; its last layer is linear.
 
     Parameters
     ----------
     encoder
-        As `models.build` gives it for backprop (with biases).
+        As `hebbian_dl.networks.build.build` gives it for backprop (with biases).
     layers, shape
         The layer list it was built from, and channels, rows and columns of an image.
     latents
@@ -44,7 +44,7 @@ class BetaVae(nn.Module):
         self.decoder = _decoder(tuple(layers), shape)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor, list[tuple[Tensor, torch.Size]]]:
-        """Mean and log-variance of the latents, and where each pooling found its maxima."""
+        """Mean and log-variance of the latents, and the positions of the maxima of each pooling."""
         signal, places = images, []
         for module in self.encoder:
             if isinstance(module, MaxPool):
@@ -56,7 +56,7 @@ class BetaVae(nn.Module):
         return self.mean(signal), self.log_variance(signal), places
 
     def decode(self, latents: Tensor, places: list[tuple[Tensor, torch.Size]]) -> Tensor:
-        """Images from latents."""
+        """Images from latents, and from the positions of maxima that `encode` gives."""
         signal, places = self.expand(latents), list(places)
         for module in self.decoder:
             if isinstance(module, MaxPool):
@@ -67,14 +67,14 @@ class BetaVae(nn.Module):
         return signal
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction from one draw of the latents, their mean and log-variance."""
+        """Reconstruction from one sample of the latents, and their mean and log-variance."""
         mean, log_variance, places = self.encode(images)
         normal = processes.drawn(lambda n: mean.new_empty(n, mean.shape[1]).normal_(), len(mean))
         return self.decode(mean + normal * (0.5 * log_variance).exp(), places), mean, log_variance
 
 
 def _decoder(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Sequential:
-    """The layers backwards, from the features to the image."""
+    """The layers of the encoder, mirrored: from features to images."""
     shapes = [shape, *map_sizes(layers, *shape)]
     decoder = nn.Sequential()
     if not _flat(layers, len(layers)):
@@ -104,15 +104,15 @@ def _decoder(layers: tuple[Layer, ...], shape: tuple[int, int, int]) -> nn.Seque
 
 
 def _flat(layers: tuple[Layer, ...], index: int) -> bool:
-    """Whether a dense layer comes before the layer of this index."""
+    """Whether a dense layer precedes the layer of this index."""
     return any(isinstance(layer, Dense) for layer in layers[:index])
 
 
 def loss(reconstruction: Tensor, images: Tensor, mean: Tensor, log_variance: Tensor, spec: VaePretraining) -> Tensor:
     """Squared error + beta * Kullback-Leibler divergence from the standard normal distribution.
 
-    The divergence is summed over latents, in nats; both are means over images, and the squared error is a sum over
-    an image's pixels or, as in the authors' code, a mean over them.
+    Both are averaged over images. The divergence is summed over latents, in nats; the squared error is summed over
+    an image's pixels or, as in the authors' code, averaged over them.
     """
     error = (reconstruction - images).square().flatten(1)
     error = error.sum(1) if spec.reconstruction == "sum" else error.mean(1)

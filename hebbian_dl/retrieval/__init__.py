@@ -1,1 +1,1 @@
-"""Binary codes, Hamming ranking and its precision."""
+"""Image retrieval: binary codes, ranking by Hamming distance, average precision."""

@@ -1,4 +1,4 @@
-"""Binary codes of images: the layer of units that is trained for them, and what it makes of images."""
+"""Binary codes of images, from a layer of units that is trained on top of a network."""
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from protocols.spec.retrieval import Retrieval
 
 
 class Frozen(nn.Module):
-    """A network that only answers: its weights and running statistics stay as they are."""
+    """A network in evaluation mode for good: its weights and running statistics stay as they are."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -27,17 +27,19 @@ class Frozen(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Images to features, from which no gradient goes back."""
+        """Images to features, without gradients."""
         return self.network(images)
 
 
 def coder(network: nn.Module, n_features: int, n_classes: int, spec: Retrieval, dropout: float) -> nn.Sequential:
-    """A network with dropout, the units of a code, and a linear classifier; torch's global generator draws the two.
+    """A network with dropout, the units of a code and a linear classifier.
+
+    Torch's global generator draws the weights of units and classifier.
 
     Returns
     -------
     nn.Sequential
-        Images to scores of classes; all but its last module give the units.
+        Images to scores of classes; without its last module, images to the units' activations.
     """
     device = next(network.parameters()).device
     stop_learning(network)
@@ -53,7 +55,7 @@ def coder(network: nn.Module, n_features: int, n_classes: int, spec: Retrieval, 
 
 
 def codes(model: nn.Sequential, images: Images) -> Coded:
-    """The codes of images, in their order: which units of a `coder` are above 0."""
+    """Codes of images, in their order: each bit says whether a unit of the `coder` is above 0."""
     model.eval()
 
     def bits(part: Tensor) -> Tensor:

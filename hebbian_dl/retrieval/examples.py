@@ -1,4 +1,4 @@
-"""Some queries and the images found for them, small, for the figure."""
+"""Examples for the figure: a few queries and the images retrieved for them, at reduced size."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,21 @@ from hebbian_dl.retrieval.hamming import Nearest
 from hebbian_dl.retrieval.precision import Coded
 from hebbian_dl.training.evaluation import outputs
 
-FIRST = 10  # images of a ranking
-SIDE = 64  # pixels that are enough for a figure
+FIRST = 10  # images of a ranking that are shown
+SIDE = 64  # pixels: the largest side of an image in the figure
 
 
 def retrieved(
     database: Coded, queries: Coded, n_shown: int, search: Nearest, plain: Callable[[], Splits[Images]]
 ) -> dict[str, np.ndarray]:
-    """The first images of the rankings of a few queries.
+    """The first images in the rankings of a few queries.
 
     Parameters
     ----------
     n_shown
-        How many queries: the first of each class, then the second, until it is enough. Nobody picks the good ones.
+        Number of queries: the first of each class, then the second of each, and so on; not selected by quality.
     plain
-        Gives the images as people know them, not whitened; called if there is a query to show.
+        Gives the images without whitening; called only if there is a query to show.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def retrieved(
 
 
 def by_turns(labels: np.ndarray) -> np.ndarray:
-    """All images in an order in which the classes take turns, each in its own order."""
+    """Order of all images in which classes alternate, each in its own order."""
     rank = np.empty(len(labels), np.int64)  # how many images of the same class come before
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
@@ -63,7 +63,7 @@ def by_turns(labels: np.ndarray) -> np.ndarray:
 
 
 def _small(images: Images, index: np.ndarray) -> Tensor:
-    """Some images, no larger than a figure needs them; on the CPU."""
+    """The images with these indices, reduced to at most `SIDE` pixels a side, on the CPU."""
 
     def reduced(pixels: Tensor) -> Tensor:
         height, width = (min(SIDE, side) for side in pixels.shape[2:])
@@ -74,7 +74,7 @@ def _small(images: Images, index: np.ndarray) -> Tensor:
 
 
 def _visible(pixels: Tensor) -> np.ndarray:
-    """Normalised images as bytes: each channel from the darkest to the brightest of its pixels, over all of them."""
+    """Normalised images as bytes: each channel is scaled from its minimum to its maximum over all images."""
     low, high = (bound(pixels, (0, 2, 3)) for bound in (torch.amin, torch.amax))
     scaled = (pixels - low[:, None, None]) / (high - low).clamp_min(1e-12)[:, None, None]
     return (255 * scaled).round().to(torch.uint8).numpy()

@@ -1,8 +1,8 @@
-"""The nearest binary codes by Hamming distance: exact, ties in the order of the database, in little memory.
+"""Nearest binary codes by Hamming distance: exact, ties in the order of the database, in little memory.
 
-A query's distances are counted 64 bits at a time, a piece of the database that fits the processor's cache after the
-other. Distance and place make one number, so that no two are equal and the K smallest are the ranking. Beside the
-result this takes a copy of the codes and at most 24 bytes for each of them, whatever the number of queries.
+The distances of a query are counted 64 bits at a time, in chunks of the database that fit the processor's cache.
+Distance and index are combined into one number, so that no two are equal and the K smallest are the ranking. Beside
+the result this takes a copy of the codes and at most 24 bytes for each of them, whatever the number of queries.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ import numpy as np
 
 from protocols.spec.faults import ProtocolFault
 
-CHUNK = 2**15  # codes at a time: their distances stay in the cache
-LARGEST = np.iinfo(np.int32).max  # of distance and place in one number of 32 bits, which sorts faster than one of 64
+CHUNK = 2**15  # codes in a chunk: their distances stay in the cache
+LARGEST = np.iinfo(np.int32).max  # distance and index combined, in 32 bits, which sort faster than 64
 Nearest = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 def packed(bits: np.ndarray) -> np.ndarray:
-    """Codes as bytes, filled up with zeros to whole words of 64 bits.
+    """Codes as bytes, padded with zeros to whole words of 64 bits.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def packed(bits: np.ndarray) -> np.ndarray:
 
 
 def nearest(database: np.ndarray, queries: np.ndarray, k: int, chunk: int = CHUNK) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` codes of the database nearest to each query, nearest first, equally near ones by their place.
+    """The `k` codes of the database nearest to each query, nearest first, ties by index.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def nearest(database: np.ndarray, queries: np.ndarray, k: int, chunk: int = CHUN
     k
         At most n.
     chunk
-        Codes of the database at a time; the result does not depend on it.
+        Codes of the database that are compared at a time; the result does not depend on it.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def nearest(database: np.ndarray, queries: np.ndarray, k: int, chunk: int = CHUN
 
 
 def _distances(words: np.ndarray, query: np.ndarray, distance: np.ndarray, chunk: int) -> None:
-    """Write the distances of one query; `words` has the shape (n_words, n)."""
+    """Write the distances of one query to all codes; `words` has the shape (n_words, n), `distance` (n,)."""
     n = len(distance)
     differing, count = np.empty(min(chunk, n), np.uint64), np.empty(min(chunk, n), np.uint8)
     for start in range(0, n, chunk):
@@ -79,10 +79,10 @@ def _distances(words: np.ndarray, query: np.ndarray, distance: np.ndarray, chunk
 
 
 def faiss_nearest(database: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same by faiss (`IndexBinaryFlat`), but for ties at the last distance.
+    """`nearest` by faiss (`IndexBinaryFlat`), except for ties at the k-th distance.
 
-    Distances are those of `nearest`. Which of the codes at the k-th distance are among the k is up to faiss; those
-    it gives are put in order of distance and place here.
+    Distances are those of `nearest`. Which of the codes at the k-th distance are among the k is up to faiss; the
+    result is sorted by distance and index here.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def faiss_nearest(database: np.ndarray, queries: np.ndarray, k: int) -> tuple[np
 
 
 def check_faiss() -> None:
-    """Refuse to go on without faiss."""
+    """Refuse the backend ``faiss`` where faiss is not installed."""
     try:
         import faiss  # noqa: F401
     except ImportError:
@@ -110,5 +110,5 @@ def check_faiss() -> None:
 
 
 def of_backend(backend: str) -> Nearest:
-    """How the nearest codes are found."""
+    """Search for the nearest codes by this backend."""
     return faiss_nearest if backend == "faiss" else nearest

@@ -1,4 +1,4 @@
-"""How good a ranking of images is: average precision, in both of its normalisations (Lagani et al., equation 10)."""
+"""Average precision of rankings of images, in both of its normalisations (Lagani et al., equation 10)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from hebbian_dl.retrieval.hamming import Nearest, nearest
 from protocols.spec.retrieval import NORMALISATIONS
 
-MEMORY = 2**28  # bytes of the rankings taken at a time
-BYTES = 40  # of an image in a ranking: place, distance, relevance, and what the average precision is made from
+MEMORY = 2**28  # bytes of the rankings that are held at a time
+BYTES = 40  # of an image in a ranking: index, distance, relevance, and temporaries of the average precision
 
 
 @dataclass(frozen=True)
 class Coded:
-    """Images by their codes.
+    """Binary codes of images.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Coded:
         As `hamming.packed` gives them, shape (n, n_bytes).
     labels : int, shape (n,)
     place : int, shape (n,)
-        Which images they are: those in files that cannot be read have no code.
+        Index of each image in its data set: images in files that cannot be read have no code.
     """
 
     codes: np.ndarray
@@ -31,14 +31,14 @@ class Coded:
 
 
 def average_precision(relevant: np.ndarray, n_relevant: np.ndarray) -> dict[str, np.ndarray]:
-    """Average precision of rankings: the sum of the precisions at each relevant image, divided.
+    """Average precision of rankings: the sum of the precisions at each relevant image, divided by their number.
 
     Parameters
     ----------
     relevant : bool, shape (n_queries, k)
-        Of the first `k` images of each ranking.
+        Whether each of the first `k` images of a ranking is relevant.
     n_relevant : int, shape (n_queries,)
-        Relevant images in the whole database.
+        Number of relevant images in the whole database.
 
     Returns
     -------
@@ -60,16 +60,16 @@ def average_precision(relevant: np.ndarray, n_relevant: np.ndarray) -> dict[str,
 def mean_average_precision(
     database: Coded, queries: Coded, tops: Mapping[str, int], search: Nearest = nearest, memory: int = MEMORY
 ) -> dict[str, float]:
-    """The mean over queries of their average precision, as ``<top>/<normalisation>``.
+    """Average precision, averaged over queries, by ``<top>/<normalisation>``.
 
     Parameters
     ----------
     tops
-        How many images count, by name; at most those of the database.
+        Lengths K of the rankings, by name; at most the size of the database.
     search
-        How the nearest codes are found.
+        Search for the nearest codes.
     memory
-        Bytes of the rankings taken at a time; the result does not depend on it.
+        Bytes of the rankings that are held at a time; the result does not depend on it.
     """
     largest = max(tops.values())
     each = max(1, memory // (BYTES * largest))

@@ -1,1 +1,1 @@
-"""The training loop: Hebbian, supervised, checkpoints, evaluation."""
+"""Training: the loop, Hebbian pre-training, fine-tuning, checkpoints, evaluation."""

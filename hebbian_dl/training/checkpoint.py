@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and a little text in one safetensors file, whole or not at all."""
+"""Checkpoints: tensors and facts about them in one safetensors file, written atomically."""
 
 import json
 import zlib
@@ -15,11 +15,11 @@ from hebbian_dl import processes
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; training never silently starts anew."""
+    """A checkpoint that cannot be used; training never silently starts from the beginning."""
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write a checkpoint to a temporary file and rename it; of several processes the one that leads does."""
+    """Write a checkpoint to a temporary file and rename it; of several processes, only the leader writes."""
     if processes.rank() > 0:
         return
     unfinished = path.with_name(path.name + ".unfinished")
@@ -29,7 +29,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
 
 
 def delete(path: Path) -> None:
-    """Delete a checkpoint that is done with, if it is there; of several processes the one that leads does."""
+    """Delete a checkpoint that is no longer needed, if it exists; of several processes, only the leader deletes."""
     if processes.rank() == 0:
         path.unlink(missing_ok=True)
 
@@ -49,18 +49,18 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged checkpoint ({error}); delete it to start that part again") from None
-    if metadata.get("crc32") not in {None, str(_crc32(tensors))}:  # earlier files have none
+    if metadata.get("crc32") not in {None, str(_crc32(tensors))}:  # files of earlier versions have none
         raise CheckpointError(f"{path}: damaged checkpoint (wrong checksum); delete it to start that part again")
     return tensors, facts
 
 
 def restore(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
-    """Put tensors into a network.
+    """Load tensors into a network.
 
     Raises
     ------
     CheckpointError
-        If they are those of another network.
+        If their names or shapes are those of another network.
     """
     own = model.state_dict()
     for name in dict(own) | dict(tensors):
@@ -73,12 +73,12 @@ def restore(model: nn.Module, tensors: Mapping[str, Tensor], source: Path) -> No
 
 
 def check_facts(source: Path, facts: Mapping[str, Any], needed: Mapping[str, Any]) -> None:
-    """Refuse what was learned elsewhere: by another method, in another seed.
+    """Refuse a checkpoint of another training, for example of another method or seed.
 
     Raises
     ------
     CheckpointError
-        If a fact is missing or another one.
+        If a fact is missing or differs.
     """
     for name, value in needed.items():
         if facts.get(name) != value:
@@ -86,7 +86,7 @@ def check_facts(source: Path, facts: Mapping[str, Any], needed: Mapping[str, Any
 
 
 def _crc32(tensors: Mapping[str, Tensor]) -> int:
-    """Checksum of names and values: a block of zeros in the middle of a file is a network as well."""
+    """Checksum of names and values: without it, a file with a block of zeros in it would load as a network."""
     crc = 0
     for name, tensor in sorted(tensors.items()):
         crc = zlib.crc32(tensor.cpu().reshape(-1).view(torch.uint8).numpy().data, zlib.crc32(name.encode(), crc))

@@ -1,4 +1,4 @@
-"""Learning by backprop: stochastic gradient descent at the learning rate of the epoch."""
+"""Learning by backprop: stochastic gradient descent, with a learning rate that is halved every few epochs."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ class Descent:
     Attributes
     ----------
     optimizer : torch.optim.SGD
-        Its momentum belongs to a checkpoint.
+        The optimizer; a checkpoint saves its momentum.
     """
 
     def __init__(self, model: nn.Module, spec: GradientDescent, weight_decay: float = 0.0) -> None:
@@ -31,20 +31,20 @@ class Descent:
         )
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set the model to training, and the rate to that of the epoch."""
+        """Set the model to training mode, and the learning rate to that of the epoch."""
         self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = halved(epoch, self.spec.learning_rate, self.spec.halve_from, self.spec.halve_every)
 
     def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
-        """Go down the loss of a batch, the mean of all its images', unless it is NaN or infinite; gives the loss.
+        """Take one step down the gradient of a batch's mean loss; returns the loss.
 
-        Then the weights stay as they are.
+        If the loss is NaN or infinite, the weights stay as they are.
         """
         n, total = sum(processes.counts(len(batch))), torch.zeros((), device=batch.images.device)
         for part, _ in in_parts(batch, self.spec.at_a_time):
             loss = loss_of(part) * (len(part) / n)
-            value = loss.detach().clone() if len(part) else torch.zeros_like(loss)  # the mean of no image is NaN
+            value = loss.detach().clone() if len(part) else torch.zeros_like(loss)  # the mean over no image is NaN
             processes.add_up(value)
             total = total + value
             if not torch.isfinite(total):

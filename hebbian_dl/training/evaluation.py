@@ -1,4 +1,4 @@
-"""How good features and classifiers are: accuracy, class means, effective rank."""
+"""Quality of features and classifiers: accuracy, class means, effective rank."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -10,26 +10,26 @@ from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Images
 
 BATCH = 500
-MOST_PIXELS = 32 * 224 * 224  # of a batch, lest evaluation take more memory than learning
-RANKED = 2000  # images whose features' effective rank is taken
+MOST_PIXELS = 32 * 224 * 224  # in a batch, so that evaluation takes no more memory than learning
+RANKED = 2000  # images whose features give the effective rank
 
 
 def batch_for(shape: Sequence[int], most: int = BATCH) -> int:
-    """How many images of so many channels, rows and columns are forwarded at a time where none is learned."""
+    """Batch size of forward passes without learning, for images of this shape (channels, rows, columns)."""
     return max(1, min(most, MOST_PIXELS // math.prod(shape[1:])))
 
 
 class NothingReadable(RuntimeError):
-    """Of images that are to be answered, none can be read."""
+    """None of the images to evaluate can be read."""
 
 
 def answers(model: Callable[[Tensor], Tensor], images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-    """What a model in evaluation mode gives of images, and their labels, batch by batch, whoever has the images.
+    """Outputs of a model in evaluation mode, and the labels, batch by batch, gathered from all processes.
 
     Raises
     ------
     NothingReadable
-        If there is not a single one.
+        If none of the images can be read.
     """
     seen = 0
     for part in images.batches(batch_for(images.shape)):
@@ -43,7 +43,7 @@ def answers(model: Callable[[Tensor], Tensor], images: Images) -> Iterator[tuple
 
 
 def outputs(model: Callable[[Tensor], Tensor], images: Images) -> tuple[Tensor, Tensor]:
-    """What a model in evaluation mode gives of images, and their labels."""
+    """Outputs of a model in evaluation mode for all images that can be read, and their labels."""
     pairs = list(answers(model, images))
     return torch.cat([output for output, _ in pairs]), torch.cat([labels for _, labels in pairs])
 
@@ -62,14 +62,14 @@ def evaluate(model: nn.Module, images: Images) -> dict[str, float]:
 
 
 def nearest_class_mean(features: Tensor, means: Tensor) -> Tensor:
-    """The class whose mean has the largest cosine with the features, shape (n,)."""
+    """Class whose mean has the largest cosine similarity with the features, shape (n,)."""
     normal = means / means.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return (features @ normal.t()).argmax(1)
 
 
 def effective_rank(features: Tensor) -> float:
     """Exponential of the entropy of the normalised singular values (RankMe, Garrido et al. 2023), without labels."""
-    features = features.double()  # roots of rounding errors add up: in single precision rank 1 is 1.5
+    features = features.double()  # roots of rounding errors add up: single precision gives 1.5 for rank 1
     singular = torch.linalg.eigvalsh(features @ features.t()).clamp_min(0).sqrt()
     share = singular / singular.sum().clamp_min(1e-30)
     return torch.exp(torch.special.entr(share).sum()).item()

@@ -18,14 +18,14 @@ BEST_BY = {"last": None, "labelled": LABELLED, "label_free": LABEL_FREE}
 
 
 class ClassMeans:
-    """The supervised Hebbian last layer, a rate of 1/n: the mean features of each class in an epoch.
+    """The supervised Hebbian last layer at a learning rate of 1/n: the mean features of each class in an epoch.
 
-    Nothing that learns without labels sees them.
+    It scores an epoch; the layers that are pre-trained without labels learn nothing from it.
 
     Attributes
     ----------
     gathered : dict
-        ``sums`` of the features of each class, shape (n_classes, n_features), once there is one.
+        ``sums`` of the features of each class, shape (n_classes, n_features), from the first batch on.
     """
 
     def __init__(self, n_classes: int) -> None:
@@ -33,13 +33,13 @@ class ClassMeans:
         self.gathered: dict[str, Tensor] = {}
 
     def add(self, features: Tensor, labels: Tensor) -> None:
-        """Take a batch in; the mean of a class is its sum but for a factor that no cosine sees."""
+        """Add a batch to the sums, which serve as means: cosines do not depend on the factor between them."""
         if "sums" not in self.gathered:
             self.gathered["sums"] = torch.zeros(self.n_classes, features.shape[1], device=features.device)
         self.gathered["sums"].index_add_(0, labels, features.float())
 
     def right(self, features: Tensor, labels: Tensor) -> int:
-        """How many images the nearest class mean tells."""
+        """Number of images whose nearest class mean is that of their class."""
         if "sums" not in self.gathered:
             raise RuntimeError("no class mean was learned yet")
         return int((nearest_class_mean(features, self.gathered["sums"]) == labels).sum())
@@ -53,11 +53,11 @@ def hebbian_training(
     Parameters
     ----------
     name
-        The method's.
+        Name of the method.
     network
-        As `models.build` gives it; its Hebbian layers are set to learn in place.
+        As `hebbian_dl.networks.build.build` gives it; its Hebbian layers are set to learn in place.
     splits
-        Images as the method wants them, whitened or not.
+        Images as the method needs them, whitened or not.
     """
     stages = _stages(network) if method.layers == "one_by_one" else [(0, len(network))]
     means, stage = ClassMeans(n_classes), stages[0]
@@ -90,7 +90,7 @@ def hebbian_training(
         ranked = torch.linspace(0, n - 1, min(RANKED, n)).long()
         right, kept, start = 0, [], 0
         answered = answers(lambda images: forward(images, len(network)).float(), splits.validation)
-        for features, labels in answered:  # all of them may be too many
+        for features, labels in answered:  # features of all images may not fit into memory
             right += means.right(features, labels)
             kept.append(features[ranked[(ranked >= start) & (ranked < start + len(labels))] - start])
             start += len(labels)
@@ -105,13 +105,13 @@ def hebbian_training(
 
 
 def _stages(network: nn.Sequential) -> list[tuple[int, int]]:
-    """First and last module (exclusive) of each layer with neurons and what follows it."""
+    """First and last module (exclusive) of each stage: a Hebbian layer and the modules up to the next one."""
     starts = [index for index, module in enumerate(network) if isinstance(module, Hebbian)]
     return list(zip([0, *starts[1:]], [*starts[1:], len(network)], strict=True))
 
 
 def mixed_precision(network: nn.Sequential, precision: str) -> Callable[[Tensor, int], Tensor]:
-    """The forward pass through the first so many modules; in ``bfloat16`` the rules still sum in float32."""
+    """Forward pass through the first `stop` modules; in ``bfloat16``, rules still sum in float32."""
     dtype = torch.bfloat16 if precision == "bfloat16" else None
 
     def forward(images: Tensor, stop: int) -> Tensor:

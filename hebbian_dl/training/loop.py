@@ -1,4 +1,4 @@
-"""The loop that every training shares: epochs over batches, a score after each, checkpoints, exact resumption."""
+"""Training loop of all methods: epochs over batches, a score after each epoch, checkpoints, exact resumption."""
 
 import json
 import math
@@ -19,41 +19,41 @@ from hebbian_dl.training import checkpoint
 from hebbian_dl.training.generators import seed_torch
 from protocols.spec.random_streams import stream
 
-CHECKPOINT_EVERY_S = 20.0  # also in the middle of an epoch
+CHECKPOINT_EVERY_S = 20.0  # between checkpoints, which are also written in the middle of an epoch
 
 Record = dict[str, float]
 
 
 class Diverged(RuntimeError):
-    """NaN or infinity in data, weights or loss: the training stopped, its last checkpoint is good."""
+    """NaN or infinity in data, weights or loss: the training stopped; its last checkpoint is still good."""
 
 
 @dataclass
 class Training:
-    """One training: what learns, from which images, how a batch is learned, how an epoch is scored.
+    """One training: the model, its images, the step that learns a batch, the score of an epoch.
 
     Parameters
     ----------
     name
-        For logs and seeds, for example ``HPCA`` or ``HPCA/fine-tuning/1%``.
+        For logs and seeds, for example ``HPCA`` or ``HPCA/1%``.
     model
-        All that learns.
+        The module that learns, as a checkpoint saves it.
     images, batch, epochs
-        Training images, images a step, passes.
+        Training images, images per step, passes over all images.
     step
-        Learns one batch and returns a loss, or None.
+        Learns one batch; returns a loss, or None.
     score
-        Of the model after an epoch.
+        Scores the model after an epoch.
     best_by
-        Which score chooses the epoch that is kept (the highest; the earliest of equals); None keeps the last.
+        Name of the score that selects the epoch to keep (the highest; the earliest of ties); None keeps the last.
     optimizer
-        Whose momentum belongs to a checkpoint.
+        Its momentum is saved in checkpoints.
     begin_epoch
-        Called with the epoch before its first step.
+        Called with the number of the epoch before its first step.
     watch
         Called with the score of every epoch.
     gathered
-        What steps gather in the course of an epoch and its score needs; empty when an epoch begins.
+        Tensors that steps accumulate during an epoch and that its score needs; cleared when an epoch begins.
     """
 
     name: str
@@ -71,26 +71,26 @@ class Training:
     history: list[Record] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     losses: list[Tensor] = field(default_factory=list)
-    steps: int = 0  # done of the epoch that is not finished
+    steps: int = 0  # done in the current epoch
 
     @property
     def best_epoch(self) -> int:
-        """The epoch that is kept, from 0; -1 before the first."""
+        """The epoch whose weights are kept, from 0; -1 before the first."""
         if self.best_by is None or not self.history:
             return len(self.history) - 1
         return int(np.argmax([record[self.best_by] for record in self.history]))
 
     def run(self, seed: int, path: Path | None, log: Path | None, report: Callable[[float], None]) -> None:
-        """Train, going on at the checkpoint where there is one; afterwards the model is that of the epoch kept.
+        """Train, from the checkpoint on if there is one; afterwards the model has the weights of the epoch kept.
 
         Parameters
         ----------
         seed
-            Order of the images, dropout and noise follow from it and the epoch alone.
+            The order of images, dropout and noise depend on it, on the training's name and on the epoch alone.
         path
-            Of the checkpoint; None for none.
+            File of the checkpoint; None for no checkpoint.
         log
-            A file of JSON lines, one is appended an epoch.
+            File of JSON lines, to which one is appended per epoch.
         report
             Called with the fraction done.
 
@@ -111,7 +111,7 @@ class Training:
             wall_s = round(time.monotonic() - started, 3)
             self._check_finite(epoch)
             record = processes.agreed(self.score())
-            if self.best_by is not None and math.isnan(record[self.best_by]):  # it would win every comparison
+            if self.best_by is not None and math.isnan(record[self.best_by]):  # argmax would select it
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
             self.history.append(record | ({} if loss is None else {"training_loss": loss}))
             if self.best_by is not None and self.best_epoch == epoch:
@@ -134,7 +134,7 @@ class Training:
         path: Path | None,
         generators: dict[str, Tensor] | None,
     ) -> float | None:
-        """The steps of an epoch that are not done yet; the mean loss of all of them."""
+        """Take the steps of an epoch that are not done yet; returns the mean loss of all its steps."""
         rng = np.random.default_rng(stream(f"training/{self.name}", seed, epoch))
         seed_torch(rng)
         if not self.steps:
@@ -146,7 +146,7 @@ class Training:
             set_generators(generators)
         n_steps = -(-len(order) // self.batch)
         for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
-            # of a batch of unreadable images, too little may be left
+            # unreadable images may leave a batch too small
             if sum(processes.counts(len(batch))) >= min(2, self.batch):
                 self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
             self.steps += 1
@@ -159,7 +159,7 @@ class Training:
         return loss
 
     def _learn(self, batch: Examples, where: str) -> None:
-        """Learn one batch, or say what is not finite."""
+        """Learn one batch; if it diverges, report what is not finite: images, weights or the loss."""
         try:
             loss = self.step(batch)
         except NotFinite as fault:
@@ -179,7 +179,7 @@ class Training:
         return time.monotonic() - self._saved > CHECKPOINT_EVERY_S
 
     def _save(self, path: Path, seed: int) -> None:
-        """Write a checkpoint: in the middle of an epoch, what it gathered and torch's generators belong to it."""
+        """Write a checkpoint; in the middle of an epoch also what was gathered and the state of torch's generators."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         if self.steps:
@@ -196,7 +196,7 @@ class Training:
         self._saved = time.monotonic()
 
     def _restore(self, path: Path, seed: int) -> dict[str, Tensor] | None:
-        """Take a checkpoint over; gives the states of torch's generators where it is from the middle of an epoch."""
+        """Load a checkpoint; returns the states of torch's generators if it is from the middle of an epoch."""
         tensors, facts = checkpoint.load(path)
         checkpoint.check_facts(path, facts, {"training": self.name, "seed": seed})
         kinds = ("model", "best", "momentum", "gathered", "generator", "loss")
@@ -220,7 +220,7 @@ class Training:
 
 
 def _of_images(batch: Examples) -> str | None:
-    """What is wrong with the images of a batch, in whichever process."""
+    """Message if the images of a batch hold NaN or infinity in any process."""
     wrong = processes.anywhere(not torch.isfinite(batch.images).all())
     return "the images hold NaN or infinity" if wrong else None
 
@@ -240,7 +240,7 @@ def set_generators(states: dict[str, Tensor]) -> None:
 
 @torch.no_grad()
 def first_not_finite(model: nn.Module) -> str | None:
-    """The first layer whose weights hold NaN or infinity."""
+    """Message with the first layer whose weights hold NaN or infinity; None if there is none."""
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter.sum()):
             return f"the weights of layer {name.rpartition('.')[0]} hold NaN or infinity"
@@ -248,5 +248,5 @@ def first_not_finite(model: nn.Module) -> str | None:
 
 
 def halved(epoch: int, rate: float, halve_from: int, halve_every: int) -> float:
-    """The learning rate at an epoch (from 0): halved at epoch `halve_from`, and every so many epochs after it."""
+    """Learning rate at an epoch (from 0): halved at epoch `halve_from`, and every `halve_every` epochs after it."""
     return rate if epoch < halve_from else rate * 0.5 ** ((epoch - halve_from) // halve_every + 1)

@@ -1,4 +1,4 @@
-"""Fine-tuning: the whole network and a linear classifier, by backprop, on a part of the labels."""
+"""Fine-tuning: the whole network and a linear classifier, by backprop, on a labelled fraction of the images."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from protocols.spec.network import Finetuning
 
 
 class ChannelsLast(nn.Module):
-    """Images in the memory format that convolutions are fastest in."""
+    """Puts images into torch's channels-last memory format, in which convolutions are fastest."""
 
     def forward(self, images: Tensor) -> Tensor:
         """The same images."""
@@ -21,7 +21,7 @@ class ChannelsLast(nn.Module):
 
 
 class Dropout(nn.Dropout):
-    """torch's; the processes that share a batch drop what one process would."""
+    """torch's dropout; processes that share a batch drop the same units as a single process would."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, ...) -> the same."""
@@ -35,7 +35,7 @@ class Dropout(nn.Dropout):
 
 
 def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: float) -> nn.Sequential:
-    """A network with dropout and a linear layer on top, which torch's global generator draws."""
+    """A network with dropout and a linear layer on top, whose weights torch's global generator draws."""
     device = next(network.parameters()).device
     stop_learning(network)
     head = nn.Linear(n_features, n_classes)
@@ -45,7 +45,7 @@ def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: flo
 def supervised_training(
     name: str, model: nn.Module, spec: Finetuning, labelled: Images, splits: Splits[Images]
 ) -> Training:
-    """The supervised training of a classifier on labelled images; validation images choose the epoch."""
+    """Training of a classifier on labelled images; the epoch with the best validation accuracy is kept."""
     validation = splits.validation
     if spec.validation is not None and spec.validation < len(validation):
         validation = validation.take(evenly(spec.validation, len(validation)))

@@ -1,1 +1,1 @@
-"""Published image sets and image files: download, decoding, splits, generated examples."""
+"""Published image data sets and image files: download, decoding, splits, generated images."""

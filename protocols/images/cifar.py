@@ -1,7 +1,7 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), binary version: one archive each, unpacked where it is not yet.
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), binary version: downloaded and unpacked if needed.
 
-The archive is the published one, or it is not unpacked. Files that are unpacked already may be a copy with fewer
-images, of other checksums: they are judged by their structure.
+An archive is unpacked only if its checksum is the published one. Files that are already unpacked may be a reduced copy
+with other checksums; only their structure is checked.
 """
 
 import functools
@@ -33,20 +33,21 @@ Part = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class Cifar:
-    """A published archive, and what it holds.
+    """A published archive and its contents.
 
     Parameters
     ----------
     published
-        The archive.
+        Where the archive was published, and its checksum.
     folder
-        The one folder in it.
+        The only folder in it.
     training, test
-        Files of records: the labels of an image, one byte each, then its red, green and blue plane, row by row.
+        Files of records; a record holds the labels of an image (one byte each), then its red, green and blue planes,
+        row by row.
     names
-        Files of label names.
+        Files with the names of the labels.
     classes
-        For each label of a record, of how many classes; the last label is the one that is used.
+        Number of classes of each label in a record; the last label is the one used.
     """
 
     published: Published
@@ -79,15 +80,15 @@ DATA_SETS: dict[str, Cifar] = {
 
 
 def read(source: str, root: Path) -> tuple[Part, Part, dict[str, str]]:
-    """The training part, the test part, and the md5 of each file read.
+    """Training images, test images, and the md5 of each file read.
 
-    They lie in ``<root>/<source>/<folder>/``, else in ``<root>/<folder>/``, else are downloaded and unpacked to the
-    first.
+    The files are looked for in ``<root>/<source>/<folder>/``, then in ``<root>/<folder>/``; if neither exists, they are
+    downloaded and unpacked to the former.
 
     Raises
     ------
     ProtocolFault
-        If the files are damaged, or missing and not to be had.
+        If files are damaged, or are missing and cannot be downloaded.
     """
     cifar = DATA_SETS[source]
     folder = _folder(cifar, root / source, root)
@@ -104,27 +105,27 @@ def read(source: str, root: Path) -> tuple[Part, Part, dict[str, str]]:
 
 
 def _folder(cifar: Cifar, own: Path, root: Path) -> Path:
-    """Where the unpacked files lie, which they do afterwards."""
+    """Folder of the unpacked files; downloads and unpacks them if needed."""
     for parent in (own, root):
         if (parent / cifar.folder).is_dir():
             return parent / cifar.folder
     fetch_missing(cifar.published, own)
     with writing(own):
-        if not (own / cifar.folder).is_dir():  # another process may have been faster
+        if not (own / cifar.folder).is_dir():  # another process may have unpacked it meanwhile
             for name, md5 in cifar.published.md5.items():
                 _unpack(own / name, md5, cifar)
     return own / cifar.folder
 
 
 def _unpack(archive: Path, published: str, cifar: Cifar) -> None:
-    """Unpack the files of the data set, all of them or none, beside the archive."""
+    """Unpack the files of the data set next to the archive; after an error none is left."""
     try:
         with open(archive, "rb") as file:
             found = hashlib.file_digest(file, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest()
     except OSError as error:
         raise ProtocolFault([f"{archive}: cannot be read: {error.strerror}"]) from None
     if found != published:
-        # it may be somebody's own file: never overwritten
+        # it may be a file of the user: never overwritten
         raise ProtocolFault([f"{archive}: md5 {found}; allowed: {published}; delete it to download it again"])
     wanted = {f"{cifar.folder}/{name}": name for name in cifar.training + cifar.test + cifar.names}
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=archive.parent) as temporary:
@@ -133,7 +134,7 @@ def _unpack(archive: Path, published: str, cifar: Cifar) -> None:
         try:
             with tarfile.open(archive, "r:gz") as members:
                 for member in members:
-                    # a path is never taken from the archive, and no link
+                    # for safety, never use a path or a link from the archive
                     name = wanted.get(member.name) if member.isreg() else None
                     if name and (content := members.extractfile(member)):
                         with open(folder / name, "wb") as file:
@@ -148,7 +149,7 @@ def _unpack(archive: Path, published: str, cifar: Cifar) -> None:
 
 
 def _part(cifar: Cifar, folder: Path, names: tuple[str, ...], md5: dict[str, str]) -> Part:
-    """The images of some files, one after the other; adds the checksums of the files."""
+    """Images and labels of several files, concatenated; adds the checksums of the files to `md5`."""
     images, labels = [], []
     for name in names:
         records, md5[name] = _records(cifar, folder / name)
@@ -158,7 +159,7 @@ def _part(cifar: Cifar, folder: Path, names: tuple[str, ...], md5: dict[str, str
 
 
 def _records(cifar: Cifar, path: Path) -> tuple[npt.NDArray[np.uint8], str]:
-    """The records of a file, shape (n, labels + pixels), and its md5."""
+    """Records of a file, shape (n, labels + pixels), and its md5."""
     try:
         content = path.read_bytes()
     except OSError as error:

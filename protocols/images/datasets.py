@@ -1,8 +1,8 @@
-"""Published image data sets: where they lie, how they get there, and that they are the published ones.
+"""Published image data sets: location, download, verification, loading and resizing.
 
-A data set of grey images is four IDX files under their published names in ``<data directory>/<source>/``. What is
-missing there is downloaded, a download that was cut off goes on where it stopped, and no file is read whose checksum is
-not the published one. Colour images are CIFAR's (`protocols.images.cifar`), of which a copy may hold fewer.
+A data set of grey images consists of four IDX files with their published names in ``<data directory>/<source>/``.
+Missing files are downloaded, interrupted downloads are resumed, and only files with the published checksum are read.
+Colour images are those of CIFAR (`protocols.images.cifar`), where a reduced copy is accepted.
 """
 
 import functools
@@ -60,13 +60,13 @@ SOURCES = (*DATA_SETS, *cifar.DATA_SETS, "digits")
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images and what they show; the arrays are read-only, for all callers share them.
+    """Images and labels; the arrays are read-only because all callers share them.
 
     Parameters
     ----------
     images
-        uint8. Grey: 0 (background) to 255, shape (n, height, width). Colour: shape (n, 3, height, width), of red,
-        green and blue.
+        uint8. Grey: 0 (background) to 255, shape (n, height, width). Colour (red, green, blue): shape
+        (n, 3, height, width).
     labels
         int64, the class of each image, shape (n,).
     """
@@ -76,23 +76,23 @@ class LabelledImages:
 
 
 def data_dir() -> Path:
-    """``$CULTURE_DATA``, else ``culture_sim/data`` in the user's cache directory."""
+    """Data directory: ``$CULTURE_DATA``, or ``culture_sim/data`` in the user's cache directory if that is not set."""
     if given := os.environ.get("CULTURE_DATA"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "culture_sim" / "data"
 
 
 def load(source: str) -> tuple[LabelledImages, LabelledImages]:
-    """The training and the test images of a source, each in the published order.
+    """Training and test images of a source, each in the published order.
 
-    The split is the published one, except that scikit-learn's digits come without: of each class, every fifth image
-    is a test image (1442 and 355 images). Labels of CIFAR-100 are the fine ones. A copy of CIFAR with another number
-    of images than published is read as well, and one line on stderr says so.
+    The split is the published one; scikit-learn's digits have none, so every fifth image of each class is a test image
+    (1442 training and 355 test images). Labels of CIFAR-100 are the fine ones. A copy of CIFAR with another number of
+    images than published is accepted and reported in one line on stderr.
 
     Raises
     ------
     ProtocolFault
-        If there is no such source, or its files are damaged, or missing and not to be had.
+        If the source is unknown, or its files are damaged, or are missing and cannot be downloaded.
     """
     _check(source)
     if source == "digits":
@@ -106,8 +106,8 @@ def load(source: str) -> tuple[LabelledImages, LabelledImages]:
 def checksums(source: str) -> dict[str, str]:
     """The md5 of each file that `load` reads.
 
-    Of CIFAR's files, what they are, for copies differ; of all others, what they must be, without reading them. The
-    digits have no file: of the bytes of all images, then all labels (uint8).
+    For CIFAR the actual checksums, because copies may differ; for the others the published ones, without reading the
+    files. The digits have no file: their checksum is that of the bytes of all images followed by all labels (uint8).
     """
     if is_colour(source):
         return dict(_load_cifar(source, data_dir().resolve())[2])
@@ -124,12 +124,12 @@ def is_colour(source: str) -> bool:
 
 
 def select(images: LabelledImages, classes: Sequence[int]) -> npt.NDArray[np.intp]:
-    """Indices of the images of some classes, ascending.
+    """Indices of the images that belong to the given classes, ascending.
 
     Raises
     ------
     ProtocolFault
-        If there is no image of a class.
+        If a class has no image.
     """
     present = np.unique(images.labels).tolist()
     if absent := [label for label in classes if label not in present]:
@@ -140,9 +140,9 @@ def select(images: LabelledImages, classes: Sequence[int]) -> npt.NDArray[np.int
 
 
 def resize(images: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.float64]:
-    """Images of another size, from 0 to 1: Pillow's bilinear filter, as wide as a new pixel where it shrinks.
+    """Resize images with Pillow's bilinear filter, antialiased when shrinking, and scale them to 0 to 1.
 
-    Each channel of a colour image is resized as a grey image would be.
+    Each channel of a colour image is resized like a grey image.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def resize(images: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArra
     Returns
     -------
     ndarray
-        Shape (n, height, width) or (n, channels, height, width), in steps of 1/255.
+        Shape (n, height, width) or (n, channels, height, width); multiples of 1/255.
     """
     with needs("Pillow"):
         from PIL import Image
@@ -171,7 +171,7 @@ def _check(source: str) -> None:
 
 @functools.cache
 def _digits() -> LabelledImages:
-    """The 1797 images that scikit-learn brings, 8 x 8, 0 to 16 scaled to 0 to 255."""
+    """The 1797 digits bundled with scikit-learn, 8 x 8 pixels, rescaled from 0..16 to 0..255."""
     with needs("scikit-learn"):
         from sklearn.datasets import load_digits
     images, labels = load_digits(return_X_y=True)
@@ -202,7 +202,7 @@ def _load_files(source: str, root: Path) -> tuple[LabelledImages, LabelledImages
 
 
 def _read_pair(source: str, folder: Path, names: tuple[str, str]) -> LabelledImages:
-    """The images of one file and the labels of another."""
+    """Images from one file and their labels from another."""
     image_path, label_path = (folder / name for name in names)
     images = _idx(image_path, _verified(source, image_path), IMAGES_MAGIC)
     labels = _idx(label_path, _verified(source, label_path), LABELS_MAGIC)
@@ -212,20 +212,20 @@ def _read_pair(source: str, folder: Path, names: tuple[str, str]) -> LabelledIma
 
 
 def _verified(source: str, path: Path) -> bytes:
-    """The content of a file that is the published one."""
+    """Content of a file after its checksum has been verified."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ProtocolFault([f"{path}: cannot be read: {error.strerror}"]) from None
     found, published = _md5(content), DATA_SETS[source].md5[path.name]
     if found != published:
-        # it may be somebody's own file: never overwritten
+        # it may be a file of the user: never overwritten
         raise ProtocolFault([f"{path}: md5 {found}; allowed: {published}; delete it to download it again"])
     return content
 
 
 def _idx(path: Path, packed: bytes, magic: int) -> npt.NDArray[np.uint8]:
-    """An IDX file of unsigned bytes: magic, one big-endian size for each dimension, the values."""
+    """Parse an IDX file of unsigned bytes: magic number, one big-endian size per dimension, the values."""
     try:
         content = gzip.decompress(packed)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

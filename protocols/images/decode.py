@@ -1,7 +1,7 @@
-"""From the bytes of an image file to the pixels that a network sees.
+"""Decoding of image files into the pixels of a network's input.
 
-An image is a rectangle of the file's pixels, resized to `size` in one step: bilinear, with antialiasing where it
-shrinks (Pillow's filter). The rectangle is the centre, or drawn.
+A rectangle of the image, in its centre or at random, is cut out and resized to `size` in one step, with Pillow's
+bilinear filter (antialiased when shrinking).
 """
 
 import math
@@ -18,10 +18,10 @@ from protocols.spec.file_data import FileData
 if TYPE_CHECKING:
     from PIL import Image
 
-#: those that hold pixels, not programs
+#: accepted formats; formats that contain programs, such as PostScript, are excluded
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-ORIENTATION = 0x0112  # where EXIF says how the camera was held
-UPRIGHT = {  # by that entry: what turns the image
+ORIENTATION = 0x0112  # EXIF tag of the camera's orientation
+UPRIGHT = {  # transformation that turns the image upright, by value of that tag
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
     4: "FLIP_TOP_BOTTOM",
@@ -30,41 +30,41 @@ UPRIGHT = {  # by that entry: what turns the image
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of a drawn rectangle: part of the image; width : height
-TRIES = 10  # at a rectangle that lies within the image
+AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of a random rectangle: fraction of the image's area; width : height
+TRIES = 10  # attempts to draw a rectangle that fits into the image
 
-#: left, top, width, height, in pixels of the file, upright
+#: left, top, width, height, in pixels of the upright image at its full size
 Rectangle = tuple[float, float, float, float]
 
 
 class CorruptImage(Exception):
-    """The bytes are no image, or not a whole one."""
+    """The bytes are not an image, or not a complete one."""
 
 
 def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> npt.NDArray[np.uint8]:
-    """Decode, cut out, resize.
+    """Decode an image file, cut out a rectangle, and resize it.
 
-    Grey, palette and CMYK images become RGB, 16 bits become 8, transparent pixels white; images are turned upright as
-    their EXIF entry says.
+    Grey, palette and CMYK images become RGB, 16-bit images 8-bit, and transparent pixels white; images are turned
+    upright according to their EXIF orientation.
 
     Parameters
     ----------
     content
-        Of the file.
+        Bytes of the file.
     data
-        Size, resizing and augmentation.
+        Settings: size, resizing and augmentation.
     rng
-        Draws the augmentation; None for the centre.
+        Random generator of the augmentation; None for a centre crop.
 
     Returns
     -------
     ndarray
-        Shape (3, height, width).
+        Shape (3, height, width), uint8.
 
     Raises
     ------
     CorruptImage
-        If it is not a readable image, whole, and of a size that fits memory.
+        If the file is not a complete, readable image, or has so many pixels that Pillow refuses it.
     """
     with needs("Pillow"):
         from PIL import Image
@@ -76,7 +76,7 @@ def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> n
                 pixels = _pixels(image, data, rng)
     except MemoryError:
         raise
-    except Exception as error:  # of damaged files Pillow raises whatever comes up
+    except Exception as error:  # Pillow raises many types of exception for damaged files
         raise CorruptImage(_reason(error, content)) from None
     if rng is not None and data.augmentation == "crop_flip" and rng.random() < 0.5:
         pixels = pixels[:, ::-1]
@@ -84,14 +84,14 @@ def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> n
 
 
 def centre(width: int, height: int, size: tuple[int, int], resize: int | None) -> Rectangle:
-    """The rectangle that becomes `size` (rows, columns) where the shorter side becomes `resize`."""
+    """Central rectangle that becomes `size` (rows, columns) when the image's shorter side is scaled to `resize`."""
     rows, columns = size
     scale = min(width / columns, height / rows) if resize is None else min(width, height) / resize
     return (width - columns * scale) / 2, (height - rows * scale) / 2, columns * scale, rows * scale
 
 
 def drawn(width: int, height: int, rng: np.random.Generator) -> Rectangle:
-    """A rectangle of random area and shape, anywhere within the image; if none fits, the largest central one."""
+    """Rectangle of random area, aspect ratio and position; if `TRIES` draws do not fit, the largest central one."""
     for _ in range(TRIES):
         area = width * height * rng.uniform(*AREA)
         ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
@@ -105,7 +105,7 @@ def drawn(width: int, height: int, rng: np.random.Generator) -> Rectangle:
 
 
 def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | None) -> npt.NDArray[np.uint8]:
-    """Shape (height, width, 3)."""
+    """Pixels of the resized rectangle, shape (height, width, 3)."""
     from PIL import Image
 
     width, height = image.size
@@ -118,7 +118,7 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
         left, top, columns, rows = centre(width, height, data.size, data.resize)
     else:
         left, top, columns, rows = drawn(width, height, rng)
-    # a JPEG may be decoded at a half, quarter or eighth, as long as nothing is to be enlarged afterwards
+    # For speed, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size if the result need not be enlarged afterwards.
     enough = (math.ceil(width * data.size[1] / columns), math.ceil(height * data.size[0] / rows))
     drafted = image.draft(image.mode, enough[::-1] if on_its_side else enough)
     scale = drafted[1][2] / image_width if drafted else 1.0
@@ -126,28 +126,28 @@ def _pixels(image: "Image.Image", data: FileData, rng: np.random.Generator | Non
     if orientation in UPRIGHT:
         upright = upright.transpose(Image.Transpose[UPRIGHT[orientation]])
     right, bottom = min((left + columns) * scale, upright.width), min((top + rows) * scale, upright.height)
-    box = (max(left * scale, 0), max(top * scale, 0), right, bottom)  # rounding may lead out of the image
+    box = (max(left * scale, 0), max(top * scale, 0), right, bottom)  # clipped: rounding may exceed the image
     return np.asarray(upright.resize(data.size[::-1], Image.Resampling.BILINEAR, box=box))
 
 
 def _orientation(image: "Image.Image") -> int:
-    """What the EXIF entry says; 1, upright, where there is none, or Pillow turns the image itself."""
+    """EXIF orientation; 1 (upright) if there is none, or if Pillow already turns the image (TIFF)."""
     if image.format == "TIFF":
         return 1
     try:
         return int(image.getexif().get(ORIENTATION, 1))
-    except Exception:  # a damaged entry: the pixels may be whole all the same
+    except Exception:  # damaged EXIF data: the pixels may still be intact
         return 1
 
 
 def _rgb(image: "Image.Image") -> "Image.Image":
-    """Decoded, as 8 bits of red, green and blue."""
+    """Decode all pixels to 8-bit RGB."""
     from PIL import Image
 
     image.load()
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I"):  # 16 bits of grey, sometimes held in 32
+    if image.mode.startswith("I"):  # 16-bit grey, sometimes stored as 32-bit
         grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535) / 257
         return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:

@@ -1,4 +1,4 @@
-"""Fetch published files: from one of several mirrors, going on where an earlier download was cut off."""
+"""Download of published files from several mirrors; interrupted downloads are resumed."""
 
 import contextlib
 import fcntl
@@ -14,22 +14,22 @@ from urllib.parse import urlsplit
 
 from protocols.spec.faults import ProtocolFault
 
-#: seconds to connect, and between two packets
+#: timeouts in seconds: for the connection, and between two packets
 TIMEOUT = (10.0, 30.0)
-#: attempts at one mirror that get no further than those before
+#: attempts at one mirror without progress before giving up
 TRIES = 3
-#: seconds before the second attempt; twice as long before every further one
+#: seconds before the second attempt; doubled before every further one
 PAUSE = 0.5
 
 
 @dataclass(frozen=True)
 class Published:
-    """Where a data set was published.
+    """Published files of a data set.
 
     Parameters
     ----------
     mirrors
-        Addresses that end in ``/``, tried in this order.
+        Base URLs ending in ``/``, tried in this order.
     md5
         Checksum of each file by its published name.
     """
@@ -40,7 +40,7 @@ class Published:
 
 @contextlib.contextmanager
 def needs(package: str) -> Iterator[None]:
-    """Name the package that an import needs, and the extra that brings it."""
+    """Turn a failed import into a message that names the missing package and the extra that installs it."""
     try:
         yield
     except ModuleNotFoundError:
@@ -48,18 +48,18 @@ def needs(package: str) -> Iterator[None]:
 
 
 def fetch_missing(published: Published, folder: Path) -> None:
-    """Download the files of a data set that are not there, one process at a time.
+    """Download the missing files of a data set; a lock keeps other processes from doing the same.
 
     Raises
     ------
     ProtocolFault
-        If one is not to be had.
+        If a file cannot be downloaded.
     """
 
     def missing() -> list[str]:
         return [name for name in published.md5 if not (folder / name).exists()]
 
-    if not missing():  # the folder may be one that cannot be written
+    if not missing():  # before the lock, because the folder may be read-only
         return
     with writing(folder):
         while names := missing():
@@ -69,12 +69,12 @@ def fetch_missing(published: Published, folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Hold a folder, which is made where it is not there, so that one process at a time writes to it.
+    """Lock a folder, creating it if needed, so that only one process at a time writes to it.
 
     Raises
     ------
     ProtocolFault
-        If it cannot be made or written.
+        If the folder cannot be created or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def _not_to_be_had(folder: Path, names: list[str], failures: list[str]) -> str:
 
 
 def _fetch(published: Published, path: Path) -> list[str]:
-    """Download a file from the first mirror that has it; else why each of them failed."""
+    """Download a file from the first mirror that works; returns the reasons of failure if none does."""
     failures = []
     for mirror in published.mirrors:
         failure = _fetch_from(mirror + path.name, path, published.md5[path.name])
@@ -106,13 +106,13 @@ def _fetch(published: Published, path: Path) -> list[str]:
 
 
 def _fetch_from(url: str, path: Path, md5: str) -> str | None:
-    """Download a file from one mirror, in as many pieces as it takes; else why that failed."""
+    """Download a file from one mirror, resuming after interruptions; returns the reason of a failure."""
     with needs("pooch"):
         import pooch
     with needs("requests"):
         import requests
         import urllib3
-    pooch.get_logger().setLevel("WARNING")  # _transfer says it shorter
+    pooch.get_logger().setLevel("WARNING")  # _transfer prints its own, shorter message
     part = path.with_name(path.name + ".part")
     furthest = _size(part)
     failure, tries = "", 0
@@ -127,13 +127,13 @@ def _fetch_from(url: str, path: Path, md5: str) -> str | None:
         except requests.HTTPError as error:
             status = 0 if error.response is None else error.response.status_code
             failure = f"HTTP status {status}"
-            if 400 <= status < 500:  # it will say so again
+            if 400 <= status < 500:  # client error: another attempt would fail too
                 break
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failure = type(error).__name__
-        except ValueError:  # from pooch, which deleted it
+        except ValueError:  # from pooch, which has deleted the file
             failure = "wrong checksum"
-            if not before:  # otherwise what an earlier attempt left may have been at fault
+            if not before:  # otherwise the part from an earlier attempt may be the cause: try again from the start
                 break
         tries = 1 if _size(part) > furthest else tries + 1
         furthest = max(furthest, _size(part))
@@ -141,17 +141,17 @@ def _fetch_from(url: str, path: Path, md5: str) -> str | None:
 
 
 def _transfer(part: Path, url: str, output: str, _pooch: Any) -> None:
-    """Move the rest of a file to the end of `part`, and `part`, once it is whole, to `output`."""
+    """Download the rest of a file, append it to `part`, and rename `part` to `output` when it is complete."""
     import requests
 
     start = _size(part)
-    # the bytes as published: some servers call a .gz file an encoding and unpack it on the way
+    # Ask for the bytes as published: some servers treat .gz as a content encoding and decompress the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         partial = response.status_code == requests.codes.partial_content
         resumed = partial and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if response.status_code == requests.codes.requested_range_not_satisfiable or partial != resumed:
-            part.unlink(missing_ok=True)  # what is there is no beginning of this file
+            part.unlink(missing_ok=True)  # the existing part is not the start of this file
             raise requests.RequestException("refused to go on")
         response.raise_for_status()
         length = int(response.headers.get("Content-Length", 0))

@@ -1,4 +1,4 @@
-"""From the ``data:`` section to the images that are presented: selected, split, resized."""
+"""Images of a ``data:`` section: loaded, selected by class, split into training, validation and test, resized."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ RESIZED_AT_A_TIME = 1000  # images
 
 @dataclass(frozen=True)
 class Examples:
-    """Images and what they show.
+    """Labelled images, resized for presentation.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Examples:
         return len(self.labels)
 
     def take(self, index: np.ndarray) -> "Examples":
-        """Some of them."""
+        """The examples at the given indices."""
         return Examples(self.images[index], self.labels[index])
 
 
@@ -47,9 +47,9 @@ class Splits:
 
 @dataclass(frozen=True)
 class ImageSplits:
-    """Images as published but for their size: uint8, shape (n, channels, height, width).
+    """Images for networks: uint8, shape (n, channels, height, width).
 
-    Labels count the classes of the protocol from 0.
+    A label is the index of the class in the protocol's list of classes.
     """
 
     training: datasets.LabelledImages
@@ -58,12 +58,12 @@ class ImageSplits:
 
 
 def load_splits(data: Data) -> Splits:
-    """Load, select, split and resize.
+    """Load the images of a culture's protocol, select the classes, split and resize.
 
     Raises
     ------
     ProtocolFault
-        If the files are missing or wrong, a class does not exist, or too few images are there.
+        If files are missing or damaged, a class does not exist, or there are too few images.
     """
     training, test = datasets.load(data.source)
     learned, held_back, tested = _split(data, training, test)
@@ -78,20 +78,21 @@ def load_splits(data: Data) -> Splits:
 
 
 def count_images(data: ImageData) -> tuple[int, int, int]:
-    """How many training, validation and test images `load_images` gives; faults as those of `load_splits`."""
+    """Number of training, validation and test images that `load_images` returns; raises like `load_splits`."""
     learned, held_back, tested = _split(data, *datasets.load(data.source))
     return len(learned), len(held_back), len(tested)
 
 
 def load_images(data: ImageData) -> ImageSplits:
-    """Load, select and split the images of a network's protocol; faults as those of `load_splits`."""
+    """Load the images of a network's protocol, select the classes, split and resize; raises like `load_splits`."""
     training, test = datasets.load(data.source)
     learned, held_back, tested = _split(data, training, test)
 
     def taken(part: datasets.LabelledImages, index: np.ndarray) -> datasets.LabelledImages:
         images = part.images[index]
         if data.size is not None:
-            parts = np.array_split(images, -(-len(images) // RESIZED_AT_A_TIME))  # floats take 24 times the room
+            # in parts, because the floats take 24 times the memory
+            parts = np.array_split(images, -(-len(images) // RESIZED_AT_A_TIME))
             images = np.concatenate([np.rint(datasets.resize(one, *data.size) * 255).astype(np.uint8) for one in parts])
         labels = np.searchsorted(data.class_list, part.labels[index], sorter=np.argsort(data.class_list))
         return datasets.LabelledImages(
@@ -122,7 +123,7 @@ def _split(
 
 
 def _held_back(data: ImageData, labels: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """The validation images: equally many of each class, spread evenly over those that are free."""
+    """Indices of the validation images: equally many of each class, evenly spread over the indices in `free`."""
     found = []
     for index, label in enumerate(data.class_list):
         members = free[labels[free] == label]

@@ -1,7 +1,7 @@
 """Images in folders: ``train/<class>/.../<image>`` and ``val/<class>/.../<image>``.
 
-ImageNet lies so once its archives are unpacked. Tiny ImageNet's ``val``, too, is read as published: ``val/images/``
-with ``val/val_annotations.txt``, which names the class of each image.
+This is the layout of ImageNet with its archives unpacked. The published layout of Tiny ImageNet is accepted too: its
+test images are in ``val/images/``, and ``val/val_annotations.txt`` names the class of each.
 """
 
 import os
@@ -23,7 +23,7 @@ HOW = (
 
 
 def read_folders(root: Path) -> Labelled:
-    """Training and test images of each class; the classes are the names of the folders, ascending.
+    """List the training and test images of each class; the classes are the folder names in ascending order.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def read_folders(root: Path) -> Labelled:
 
 
 def _subfolders(root: Path, part: str) -> list[str]:
-    """The class folders of a part, ascending."""
+    """Names of the class folders in a part (``train`` or ``val``), ascending."""
     return sorted(name for name, folder in _entries(root / part) if folder)
 
 
@@ -80,7 +80,7 @@ def _files(root: Path, containers: list[bytes], names: list[np.ndarray], labels:
 
 
 def _annotated(root: Path, classes: list[str]) -> ImageFiles:
-    """The images of ``val/images``, and their classes by the annotations."""
+    """Images in ``val/images``, with their classes from the annotations."""
     try:
         lines = (root / ANNOTATIONS).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
@@ -114,7 +114,10 @@ def _annotated(root: Path, classes: list[str]) -> ImageFiles:
 def _images_below(
     root: Path, folder: str, above: tuple[tuple[int, int], ...] = ()
 ) -> Iterator[tuple[str, list[bytes]]]:
-    """Folders with the names of their images, each sorted; `above`: the folders on the way, by device and inode."""
+    """Folders and the names of their images, each sorted.
+
+    `above` identifies the parent folders by device and inode, to detect links that form a loop.
+    """
     path = root / folder
     try:
         status = os.stat(path)
@@ -132,7 +135,7 @@ def _images_below(
 
 
 def _entries(path: Path) -> list[tuple[str, bool]]:
-    """What lies in a folder, hidden files apart, and whether it is a folder, by itself or by a link."""
+    """Name of each entry in a folder, and whether it is a folder or a link to one; hidden entries are skipped."""
     try:
         with os.scandir(path) as entries:
             return [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]

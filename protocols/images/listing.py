@@ -1,4 +1,4 @@
-"""Where the images of a protocol lie in files: names, places and labels, without reading an image."""
+"""Listing of image files: names, locations and labels; the images themselves are read later."""
 
 import hashlib
 import os
@@ -15,25 +15,25 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Encoded images and their labels.
+    """Locations and labels of encoded images.
 
-    All is held in arrays: a worker process that only reads them shares their memory with the process it was forked
-    from, which it would not with a million Python strings, whose reference counts it writes.
+    Arrays are used instead of lists of strings so that forked worker processes share their memory: reading a Python
+    string writes its reference count, which would copy the memory page.
 
     Parameters
     ----------
     root
-        The folder that all lies in.
+        The folder of the data set.
     containers
-        Folders or tar files below it, shape (m,).
+        Folders or tar files below `root`, shape (m,).
     container
-        The container of each image, an index, shape (n,).
+        For each image, the index of its container, shape (n,).
     names
-        In its container: the name of the file, or the member, shape (n,).
+        For each image, the name of the file in its folder, or of the member in its tar file, shape (n,).
     offset, length
-        Where its bytes lie in the tar file, shape (n,); -1 where the image is a file of its own.
+        Position and size of the image in the tar file, in bytes, shape (n,); -1 for an image in its own file.
     labels
-        The class of each image from 0, shape (n,).
+        Class index of each image, from 0, shape (n,).
     """
 
     root: str
@@ -49,21 +49,21 @@ class ImageFiles:
         return len(self.labels)
 
     def take(self, index: npt.NDArray[np.integer]) -> "ImageFiles":
-        """Some of them."""
+        """The images at the given indices."""
         parts = {part: getattr(self, part)[index] for part in ("container", "names", "offset", "length", "labels")}
         return replace(self, **parts)
 
     def name(self, i: int) -> str:
-        """How an image is called in messages: its path, or its shard's path and its name there."""
+        """Name of an image in messages: its path, or the path of its tar file and its name in it."""
         return self.path(i) if self.offset[i] < 0 else f"{self.path(i)}: {os.fsdecode(self.names[i])}"
 
     def read(self, i: int) -> bytes:
-        """The bytes of an image.
+        """Read the encoded bytes of an image.
 
         Raises
         ------
         CorruptImage
-            If they cannot be read.
+            If the file cannot be read.
         """
         try:
             with open(self.path(i), "rb", buffering=0) as file:
@@ -74,14 +74,14 @@ class ImageFiles:
             raise CorruptImage(f"cannot be read: {error.strerror}") from None
 
     def path(self, i: int) -> str:
-        """The file of an image, or the tar file that holds it."""
+        """Path of an image's file, or of the tar file that contains it."""
         container = os.path.join(self.root, os.fsdecode(self.containers[self.container[i]]))
         return container if self.offset[i] >= 0 else os.path.join(container, os.fsdecode(self.names[i]))
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a layout holds: training and test images, and the names of their classes."""
+    """All images found on disk, before the split: training and test images, and the names of their classes."""
 
     training: ImageFiles
     test: ImageFiles
@@ -99,14 +99,14 @@ class FileSplits:
 
 
 def fingerprint(files: ImageFiles) -> str:
-    """A hash of names, sizes and labels, in their order, wherever the folder lies; not of the images' content."""
+    """Hash of the names, sizes and labels of images, in order; independent of `root` and of the images' content."""
     digest = hashlib.sha256()
     sizes = files.length.copy()
     for i in np.flatnonzero(sizes < 0).tolist():
         try:
             sizes[i] = os.stat(files.path(i)).st_size
         except OSError:
-            continue  # -1: reading it will tell
+            continue  # keep -1: the error is reported when the image is read
     used, container = np.unique(files.container, return_inverse=True)
     for part in (files.containers[used], files.names):
         for name in part.tolist():

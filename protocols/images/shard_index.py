@@ -1,7 +1,7 @@
-"""Keep where images lie in shards, so that the headers of a million images are read once, not once a process.
+"""Cached index of tar shards, so that the headers of a million images are read only once.
 
-An index is found again by the names, sizes and times of change of the shards; one that cannot be written or read is
-no loss but of time.
+The cache key contains the names, sizes and modification times of the shards. If an index cannot be written or read,
+the headers are read again.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ import numpy as np
 from protocols.images import datasets
 from protocols.images.listing import ImageFiles, Labelled
 
-VERSION = 1  # of what an index holds
-LONG = 2e9  # bytes of shards whose headers take a while
+VERSION = 1  # of the index format
+LONG = 2e9  # total size of shards, in bytes, above which a message announces the reading of headers
 ARRAYS = ("containers", "container", "names", "offset", "length", "labels")
 
 
 def kept(root: Path, n_classes: int, read: Callable[[], Labelled]) -> Labelled:
-    """What `read` finds in the shards below a folder, from an earlier time where they are the same."""
+    """Listing of the shards in `root`: from the cached index if the shards are unchanged, otherwise from `read`."""
     try:
         shards = sorted(path for part in ("train", "val") for path in (root / part).iterdir())
         states = [(str(path), status.st_size, status.st_mtime_ns) for path in shards for status in [path.stat()]]
     except OSError:
-        return read()  # and say what is wrong
+        return read()  # which reports the error
     text = json.dumps([VERSION, str(root), n_classes, states])
     index = datasets.data_dir() / "index" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
     if (found := _loaded(index, root)) is not None:
@@ -55,7 +55,7 @@ def _save(index: Path, found: Labelled) -> None:
 
 def _loaded(index: Path, root: Path) -> Labelled | None:
     try:
-        with open(index, "rb") as file:  # np.load would leave a damaged one open
+        with open(index, "rb") as file:  # np.load(path) would leave a damaged file open
             arrays = np.load(file)
             training, test = (
                 ImageFiles(str(root), *(arrays[f"{part}/{name}"] for name in ARRAYS)) for part in ("training", "test")

@@ -1,7 +1,7 @@
 """Images in tar shards, in the layout of webdataset: ``train/*.tar`` and ``val/*.tar``.
 
-Members of one key are one image and its class: ``<key>.jpg`` and ``<key>.cls``, in any order within a shard; ``.cls``
-holds the number of the class as text. Headers are read once; an image is then read from where its bytes lie.
+For each key a shard contains an image and its class, ``<key>.jpg`` and ``<key>.cls``, in any order; ``.cls`` holds the
+class number as text. The headers are read once; images are then read directly at their byte offset.
 """
 
 import os
@@ -18,7 +18,7 @@ from protocols.spec.faults import ProtocolFault
 IMAGES = {"jpg", "jpeg", "png", "webp"}
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-BLOCK = 512  # bytes: a header, or the mark of the end
+BLOCK = 512  # bytes of a tar block; a block of zeros marks the end of the archive
 HOW = (
     "allowed: train/*.tar and val/*.tar in it, in webdataset's layout: <key>.jpg (or jpeg, png, webp) with <key>.cls, "
     "the number of the class"
@@ -27,20 +27,19 @@ HOW = (
 
 @dataclass
 class _Shard:
-    """What is found in a shard: by key, where an image lies, and which class it has."""
+    """Contents of a shard by key: name, offset and length of images; labels."""
 
     images: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
 
 
 def read_shards(root: Path, n_classes: int) -> Labelled:
-    """Training and test images of each class; the classes are called by their numbers.
+    """List the training and test images of each class; the class names are their numbers.
 
     Raises
     ------
     ProtocolFault
-        If a folder is missing or cannot be read, a shard is damaged, a member is not as it should be, or a class has no
-        image.
+        If a folder is missing or cannot be read, a shard is damaged, a member is not allowed, or a class has no image.
     """
     training, test = (_part(root, part, n_classes) for part in ("train", "val"))
     return Labelled(training, test, tuple(map(str, range(n_classes))))
@@ -55,7 +54,7 @@ def _part(root: Path, part: str, n_classes: int) -> ImageFiles:
         raise ProtocolFault([f"{root / part}: cannot be read: {error.strerror}"]) from None
     if packed := [name for name in present if name.endswith(PACKED_SUFFIXES)]:
         raise ProtocolFault(
-            [f"{root / part / packed[0]}: is compressed; allowed: .tar, for images are read by their place"]
+            [f"{root / part / packed[0]}: is compressed; allowed: .tar (images are read by byte offset)"]
         )
     shards = [name for name in present if name.endswith(".tar")]
     if not shards:
@@ -102,34 +101,34 @@ def _check_unpacked(path: Path, file: BinaryIO) -> None:
     file.seek(0)
     for magic, how in PACKED.items():
         if start.startswith(magic):
-            raise ProtocolFault([f"{path}: is compressed ({how}); allowed: .tar, for images are read by their place"])
+            raise ProtocolFault([f"{path}: is compressed ({how}); allowed: .tar (images are read by byte offset)"])
 
 
 def _members(path: Path, file: BinaryIO, n_classes: int) -> _Shard:
-    """Read all headers, and the contents that are classes."""
+    """Read the headers of all members, and the contents of the ``.cls`` members."""
     found = _Shard()
     try:
         with tarfile.open(fileobj=file, mode="r:") as members:
             while (member := members.next()) is not None:
-                members.members = []  # type: ignore[attr-defined]  # it would keep them all
+                members.members = []  # type: ignore[attr-defined]  # tarfile would keep all headers in memory
                 _note(path, file, member, found, n_classes)
             end = members.offset
     except tarfile.TarError as error:
         raise ProtocolFault([f"{path}: {error}; allowed: a whole .tar file"]) from None
-    if os.pread(file.fileno(), BLOCK, end) != bytes(BLOCK):  # where tarfile takes any damage for the end
+    if os.pread(file.fileno(), BLOCK, end) != bytes(BLOCK):  # tarfile takes damage for the end
         raise ProtocolFault([f"{path}: cut short or damaged at byte {end}; allowed: a whole .tar file"])
     return found
 
 
 def _note(path: Path, file: BinaryIO, member: tarfile.TarInfo, found: _Shard, n_classes: int) -> None:
-    """Keep where an image lies, or which class a key has; all other members are left alone."""
+    """Add the location of an image, or the class of a key, to `found`; ignore all other members."""
     folder, _, base = member.name.rpartition("/")
     stem, _, kind = base.partition(".")
     key, kind = f"{folder}/{stem}" if folder else stem, kind.lower()
     if member.isdir() or not stem or kind not in IMAGES | {"cls"}:
         return
     if not member.isreg() or member.issparse():
-        raise ProtocolFault([f"{path}: {member.name} is a link or has gaps; allowed: a plain file"])
+        raise ProtocolFault([f"{path}: {member.name} is a link or a sparse file; allowed: a plain file"])
     if key in (found.labels if kind == "cls" else found.images):
         raise ProtocolFault([f"{path}: {member.name} comes twice; allowed: one image and one .cls a key"])
     if kind != "cls":

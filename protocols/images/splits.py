@@ -1,4 +1,4 @@
-"""From the ``data:`` section to files: found, checked, split into training, validation and test images."""
+"""Image files of a ``data:`` section: listed, checked, and split into training, validation and test images."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ Index = npt.NDArray[np.intp]
 
 
 def find_images(data: FileData) -> FileSplits:
-    """Find all images, and split them; none is opened.
+    """List all image files and split them; no image is read.
 
     Raises
     ------
     ProtocolFault
-        If the files are missing or not laid out as they should be, or too few images are there.
+        If files are missing or their layout is wrong, or if there are too few images.
     """
     found = _found(data)
     if len(found.classes) != data.n_classes:
@@ -34,7 +34,7 @@ def find_images(data: FileData) -> FileSplits:
 
 
 def fingerprints(data: FileData) -> dict[str, str]:
-    """For the provenance: a hash of names, sizes and labels of each part."""
+    """Hash of names, sizes and labels of each part, for the run's provenance."""
     splits = find_images(data)
     return {part: fingerprint(getattr(splits, part)) for part in ("training", "validation", "test")}
 
@@ -52,7 +52,7 @@ def _found(data: FileData) -> Labelled:
 
 
 def _root(data: FolderData, how: str) -> Path:
-    """The folder of a protocol, which is there."""
+    """Folder of the images, checked to exist."""
     root = Path(data.folder).expanduser()
     place = f"or let $CULTURE_DATA name a folder that holds {data.folder}/"
     if root.is_absolute():
@@ -79,17 +79,17 @@ def _split(data: FileData, found: Labelled) -> tuple[Index, Index, Index]:
 
 
 def _by_class(labels: npt.NDArray[np.int64], data: FileData) -> list[Index]:
-    """The images of each class, ascending."""
+    """Indices of the images of each class, ascending."""
     return np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=data.n_classes))[:-1])
 
 
 def _spread(members: Index, count: int) -> Index:
-    """So many of the images, evenly spread."""
+    """`count` of the images, evenly spread."""
     return members[np.arange(count) * len(members) // max(1, count)]
 
 
 def _share(data: FileData, key: str, index: int, most: int, name: str) -> int:
-    """How many images of a class are among those of all classes."""
+    """Number of images that a class contributes to ``data.validation`` or ``data.test``."""
     given = getattr(data, key)
     count = (given + index) // data.n_classes
     if count < 1:

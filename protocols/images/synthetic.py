@@ -1,7 +1,7 @@
-"""Image files laid out as ImageNet: ``python -m protocols.images.synthetic OUT --classes 10 --images 20``.
+"""Generated image files in ImageNet's layout: ``python -m protocols.images.synthetic OUT --classes 10 --images 20``.
 
-A class is a grating of its own orientation, fineness and colour; phase, contrast, a blotchy background and noise differ
-from image to image, as sides do. All follow from the class, the part and the number of the image.
+Each class is a grating with its own orientation, spatial frequency and colour. Phase, contrast, a blotchy background,
+noise and the size vary between images; all are determined by the class, the part and the number of the image.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ from protocols.spec.faults import ProtocolFault, faults_of
 from protocols.spec.file_data import SyntheticData
 from protocols.spec.random_streams import stream
 
-RECIPE = 1  # counts the ways images were generated
+RECIPE = 1  # version of the generated images, to be raised with every change
 QUALITY = 90  # of JPEG
 TEXT = b"This is a text, not an image.\n"
-MOST_SHARDS = 500  # all are open at once
+MOST_SHARDS = 500  # limited because all are open at the same time
 PARTS = ("train", "val")
-MEAN_PERIOD = 0.08  # of a grating, of the shorter side
+MEAN_PERIOD = 0.08  # of a grating, as a fraction of the shorter side
 
 
 def generated(data: SyntheticData) -> Path:
-    """The folder of a protocol's generated images, which are made where they are not there.
+    """Folder of a protocol's generated images; they are written if they do not exist yet.
 
     Raises
     ------
@@ -48,9 +48,9 @@ def generated(data: SyntheticData) -> Path:
 
 
 def write_tree(folder: Path, data: SyntheticData) -> None:
-    """Write ``train/<class>/`` and ``val/<class>/``: all of it appears at once, or nothing does.
+    """Write ``train/<class>/`` and ``val/<class>/``; the folder appears only when it is complete.
 
-    Another process may do the same; one of them is first, and what they write is the same.
+    Several processes may do this at the same time: all write the same images, and the first to finish is kept.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def write_tree(folder: Path, data: SyntheticData) -> None:
 
 
 def write_shards(folder: Path, data: SyntheticData, n_shards: int) -> None:
-    """Write the same images as ``train/*.tar`` and ``val/*.tar``, so many of each, the images dealt out in turn.
+    """Write the images as ``train/*.tar`` and ``val/*.tar``, `n_shards` of each, filled in turn.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def write_shards(folder: Path, data: SyntheticData, n_shards: int) -> None:
 
 @contextlib.contextmanager
 def _at_once(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which becomes `folder` at the end unless another process was faster."""
+    """A temporary folder to write to, renamed to `folder` at the end unless another process has created that."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder.parent) as temporary:
@@ -107,7 +107,7 @@ def _at_once(folder: Path) -> Iterator[Path]:
 
 
 def images(data: SyntheticData) -> Iterator[tuple[str, bytes]]:
-    """Path and content of each file, class by class."""
+    """Generate the path and content of each file, class by class."""
     total = data.n_classes * data.images
     spoilt = {(2 * k + 1) * total // (2 * data.corrupt): k for k in range(data.corrupt)}  # evenly spread
     for part, count in zip(PARTS, (data.images, data.test_images), strict=True):
@@ -121,7 +121,7 @@ def images(data: SyntheticData) -> Iterator[tuple[str, bytes]]:
 
 
 def image(label: int, number: int, part: str, data: SyntheticData) -> bytes:
-    """One image as a JPEG file."""
+    """Content of one image as a JPEG file."""
     with needs("Pillow"):
         from PIL import Image
     rng = np.random.default_rng(stream(f"synthetic/{part}", label, number))
@@ -137,7 +137,7 @@ def image(label: int, number: int, part: str, data: SyntheticData) -> bytes:
 
 
 def _grating(label: int, n_classes: int, width: int, height: int, rng: np.random.Generator) -> np.ndarray:
-    """The grating of a class, shape (height, width, 3): cos(a + b) from two vectors each."""
+    """Grating of a class, shape (height, width, 3); cos(a + b) = cos a cos b - sin a sin b, as outer products."""
     own = np.random.default_rng(stream("synthetic/class", label))
     angle = np.pi * label / n_classes + rng.normal(0, 0.03)
     period = MEAN_PERIOD * 2 ** own.uniform(-1, 1) * min(width, height)

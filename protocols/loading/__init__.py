@@ -1,1 +1,1 @@
-"""From a file and overrides to a checked protocol; published values; the space of a search."""
+"""Loading and checking of protocols: files, overrides, published values, search spaces and objectives."""

@@ -1,4 +1,4 @@
-"""What a search may seek: metrics of a run that no test image had a part in, and what a metric is worth."""
+"""Objectives of a search: metrics that are independent of test images, and their score in a trial."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from protocols.spec.search import Search
 
 
 def metric_names(protocol: Protocol) -> list[str]:
-    """The metrics that a search may seek."""
+    """Metrics allowed as objectives of a search."""
     match protocol:
         case AssociationProtocol():
             return ["accuracy/validation", "accuracy/validation_lowest"]
@@ -35,7 +35,7 @@ def metric_names(protocol: Protocol) -> list[str]:
 
 
 def held_out(metric: str) -> str:
-    """The metric that says the same of test images, or the same metric where there are none."""
+    """The corresponding metric on test images; the same metric if there is none."""
     if metric.startswith("accuracy/validation"):
         return "accuracy/test"
     kind, slash, rest = metric.partition("/")
@@ -43,7 +43,7 @@ def held_out(metric: str) -> str:
 
 
 def check_objectives(protocol: Protocol) -> None:
-    """Refuse what is no metric, and metrics of test images.
+    """Refuse unknown objectives and metrics of test images.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def check_objectives(protocol: Protocol) -> None:
 
 def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
     if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/")):
-        hint = f"is measured on test images, on which nothing is chosen; allowed: {', '.join(allowed)}"
+        hint = f"is measured on test images, which must not be optimised; allowed: {', '.join(allowed)}"
     else:
         hint = f"no such metric; {nearest(name, [*allowed, *numbers])}"
     return f"search.objectives.{name}: {hint}"
@@ -73,7 +73,7 @@ def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Worth:
-    """What a trial is worth in one objective."""
+    """Value of one objective in a trial: per seed, mean over seeds, and the optimised score."""
 
     per_seed: list[float]
     mean: float
@@ -84,12 +84,12 @@ class Worth:
 def worth(
     objective: str, search: Search, space: Sequence[Dimension], metrics: Mapping[str, Any], values: Values
 ) -> Worth:
-    """An objective's value in every seed, their mean, and the score that is optimised.
+    """Value of an objective in every seed, mean over seeds, and the score that is optimised.
 
     Raises
     ------
     RuntimeError
-        If the run has no such number.
+        If a seed has no finite value.
     """
     dimension = next((d for d in space if d.path == objective), None)
     if dimension is not None:
@@ -99,7 +99,7 @@ def worth(
         found = metrics.get(objective, {})
         per_seed, unit = found.get("per_seed", found.get("ratio_per_seed", [])), found.get("unit", "")
     if not per_seed or any(value is None or not math.isfinite(value) for value in per_seed):
-        raise RuntimeError(f"{objective}: not a number in every seed")
+        raise RuntimeError(f"{objective}: no finite value in some seed")
     array = np.asarray(per_seed, float)
     sign = 1 if search.objectives[objective] == "maximise" else -1
     spread = _margin(array, search.confidence) if search.score == "lower_bound" else 0.0
@@ -107,6 +107,6 @@ def worth(
 
 
 def _margin(values: np.ndarray, confidence: float) -> float:
-    """How far the one-sided confidence bound lies from the mean; 0 for a single value."""
+    """Distance of the one-sided confidence bound from the mean; 0 for a single value."""
     n = len(values)
     return float(student.ppf(confidence, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0

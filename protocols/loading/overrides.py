@@ -1,4 +1,4 @@
-"""Change a protocol by dotted paths, and check what comes out."""
+"""Override values of a protocol by dotted path, and validate the result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def check(content: Mapping[str, Any]) -> Protocol:
 
 
 def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
-    """The protocol with the values at some paths replaced, in order.
+    """A copy of the protocol with the values at the given paths replaced, in order.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
 
 
 def assign(node: Any, path: list[str], value: Any, whole: str) -> None:
-    """Set a value in nested mappings and lists; an item of a list goes by its index or its ``name``."""
+    """Set a value in nested mappings and lists; an item of a list is addressed by its index or its ``name``."""
     key = path[0]
     if isinstance(node, list):
         names = [str(item.get("name", i)) if isinstance(item, dict) else str(i) for i, item in enumerate(node)]
@@ -52,9 +52,9 @@ def assign(node: Any, path: list[str], value: Any, whole: str) -> None:
             assign(node[index], path[1:], value, whole)
         return
     if not isinstance(node, dict):
-        raise ProtocolFault([f"{whole}: '{key}' is below a single value"])
+        raise ProtocolFault([f"{whole}: '{key}' is below a single value, which has no keys"])
     if len(path) == 1:
-        if key not in node and not set(TAGS) & node.keys():  # a union's member may bring new keys
+        if key not in node and not set(TAGS) & node.keys():  # another member of a union may have other keys
             raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
         node[key] = value
         return

@@ -1,4 +1,4 @@
-"""Published values, and how a run compares with them."""
+"""Published values, and the comparison of a run's metrics with them."""
 
 import csv
 import math
@@ -19,19 +19,19 @@ class Target:
     Parameters
     ----------
     quantity
-        Path of the metric it is compared with.
+        Path of the corresponding metric.
     bin_ms
-        Start of the time bin after the stimulus' onset, for a time course; None for a single value.
+        Start of the time bin relative to stimulus onset, for a time course; None for a single value.
     value, sd
-        In `unit`; the sd as published, None where it is not.
+        Mean and standard deviation, in `unit`; `sd` is None if not published.
     n
-        Number of cultures or simulations; None where it is not published.
+        Number of cultures or simulations; None if not published.
     window_ms
-        Averaging window from the stimulus' onset, for an evoked response.
+        Averaging window from stimulus onset, for an evoked response.
     subject
-        ``culture`` for the real one, else whose simulation.
+        ``culture`` for a real culture, otherwise the name of the simulation.
     source, figure
-        Where it was published.
+        Publication, and figure or table in it.
     """
 
     quantity: str
@@ -90,22 +90,30 @@ def _finite(text: str) -> float:
 
 
 def _comparable(target: Target, measured: Mapping[str, Any]) -> bool:
-    """Whether both are averages over the same window, in the same unit."""
+    """Whether the measured value has the window and the unit of the published one."""
     window = None if target.window_ms is None else [0, target.window_ms]
     same = measured.get("unit") == target.unit and measured.get("window_ms") == window
     return same and isinstance(measured.get("mean"), float)
 
 
 def compare(metrics: Mapping[str, Any], targets: list[Target], calibrated_on: str | None) -> list[dict[str, Any]]:
-    """Hold measured means against published ones of the same window and unit.
+    """Compare measured means with published ones of the same window and unit.
 
-    A measured mean agrees with a culture's if it lies within the published sd. The quantity that the scale was
-    calibrated on agrees by construction and is marked so. Where no sd is published nothing is said.
+    Parameters
+    ----------
+    metrics
+        Metrics of a run by path.
+    targets
+        Published values; time courses are skipped.
+    calibrated_on
+        Metric that fixed the scale; None if the scale was not calibrated.
 
     Returns
     -------
     list of dict
-        ``quantity``, ``subject``, ``measured``, ``published`` (each mean, sd, n), ``unit``, ``verdict``.
+        ``quantity``, ``subject``, ``measured``, ``published`` (each mean, sd, n), ``unit``, ``verdict``. The verdict is
+        ``agrees`` if the measured mean lies within one published sd of the published mean, else ``differs``;
+        ``no sd published``; or ``calibrated`` for the metric in `calibrated_on`, which agrees by construction.
     """
     rows = []
     for target in targets:

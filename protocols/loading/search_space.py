@@ -1,6 +1,6 @@
-"""The searched space: what each parameter may be, and the protocol that a point of it stands for.
+"""The search space: allowed values of each parameter, and the protocol for a point of the space.
 
-A parameter's value is a plain number in the unit that its range is written in, or the label of a choice.
+A parameter's value is a plain number in the unit of its range, or the label of a choice.
 """
 
 import json
@@ -14,7 +14,7 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import Protocol
 from protocols.spec.search import AnyParameter, Choice, Range, Search
 
-DIGITS = 4  # significant, of a number with a fraction: a recipe is read by people
+DIGITS = 4  # significant digits of non-integer values, to keep results readable
 _TEXT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*")
 _FACTORS = {"k": 1e3, "": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9}
 _UNITS = ("Hz", "s", "m", "V")
@@ -30,19 +30,19 @@ class Dimension:
     Parameters
     ----------
     path
-        Where it stands in the protocol.
+        Dotted path in the protocol.
     kind
         ``float``, ``int`` or ``choice``.
     unit
-        Of its values; empty for a bare number.
+        Unit of its values; empty for a bare number.
     low, high, log, step
-        Of a number.
+        Range of a number: bounds, whether the scale is logarithmic, step.
     choices
-        What stands in the protocol, by label.
+        Values of a choice, as written in the protocol, by label.
     when
-        Labels that other choices must have for this parameter to exist.
+        Labels that other choices must have for this parameter to be searched.
     start
-        The protocol's own value; None where it lies outside.
+        The protocol's own value; None if it lies outside the range or choices.
     """
 
     path: str
@@ -57,11 +57,11 @@ class Dimension:
     start: Value | None = None
 
     def exists(self, values: Values) -> bool:
-        """Whether the parameter exists beside these values of the others."""
+        """Whether the parameter is searched, given the values of the others."""
         return all(values.get(path) in labels for path, labels in (self.when or {}).items())
 
     def rounded(self, value: Value) -> Value:
-        """A value as it is run and shown."""
+        """The value rounded as it is used in trials and in tables."""
         if self.kind == "choice":
             return value
         if self.kind == "int":
@@ -69,7 +69,7 @@ class Dimension:
         return min(max(float(f"{float(value):.{DIGITS}g}"), self.low), self.high)
 
     def spelled(self, value: Value) -> Any:
-        """A value as it stands in a protocol file."""
+        """The value as written in a protocol file."""
         if self.choices is not None:
             return self.choices[str(value)]
         return f"{value} {self.unit}" if self.unit else value
@@ -137,7 +137,7 @@ def _start(own: Any, unit: str) -> float | None:
 
 
 def _number(where: str, given: Any) -> tuple[float, str]:
-    """A number and its unit, as written."""
+    """Split a quantity into number and unit."""
     if isinstance(given, int | float) and not isinstance(given, bool):
         return float(given), ""
     match = _TEXT.fullmatch(given) if isinstance(given, str) else None
@@ -147,7 +147,7 @@ def _number(where: str, given: Any) -> tuple[float, str]:
 
 
 def _in_unit(where: str, given: Any, unit: str) -> float:
-    """A number in another one's unit, exactly where the two are written alike."""
+    """Convert a quantity to `unit`; exact if it is already written in that unit."""
     value, own = _number(where, given)
     if own == unit:
         return value
@@ -163,7 +163,7 @@ def _base(unit: str) -> str | None:
 
 
 def _at(node: Any, path: str) -> Any:
-    """What stands at a path; None where nothing does."""
+    """Value at a path; None if the path does not exist."""
     for key in path.split("."):
         if isinstance(node, list):
             named = {
@@ -176,28 +176,28 @@ def _at(node: Any, path: str) -> Any:
 
 
 def label(value: Any) -> str:
-    """What a choice is called."""
+    """Label of a choice."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def at_point(protocol: Protocol, values: Values, *, seeds: range | None = None, trial: bool) -> Protocol:
-    """The protocol with searched parameters set.
+    """The protocol with the searched parameters set to given values.
 
     Parameters
     ----------
     protocol
-        With a ``search:`` section, which the result has no more.
+        A protocol with a ``search:`` section; the returned one has none.
     values
-        By path; the protocol's own stand where a parameter is missing.
+        Values by path; a missing parameter keeps the protocol's own value.
     seeds
-        Instead of the protocol's own.
+        Seeds to use in place of the protocol's own.
     trial
-        Whether to apply what a trial does otherwise.
+        Whether to apply the changes in ``search.trial``.
 
     Raises
     ------
     ProtocolFault
-        If the values do not go together.
+        If the combination of values is not allowed.
     """
     search = _search(protocol)
     changes: dict[str, Any] = {"search": None, "quick": {}} | (search.trial if trial else {})
@@ -237,7 +237,7 @@ def check_space(protocol: Protocol) -> None:
 
 
 def _faults_at(plain: Protocol, conditions: dict[str, Any], path: str, value: Any, where: str, what: str) -> list[str]:
-    """What is wrong with one value, by itself; values that do not go together show in the trials."""
+    """Faults of a single value; combinations of values are checked only when a trial uses them."""
     try:
         changed(plain, conditions | {path: value})
     except ProtocolFault as fault:

@@ -1,1 +1,1 @@
-"""From a protocol to plain tables: the timeline of presentations, the curriculum of images."""
+"""Expansion of protocols into plain tables: timelines of stimuli and curricula of images."""

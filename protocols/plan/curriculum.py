@@ -1,4 +1,4 @@
-"""Expand an association protocol into plain tables: what is presented when, how plastic, and when to evaluate."""
+"""Expand an association protocol into plain arrays: order of images, learning rate factors, times of evaluation."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,25 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
 
-EXPONENTIAL_DECAYS = 4.0  # time constants in one training
+EXPONENTIAL_DECAYS = 4.0  # length of a training in time constants
 
 
 @dataclass(frozen=True)
 class Curriculum:
-    """The plan of one seed.
+    """All presentations of an association experiment for one seed.
 
     Parameters
     ----------
     splits
-        The images.
+        Training, validation and test images.
     probes
-        What is presented before and after the training; patterns without structure have the label -1.
+        Images presented before and after training; patterns without structure have the label -1.
     example : int, shape (n_training,)
         Index into the training images, for each training presentation.
     learning : float, shape (n_training,)
-        Factor on the learning rates.
+        Factor on the learning rates, for each training presentation.
     evaluate_after : int, shape (n_evaluations,)
-        Training presentations done before each evaluation; the first is 0, the last all.
+        Number of training presentations before each evaluation; the first is 0, the last n_training.
     """
 
     splits: Splits
@@ -39,23 +39,23 @@ class Curriculum:
 
     @property
     def seen(self) -> np.ndarray:
-        """The training images that are presented at all, as indices."""
+        """Indices of the training images that are presented at least once."""
         return np.unique(self.example)
 
     @property
     def n_evaluated(self) -> int:
-        """Presentations of one evaluation."""
+        """Number of presentations in one evaluation."""
         return len(self.splits.validation) + len(self.splits.test)
 
     @property
     def n_alone(self) -> int:
-        """Presentations of images alone: evaluations, probes before and after, and the linear readout's own."""
+        """Number of presentations without label: evaluations, probes (twice), and images for the linear readout."""
         evaluations = len(self.evaluate_after) * self.n_evaluated
         return evaluations + 2 * len(self.probes) + len(self.seen) + len(self.splits.test)
 
 
 def expand_association(protocol: AssociationProtocol, seed: int = 0) -> Curriculum:
-    """Expand a protocol for one seed, which orders the training and draws the random probes."""
+    """Expand a protocol for one seed; the seed sets the order of training images and the random probes."""
     plan, splits = protocol.association, load_splits(protocol.data)
     n, rng = plan.training.presentations, np.random.default_rng(stream("curriculum", seed, protocol.stimulus_seed))
     example = training_order(plan.training.order, splits.training.labels, n, rng)
@@ -72,7 +72,7 @@ def expand_association(protocol: AssociationProtocol, seed: int = 0) -> Curricul
 
 
 def learning_factors(rate: LearningRate, n: int) -> np.ndarray:
-    """The factor on the learning rates at each of `n` presentations."""
+    """Factor on the learning rates at each of `n` training presentations, shape (n,)."""
     progress = np.arange(n) / n
     match rate.schedule:
         case "constant":
@@ -84,7 +84,7 @@ def learning_factors(rate: LearningRate, n: int) -> np.ndarray:
 
 
 def training_order(order: str, labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of the images with these labels is shown in each of `n` presentations."""
+    """Index of the image shown in each of `n` presentations, shape (n,); images have the given `labels`."""
     by_class = [rng.permutation(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     match order:
         case "interleaved":
@@ -100,7 +100,7 @@ def training_order(order: str, labels: np.ndarray, n: int, rng: np.random.Genera
 
 
 def probe_examples(probe: Probe, splits: Splits, rng: np.random.Generator) -> Examples:
-    """What is presented before and after: test images of every label, then patterns without structure (label -1)."""
+    """Probes before and after training: test images of every label, then patterns without structure (label -1)."""
     known = [
         part.take(np.flatnonzero(part.labels == label)[: probe.per_label])
         for part in (splits.test, splits.unseen)

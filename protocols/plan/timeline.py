@@ -1,4 +1,4 @@
-"""Expand the phases of a protocol into plain tables: what is presented when, and which electrodes are driven."""
+"""Expand the phases of a protocol into plain tables of presentations and of driven electrodes."""
 
 from dataclasses import dataclass
 
@@ -30,17 +30,19 @@ DRIVE = np.dtype(
 
 @dataclass(frozen=True)
 class Timeline:
-    """The plan of an experiment.
+    """All presentations of an experiment and the electrodes they drive.
 
     Parameters
     ----------
     phases, stimuli : tuple of str
-        Names that the tables refer to by index.
+        Names of phases and stimuli; the tables refer to them by index.
     presentations : structured array, shape (n_presentations,)
-        ``phase``, ``stimulus``, ``trial`` (of this stimulus in this phase), ``onset_step``, ``n_steps``, ``plastic``.
+        ``phase``, ``stimulus``, ``trial`` (count of this stimulus in this phase, from 0), ``onset_step``, ``n_steps``,
+        ``plastic``.
     drives : structured array, shape (n_drives,)
-        An electrode driven by its stimulus' pulse train: ``presentation``, ``electrode``, ``onset_step`` (of the
-        session), ``n_steps``. Ordered by presentation, then electrode.
+        One row for each electrode of each presentation, driven by the stimulus' pulse train: ``presentation``,
+        ``electrode``, ``onset_step`` (from the start of the session), ``n_steps``. Sorted by presentation, then
+        electrode.
     """
 
     phases: tuple[str, ...]
@@ -57,7 +59,7 @@ def expand(protocol: EvokedProtocol, seed: int = 0) -> Timeline:
     protocol
         A checked protocol.
     seed
-        Seeds the order of `shuffled` phases, nothing else.
+        Seed of the order in `shuffled` phases; it has no other effect.
     """
     stimuli = tuple(protocol.stimuli)
     rows, onset = [], 0
@@ -86,7 +88,7 @@ def _order(phase: Phase, rng: np.random.Generator) -> list[tuple[str, int]]:
 
 
 def _driven(protocol: EvokedProtocol, presentations: np.ndarray) -> list[tuple[int, int, Stimulus]]:
-    """For each presentation the first step of its drive, its length and its stimulus."""
+    """First step, number of steps and stimulus of the drive in each presentation."""
     stimuli, steps = tuple(protocol.stimuli.values()), protocol.culture.steps
     return [
         (int(row["onset_step"]) + steps(stimulus.onset), steps(stimulus.duration), stimulus)

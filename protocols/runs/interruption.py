@@ -1,4 +1,8 @@
-"""Interruptions that are not lost: Python drops an exception raised in a weakref callback or a destructor."""
+"""Reliable interruption by SIGINT and SIGTERM.
+
+Python discards exceptions raised in destructors and weakref callbacks, so that a KeyboardInterrupt can get lost there.
+The signal is therefore remembered, and long work calls `check` to raise it again.
+"""
 
 import contextlib
 import signal
@@ -14,7 +18,7 @@ _by: list[int] = []
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGINT and SIGTERM, and remember it for `check`."""
+    """Within this context SIGINT and SIGTERM raise KeyboardInterrupt and are remembered for `check`."""
     _asked.clear()
     _by.clear()
     before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
@@ -28,18 +32,18 @@ def noted() -> Iterator[None]:
 
 
 def terminated() -> bool:
-    """Whether it was SIGTERM that interrupted: another program, and not a person at a keyboard."""
+    """Whether SIGTERM was received (sent by another program, unlike SIGINT from the keyboard)."""
     return signal.SIGTERM in _by
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if it was asked for and got lost; long work calls this wherever it can stop."""
+    """Raise KeyboardInterrupt if a signal was received; long work calls this wherever it can stop."""
     if _asked.is_set():
         raise KeyboardInterrupt
 
 
 def _tell_unless_interrupted(dropped: Any) -> None:
-    """Say what Python dropped, but for the interruption, which `check` raises again."""
+    """Report exceptions that Python discards, except the KeyboardInterrupt, which `check` raises again."""
     if not issubclass(dropped.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(dropped)
 

@@ -1,4 +1,4 @@
-"""What this machine offers."""
+"""Hardware of this machine: cores, processor features, available memory."""
 
 import os
 import platform
@@ -6,19 +6,19 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cores_of_each() -> int:
-    """Cores for this process where torchrun started several of them on this machine."""
+    """Number of cores per process, if torchrun started several processes on this machine."""
     return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE") or 1))
 
 
 def processor_features() -> str:
-    """What the processor can do: programs compiled for one do not run on every other."""
+    """Architecture and instruction sets of the processor: compiled programs may not run on a different one."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -27,7 +27,7 @@ def processor_features() -> str:
 
 
 def available_memory_bytes() -> int | None:
-    """Memory that can be taken without swapping, within a container's limit; None where it cannot be known."""
+    """Memory available without swapping, within the container's limit; None if it cannot be determined."""
     found = [_meminfo_available(), _cgroup_available()]
     known = [value for value in found if value is not None]
     return min(known) if known else None
@@ -50,5 +50,5 @@ def _cgroup_available() -> int | None:
         return None
     if not limit.strip().isdigit():
         return None
-    cached = dict(line.split() for line in stat.splitlines()).get("inactive_file", "0")  # given back when needed
+    cached = dict(line.split() for line in stat.splitlines()).get("inactive_file", "0")  # page cache: freed on demand
     return int(limit) - int(used) + int(cached)

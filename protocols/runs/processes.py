@@ -1,4 +1,4 @@
-"""Work that shares nothing runs side by side, every piece in a process of its own."""
+"""Parallel execution of independent tasks, each in its own process."""
 
 import contextlib
 import functools
@@ -14,16 +14,16 @@ from typing import Any
 
 from protocols.runs import interruption
 
-#: The work of a piece: called with its argument and with what to tell the fraction done.
+#: A task: called with its argument and a callback that takes the fraction done; returns the result.
 Work = Callable[[Any, Callable[[float], None]], Any]
 
-#: Gives the next piece, (key, argument); None while there is none.
+#: Returns the next task as (key, argument); None if none is waiting.
 Next = Callable[[], tuple[int, Any] | None]
 
 
 @dataclass(frozen=True)
 class Failed:
-    """What is given instead of a result; `died`: the process ended without a word."""
+    """Replaces the result of a failed task; `died`: the process ended without reporting an error."""
 
     reason: str
     died: bool = False
@@ -32,33 +32,33 @@ class Failed:
 def side_by_side(
     work: Work, following: Next, jobs: int, report: Callable[[int, float], None], preload: Sequence[str] = ()
 ) -> Generator[tuple[int, Any], None, None]:
-    """Run pieces as they come, up to `jobs` at a time, giving (key, result) of each as it ends.
+    """Run tasks in parallel processes, at most `jobs` at a time, and yield each result as its task ends.
 
     Parameters
     ----------
     work
-        Picklable: every process is given a copy.
+        The function that does a task. It must be picklable, because every process gets a copy.
     following
-        Asked whenever a process is free; the work is over when it has none and none is running.
+        Called whenever a process is free; the generator ends when it returns None and no task is running.
     jobs
-        How many at a time.
+        Maximum number of tasks at a time.
     report
-        Told (key, fraction done).
+        Progress callback, called with (key, fraction done).
     preload
-        Modules that every process needs and that are slow to import: imported once, by the process that the others
-        are forked from. They must start no threads when imported.
+        Modules that are slow to import and needed by every process: they are imported once, in the server process that
+        the others are forked from. Importing them must not start threads.
 
     Yields
     ------
     tuple
-        Key and result, `Failed` where there is none. When the generator is closed, what runs is ended, the programs
-        it started included.
+        Key and result of a task; the result is a `Failed` if the task failed. Closing the generator kills the running
+        processes and the programs they started.
     """
     context: Any = multiprocessing.get_context("forkserver" if preload else "spawn")
     context.set_forkserver_preload(list(preload))
     running = dict[Connection, tuple[int, Any]]()
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:  # ours: a killed process cleans up nothing
-        # An interruption is taken while waiting only: no process is half started, no result half written.
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:  # in the parent, because a killed process cleans up nothing
+        # Signals are only noted and acted on between steps: no process is left half started, no result half written.
         interrupted = threading.Event()
         handlers = {number: signal.signal(number, lambda *_: interrupted.set()) for number in interruption.SIGNALS}
         try:
@@ -95,7 +95,7 @@ def _start(context: Any, running: dict[Connection, tuple[int, Any]], scratch: st
 
 
 def _receive(connection: Any, process: Any) -> Any:
-    """The next message: the fraction done, or the result."""
+    """Next message of a process: the fraction done, or the result."""
     try:
         return connection.recv()
     except (EOFError, OSError):
@@ -104,7 +104,7 @@ def _receive(connection: Any, process: Any) -> Any:
 
 
 def _end(process: Any) -> None:
-    """End a process and the program it may have started."""
+    """Kill a process and its process group, which includes the programs it started."""
     if process.pid is None:
         return
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -114,7 +114,7 @@ def _end(process: Any) -> None:
 
 
 def _work(connection: Any, scratch: str, work: Callable[[Callable[[float], None]], Any]) -> None:
-    """Do one piece in a process group of its own, which ends with the parent."""
+    """Do one task in a new process group, which is killed when the parent process ends."""
     os.setsid()
     threading.Thread(target=_follow_parent, daemon=True).start()
     tempfile.tempdir = scratch

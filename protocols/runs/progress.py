@@ -1,4 +1,4 @@
-"""Progress with remaining time: a bar in a terminal, a line now and then in a log."""
+"""Progress display with remaining time: a bar in a terminal, a line every 15 s in a log."""
 
 import time
 from types import TracebackType
@@ -11,16 +11,16 @@ LOG_EVERY_S = 15.0
 
 
 class SeedProgress:
-    """Progress over seeds that run side by side.
+    """Progress display for seeds that run in parallel.
 
     Parameters
     ----------
     console
-        Where to show it.
+        Output console.
     seeds
-        The seeds to come.
+        The seeds to run.
     doing
-        What is done to them, in a word.
+        Name of the activity, for example ``training``.
     """
 
     def __init__(self, console: Console, seeds: list[int], doing: str = "presenting") -> None:
@@ -50,7 +50,7 @@ class SeedProgress:
         self.bar.stop()
 
     def report(self, seed: int, fraction: float) -> None:
-        """Note that a seed is done up to a fraction."""
+        """Set the fraction done of a seed, and update the display."""
         self.done[seed] = fraction
         total = sum(self.done.values())
         self.bar.update(self.task, completed=total)

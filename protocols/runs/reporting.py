@@ -1,17 +1,17 @@
-"""What a training tells while it runs."""
+"""Progress callbacks of a training."""
 
 from collections.abc import Callable
 
-#: Called with the fraction done.
+#: Progress callback, called with the fraction done.
 Report = Callable[[float], None]
 
-#: Called with a metric and its next value: a learning curve as it grows. May end the training by an exception.
+#: Learning-curve callback, called with a metric's path and its next value. May stop the training by an exception.
 Watch = Callable[[str, float], None]
 
 
 def unwatched(metric: str, value: float) -> None:
-    """Nobody follows the learning curve."""
+    """No-op learning-curve callback."""
 
 
 def unheard(fraction: float) -> None:
-    """Nobody follows the progress."""
+    """No-op progress callback."""

@@ -1,4 +1,4 @@
-"""Seeds share nothing: they run side by side, each in a process of its own."""
+"""Parallel execution of the seeds of a run, each in its own process."""
 
 import functools
 from collections.abc import Callable, Generator, Sequence
@@ -8,35 +8,35 @@ import numpy as np
 from protocols.runs import interruption
 from protocols.runs.processes import Failed, side_by_side
 
-#: The work of a seed: called with the seed and with what to tell the fraction done; gives its arrays by path.
+#: Runs one seed: called with the seed and a callback that takes the fraction done; returns arrays by path.
 Task = Callable[[int, Callable[[float], None]], dict[str, np.ndarray]]
 
-#: Called with (seed, fraction done).
+#: Progress callback, called with (seed, fraction done).
 Report = Callable[[int, float], None]
 
 
 def run_seeds(
     task: Task, seeds: Sequence[int], jobs: int, report: Report, preload: Sequence[str] = (), names: Sequence[str] = ()
 ) -> Generator[tuple[int, dict[str, np.ndarray]], None, None]:
-    """Run seeds, up to `jobs` of them side by side in processes of their own, giving each result as it comes.
+    """Run seeds, up to `jobs` of them in parallel processes, and yield each result as it is ready.
 
     Parameters
     ----------
     task
-        Picklable: every process is given a copy.
+        The function that runs one seed. It must be picklable, because every process gets a copy.
     seeds, jobs
-        Which seeds, and how many at a time; one at a time runs in this process.
+        The seeds, and how many run at a time; with one job or one seed, all run in this process.
     report
-        Told how far each seed is.
+        Progress callback of the seeds.
     preload
         As in `protocols.runs.processes.side_by_side`.
     names
-        What messages call each seed, by its number; ``seed <number>`` without.
+        Names of the seeds in error messages, indexed by seed; by default ``seed <number>``.
 
     Raises
     ------
     RuntimeError
-        If a seed fails; the others are ended, compiled programs included.
+        If a seed fails; the other processes are killed, compiled programs included.
     """
     if jobs == 1 or len(seeds) == 1:
         for seed in seeds:

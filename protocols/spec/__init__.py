@@ -1,1 +1,1 @@
-"""The experiment file as frozen types: sections, units, and what they must agree on."""
+"""The experiment file as frozen types: sections, units, and consistency checks between sections."""

@@ -1,4 +1,4 @@
-"""The ``association:`` section: an image and its label are presented together; later the image alone recalls it."""
+"""The ``association:`` section: image and label are presented together; later the image alone must recall the label."""
 
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ Presentations = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 
 
 def _drawn(regions: Any) -> Any:
-    """Read a drawing of the array, one line a row, in which a class' own digit marks its electrodes."""
+    """Convert a drawing of the array (one line per row, each electrode marked with its class digit) to a mapping."""
     if not isinstance(regions, str):
         return regions
     rows = regions.split()
@@ -28,12 +28,12 @@ def _drawn(regions: Any) -> Any:
     return {label: [place for mark, place in marks if mark == label] for label in sorted({mark for mark, _ in marks})}
 
 
-#: electrodes by class label, or a drawing
+#: electrodes of each class label, as a mapping or as a drawing
 Regions = Annotated[dict[Label, Electrodes], BeforeValidator(_drawn), Field(min_length=2)]
 
 
 class ImagePlacement(Section):
-    """One electrode a pixel, from the given row and column on; a white pixel is stimulated at `rate`."""
+    """One electrode per pixel; the top-left pixel is at `row`, `column`. A white pixel is stimulated at `rate`."""
 
     row: Cell = 0
     column: Cell = 0
@@ -41,21 +41,21 @@ class ImagePlacement(Section):
 
 
 class LabelPlacement(Section):
-    """The electrodes of each class: stimulated at `rate` with the label, read without it."""
+    """Electrodes of each class: stimulated at `rate` when the label is presented, read out when it is not."""
 
     rate: PositiveRate
     regions: Regions
 
 
 class LearningRate(Section):
-    """Factor on the culture's own A_plus and A_minus over the training.
+    """Factor on the culture's A_plus and A_minus during training.
 
     Parameters
     ----------
     factor
-        At the first presentation.
+        Value at the first presentation.
     schedule
-        ``constant``; ``linear``, annealed to zero at the end; ``exponential``, annealed with a time constant of a
+        ``constant``; ``linear``, annealed to zero at the end of training; ``exponential``, with a time constant of a
         quarter of the training.
     """
 
@@ -69,12 +69,12 @@ class Training(Section):
     Parameters
     ----------
     presentations
-        Training budget. Images are repeated where there are fewer.
+        Number of training presentations. Images are repeated if there are fewer.
     order
         ``interleaved``: the classes alternate, equally often, images in random order; ``shuffled``: all images in
         random order; ``sequential``: as in the file; ``blocked``: class after class, images in random order.
     learning_rate
-        How plastic the culture is, from the first presentation to the last.
+        Factor on the plasticity, from the first presentation to the last.
     """
 
     presentations: Presentations
@@ -83,14 +83,14 @@ class Training(Section):
 
 
 class Evaluation(Section):
-    """Presentations of validation and test images alone, without learning: before, every so often, and at the end.
+    """Presentations of validation and test images alone, without learning: before, during and at the end of training.
 
     Parameters
     ----------
     every
-        Training presentations from one evaluation to the next.
+        Training presentations between two evaluations.
     averaged
-        The result is the mean over so many last evaluations.
+        Number of final evaluations whose mean is the result.
     """
 
     every: Presentations
@@ -98,14 +98,14 @@ class Evaluation(Section):
 
 
 class Probe(Section):
-    """What is presented before and after the training, without learning and beside the evaluations.
+    """Additional presentations before and after training, without learning.
 
     Parameters
     ----------
     per_label
-        Test images of every label of the data set, learned or not.
+        Number of test images of each label of the data set, trained or not.
     random
-        Patterns without structure: the pixels of test images, shuffled.
+        Number of patterns without structure: test images with shuffled pixels.
     """
 
     per_label: Annotated[int, Field(ge=0, le=1000)] = 20
@@ -113,16 +113,16 @@ class Probe(Section):
 
 
 class Association(Section):
-    """An image drives its electrodes, its label those of the class; the image alone is to recall the label.
+    """Association of images with labels: both drive their electrodes in training; then the image must recall the label.
 
-    A region's response is the spike count per neuron, over the neurons whose nearest electrode belongs to it.
+    A region's response is the spike count per neuron, over the neurons whose nearest electrode belongs to the region.
 
     Parameters
     ----------
     decision
         ``largest_response``: the answer is the class whose region fires most (Lagani 2021). ``calibrated``: a logistic
         regression on the regions' responses, fitted at every evaluation on the validation images; it corrects for
-        regions that are not equally excitable and sees nothing but these few numbers.
+        differences in excitability between regions. Its only inputs are the regions' responses.
     """
 
     image: ImagePlacement

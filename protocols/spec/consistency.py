@@ -1,4 +1,7 @@
-"""What the parts of a protocol must agree on; every check raises ValueError with a path, what is given and allowed."""
+"""Consistency checks between the sections of a protocol.
+
+Every check raises ValueError; the message names the path, the given value and the allowed ones.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,12 +26,12 @@ from protocols.spec.network import (
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.stimuli import Stimulus
 
-MOST_WHITENED = 12_288  # pixels, 64 x 64 in colour: a matrix of 1.2 GB
-MOST_STEPS = 2**31 - 1  # what a simulator counts in 32 bits
+MOST_WHITENED = 12_288  # pixels (64 x 64 in colour): the whitening matrix takes 1.2 GB
+MOST_STEPS = 2**31 - 1  # simulators count time steps in 32-bit integers
 
 
 def check_evoked(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequence[Phase], evoked: Evoked) -> None:
-    """Check stimuli against the array and the step, phases against stimuli, measures against phases."""
+    """Check stimuli against the array and the time step, phases against stimuli, measurement windows against phases."""
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
         raise ValueError(f"phases: names must differ, given {', '.join(names)}")
@@ -43,7 +46,7 @@ def check_evoked(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequ
 
 
 def check_association(culture: Culture, data: Data, plan: Association) -> None:
-    """Check the image and the label regions against the array and each other, regions against classes."""
+    """Check that image and label regions lie on the array without overlap, one region for each class."""
     array = culture.array
     _check_classes(data)
     (height, width), image = data.size, plan.image
@@ -80,7 +83,7 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
 
 
 def check_network(data: ImageData | FileData, network: Network) -> None:
-    """Check the classes, the layers against the images, the methods against the layers."""
+    """Check the classes, the layers against the image size, and the pre-training methods against the layers."""
     if isinstance(data, ImageData):
         _check_classes(data)
     _check_layers(network.layers, network.used_layers, data)
@@ -97,7 +100,7 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
 
 
 def check_associative_network(network: AssociativeNetwork, data: ImageData) -> None:
-    """Check the hidden layers against the images."""
+    """Check the hidden layers against the image size."""
     _check_layers(network.layers, network.layers, data)
     for index, layer in enumerate(network.layers):
         if isinstance(layer, Normalisation):
@@ -117,13 +120,13 @@ def _check_classes(data: ImageData) -> None:
 
 
 def _check_layers(layers: tuple[Layer, ...], used: tuple[Layer, ...], data: ImageData | FileData) -> None:
-    """Check the order of all layers, and that those which are used fit onto the images."""
+    """Check the order of all layers, and that the used ones fit the image size."""
     map_sizes(used, *data.shape)
     kinds = [type(layer) for layer in layers]
     if kinds[0] not in {Convolution, Dense}:
         raise ValueError("network.layers.0: has no neurons; allowed: conv or dense")
     if Dense in kinds and any(kind is not Dense and kind is not Normalisation for kind in kinds[kinds.index(Dense) :]):
-        raise ValueError("network.layers: a map after a dense layer; allowed: dense and norm")
+        raise ValueError("network.layers: conv or pool after a dense layer; allowed: dense and norm")
 
 
 def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:

@@ -1,4 +1,4 @@
-"""The ``culture:`` section: everything that is grown or fixed before an experiment starts."""
+"""The ``culture:`` section: electrode array, neurons, synapses, plasticity, readout and simulation settings."""
 
 from typing import Annotated, Literal, Self
 
@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, model_validator
 from protocols.spec.quantity import Length, Time, Voltage
 from protocols.spec.section import Section
 
-# Bounds are far outside of what is meant, and inside of what floating point carries.
+# The bounds only exclude absurd values: far wider than any sensible setting, but safe in floating point.
 PositiveLength = Annotated[Length, Field(ge=1e-9, le=1)]
 PositiveTime = Annotated[Time, Field(ge=1e-6, le=1e6)]
 NonNegativeVoltage = Annotated[Voltage, Field(ge=0, le=1e4)]
@@ -16,7 +16,7 @@ ElectrodeCount = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Array(Section):
-    """A rectangular multi-electrode array; the culture covers one pitch around every electrode."""
+    """A rectangular multi-electrode array; the culture extends half a pitch beyond the outer electrodes."""
 
     rows: ElectrodeCount = 6
     columns: ElectrodeCount = 10
@@ -54,14 +54,14 @@ class Neurons(Section):
 
 
 class DenseWiring(Section):
-    """Weights |N(0, 1)| exp(-d^2 / 2 sigma^2) between all pairs; those below the cutoff are dropped."""
+    """Weights |N(0, 1)| exp(-d^2 / 2 sigma^2) between all pairs; weights below the cutoff are dropped."""
 
     rule: Literal["dense"] = "dense"
     cutoff: Annotated[float, Field(ge=0)] = 1e-3
 
 
 class SparseWiring(Section):
-    """A mean fan-in; pairs connect with probability proportional to exp(-d^2 / 2 sigma^2), weights |N(0, 1)|."""
+    """Random connections with a mean fan-in: probability proportional to exp(-d^2 / 2 sigma^2), weights |N(0, 1)|."""
 
     rule: Literal["sparse"]
     fan_in: PositiveInt
@@ -70,7 +70,8 @@ class SparseWiring(Section):
 class Projection(Section):
     """Connections of one kind onto all neurons.
 
-    `strength` is the sum of the magnitudes of a neuron's incoming weights, as a jump of its membrane potential.
+    `strength` is the sum of the magnitudes of a neuron's incoming weights; a weight is the jump of the membrane
+    potential caused by one spike.
     """
 
     sigma: PositiveLength
@@ -80,7 +81,7 @@ class Projection(Section):
 
 
 class Plasticity(Section):
-    """Pair STDP with nearest-spike traces, on weight magnitudes."""
+    """Pair-based STDP with nearest-spike traces; it acts on the magnitudes of the weights."""
 
     rule: Literal["nearest_spike_stdp"] = "nearest_spike_stdp"
     A_plus: NonNegativeVoltage = 0.4e-3
@@ -89,19 +90,19 @@ class Plasticity(Section):
 
 
 class Readout(Section):
-    """What an electrode hears: spikes of the neurons near it, in a leaky count.
+    """Recording by an electrode: a leaky count of the spikes of nearby neurons.
 
     Parameters
     ----------
     hears
-        The neurons that a response is averaged over: the electrode's ``units``, or all neurons of its ``cell``, those
-        to which no other electrode is nearer.
+        Neurons that a response is averaged over: the electrode's ``units``, or all neurons of its ``cell``, that is,
+        those to which no other electrode is nearer.
     units_per_electrode
-        Neurons nearest to an electrode whose spikes are kept and drawn.
+        Number of neurons nearest to each electrode whose spikes are saved and plotted.
     leak
         Time constant of the leaky count.
     bin
-        Width of the bins of time courses.
+        Bin width of time courses.
     """
 
     hears: Literal["units", "cell"] = "units"

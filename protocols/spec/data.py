@@ -1,4 +1,4 @@
-"""The ``data:`` section: which images are learned, which choose, which test."""
+"""The ``data:`` section: the data set, its classes, and the training, validation and test images."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 from protocols.spec.section import Section
 
 Label = Annotated[int, Field(ge=0, le=9)]
-AnyLabel = Annotated[int, Field(ge=0, le=99)]  # of the data sets with 100 classes, too
+AnyLabel = Annotated[int, Field(ge=0, le=99)]  # for data sets with up to 100 classes
 
 
 def _none_for_all(count: Any) -> Any:
@@ -18,9 +18,9 @@ def _all_for_none(count: int | None) -> int | str:
     return "all" if count is None else count
 
 
-#: a number, or ``all``, which is None in Python
+#: a number of images, or ``all`` (None in Python)
 Amount = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_for_all), PlainSerializer(_all_for_none)]
-#: labels, or ``all``, which is None in Python
+#: a list of labels, or ``all`` (None in Python)
 Labels = Annotated[
     tuple[AnyLabel, ...] | None,
     BeforeValidator(_none_for_all),
@@ -29,7 +29,7 @@ Labels = Annotated[
 Size = Annotated[int, Field(ge=1, le=1000)]
 
 
-#: data sets, and the number of their classes
+#: number of classes of each data set
 GREY = {"mnist": 10, "fashion_mnist": 10, "digits": 10}
 COLOUR = {"cifar10": 10, "cifar100": 100}
 CLASSES = GREY | COLOUR
@@ -44,16 +44,17 @@ class ImageData(Section):
     source
         A data set of `protocols.images.datasets`.
     classes
-        The labels to tell apart, or ``all``; images of other labels are never learned.
+        The labels to classify, or ``all``; images of other labels are never used for training.
     pool
-        Training images are those of `classes` among the first so many of the published training set.
+        Training images are those of `classes` among the first `pool` images of the published training set.
     validation
-        Images held back for all choices: equally many of each class, evenly spread over the published training set
-        beyond the pool, or over all of it where the pool is ``all``. (MNIST lies writer by writer, not at random.)
+        Number of held-out images for model selection: equally many of each class, evenly spread over the published
+        training set beyond the pool, or over all of it if the pool is ``all``. (MNIST is ordered by writer, not at
+        random.)
     test
-        The first so many images of `classes` in the published test set. Nothing is chosen on them.
+        Number of test images: the first ones of `classes` in the published test set. Never used for model selection.
     size
-        Rows and columns after resizing, bilinear with antialiasing; null for the published size.
+        Rows and columns after resizing (bilinear, with antialiasing); null for the published size.
     """
 
     source: Literal["mnist", "fashion_mnist", "digits", "cifar10", "cifar100"]
@@ -65,7 +66,7 @@ class ImageData(Section):
 
     @property
     def class_list(self) -> tuple[int, ...]:
-        """The labels to tell apart."""
+        """The labels to classify."""
         return tuple(range(CLASSES[self.source])) if self.classes is None else self.classes
 
     @property
@@ -77,7 +78,7 @@ class ImageData(Section):
 
 
 class Data(ImageData):
-    """Grey images that an electrode array can show: classes and size are to be said."""
+    """Grey images for presentation on an electrode array: `classes` and `size` must be given."""
 
     source: Literal["mnist", "fashion_mnist", "digits"]
     classes: tuple[Label, ...]

@@ -1,4 +1,4 @@
-"""Stimuli presented in phases: what is presented, and how evoked responses are measured."""
+"""The ``phases:``, ``evoked:`` and ``record:`` sections: stimulus presentations and measurement of evoked responses."""
 
 from typing import Annotated, Literal
 
@@ -15,8 +15,8 @@ class Phase(Section):
     """Presentations of one or more stimuli.
 
     `interleaved` presents A B A B, `blocked` A A B B, `shuffled` a random order. Learning happens only in `plastic`
-    phases. After every presentation the weights are normalised and the state is reset, so that the pause between
-    two presentations needs no simulation; `every` only documents it.
+    phases. After every presentation the weights are normalised and the state is reset. The pause between two
+    presentations is therefore not simulated; `every` (the time from one to the next) only documents it.
     """
 
     name: Name
@@ -29,16 +29,16 @@ class Phase(Section):
 
 
 class Evoked(Section):
-    """How responses are measured: the leaky count, averaged over windows that start at the stimulus' onset.
+    """Measurement of evoked responses: the leaky spike count, averaged over windows that start at stimulus onset.
 
     Parameters
     ----------
     windows
-        For each probing phase the window its published mean was taken over. Every window is applied to every phase.
+        For each probing phase, the averaging window of its published mean. Every window is applied to every phase.
     scale
         Factor from leaky spikes per neuron to the published unit.
     calibrate_on
-        Where the published unit is not known: a metric whose published value fixes the scale.
+        If the published unit is unknown: the metric whose published value fixes the scale.
     """
 
     windows: dict[Name, PositiveTime]
@@ -47,7 +47,7 @@ class Evoked(Section):
 
 
 class Record(Section):
-    """What is kept of a run beside its metrics."""
+    """Data saved from a run in addition to its metrics."""
 
     spikes: Literal["units", "all", "none"] = "units"
     weights: bool = False

@@ -1,4 +1,4 @@
-"""A user's mistakes, one line each: path, what was given, what is allowed."""
+"""Messages for mistakes in a protocol, one line each: path, given value, allowed values."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-#: keys that tell the members of a union apart
+#: discriminator keys: their value selects a member of a tagged union, and thereby its other keys
 TAGS = ("rule", "encoder", "pretraining", "sampler")
-#: those of a file, and one whose members share most keys: another source is no other section
+#: with ``source``, which is not in TAGS because data sections share most keys whatever their source
 ALL_TAGS = (*TAGS, "source")
-#: sections whose keys are names of the user's choice
+#: sections whose keys are names chosen by the user
 NAMED = ("methods", "stimuli", "windows", "regions", "space")
-#: tags that stand in the location of a fault without being keys of the file
-LAYERS = {"conv", "pool", "norm", "dense"}  # told by a key of that name
+#: tags that pydantic inserts into the location of an error although they are not keys of the file
+LAYERS = {"conv", "pool", "norm", "dense"}  # a layer is identified by having a key of that name
 TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
@@ -24,7 +24,7 @@ TAG_VALUES = LAYERS | {
 
 
 class ProtocolFault(Exception):
-    """The protocol or the arguments are wrong; ``lines`` says how, one line per fault."""
+    """The protocol or the arguments are wrong; ``lines`` holds one message per fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = list(lines)
@@ -39,11 +39,11 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Say every validation error in one line."""
+    """One message for each validation error."""
     faults = error.errors(include_url=False, include_context=True)
     lines = [_line(fault, model) for fault in faults]
-    # a misspelt required key is unknown and missing at once: the line with the hint says it all;
-    # a list is too short once its only item is wrong
+    # A misspelt required key is reported twice, as unknown and as missing: keep the line with the hint.
+    # A list with an invalid only item is also reported as too short: keep the line about the item.
     return [
         line
         for fault, line in zip(faults, lines, strict=True)
@@ -77,7 +77,7 @@ def _line(fault: Any, model: type[BaseModel]) -> str:
 
 
 def _without_tags(location: tuple[Any, ...]) -> list[Any]:
-    """A location as keys of the file: a tag of a union stands below what it tells apart, and is never the last part."""
+    """Location of an error without union tags: pydantic puts a tag after the key of its union, never in last place."""
     pairs = enumerate(zip(("", *location), location, strict=False), start=1)
     return [
         part for place, (above, part) in pairs if above in NAMED or part not in TAG_VALUES or place == len(location)
@@ -85,7 +85,7 @@ def _without_tags(location: tuple[Any, ...]) -> list[Any]:
 
 
 def _keys(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
-    """The keys allowed at a location of the file, found by walking the types."""
+    """Keys allowed at a location of the file, found by following the type annotations."""
     types: list[Any] = [model]
     for above, part in zip(("", *location), location, strict=False):
         chosen = [kind for kind in types if _is_section(kind) and _has_tag(kind, part) and above not in NAMED]
@@ -94,7 +94,7 @@ def _keys(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
 
 
 def _has_tag(kind: Any, part: Any) -> bool:
-    """Whether a section is the member of a union that goes by this tag."""
+    """Whether a section is the union member with this tag."""
     tags = [field.annotation for name, field in kind.model_fields.items() if name in ALL_TAGS]
     return any(part in getattr(tag, "__args__", ()) for tag in tags) or part in LAYERS & kind.model_fields.keys()
 
@@ -104,7 +104,7 @@ def _is_section(kind: Any) -> bool:
 
 
 def _children(kind: Any, part: Any) -> list[Any]:
-    """The types one step down; a key of a mapping or an index of a list stays at the type of its values."""
+    """Types one level down; for a key of a mapping or an index of a list, the type itself (that of the values)."""
     field = kind.model_fields.get(part) if _is_section(kind) else None
     return [kind] if field is None else _members(field.annotation)
 

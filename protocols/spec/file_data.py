@@ -1,4 +1,4 @@
-"""The ``data:`` section of images that lie in files and are decoded as they are learned."""
+"""The ``data:`` section for images in files, decoded during training."""
 
 from typing import Annotated, Literal
 
@@ -16,24 +16,24 @@ class FileData(Section):
     Parameters
     ----------
     n_classes
-        How many classes there are; files with more or fewer are a fault.
+        Number of classes; the files must have exactly as many.
     validation
-        Images held back from the training images for all choices: equally many of each class, evenly spread.
+        Number of training images held out for model selection: equally many of each class, evenly spread.
     per_class
-        At most so many training images of each class, evenly spread over those that are not held back; or ``all``.
+        Maximum number of training images of each class, evenly spread over those not held out; or ``all``.
     test
-        So many test images, equally many of each class, evenly spread; or ``all``. Nothing is chosen on them.
+        Number of test images, equally many of each class, evenly spread; or ``all``. Never used for model selection.
     size
-        Rows and columns that the network sees.
+        Rows and columns of the network's input.
     resize
-        Pixels of an image's shorter side before the centre is cut out; null: as many as just hold `size`.
+        Length in pixels of an image's shorter side before the centre crop; null for the smallest that contains `size`.
     augmentation
-        Of training images: ``none`` (the centre, too), or ``crop_flip``: 8 to 100 % of the area, width : height
-        3 : 4 to 4 : 3, resized to `size`, and every other image mirrored.
+        Of training images: ``none``, a centre crop as for test images; ``crop_flip``, a random crop of 8 to 100 % of
+        the area with a width : height of 3 : 4 to 4 : 3, resized to `size` and mirrored with probability 1/2.
     most_corrupt
-        Images that cannot be read and are left out; one more stops the run.
+        Maximum number of unreadable images, which are skipped; one more stops the run.
     workers
-        Processes that decode; null: as the machine offers.
+        Number of decoding processes; null to choose by the number of cores.
     """
 
     n_classes: Annotated[int, Field(ge=2, le=10**5)]
@@ -56,7 +56,7 @@ class FileData(Section):
 
     @property
     def class_list(self) -> tuple[int, ...]:
-        """The labels to tell apart."""
+        """The labels to classify."""
         return tuple(range(self.n_classes))
 
     @property
@@ -66,13 +66,13 @@ class FileData(Section):
 
 
 class FolderData(FileData):
-    """Images in a folder of the user's: a folder a class, or tar shards (webdataset).
+    """The user's own images: one folder per class (``image_folder``), or tar shards in webdataset layout (``shards``).
 
     Parameters
     ----------
     folder
-        Below the data directory (`protocols.images.datasets.data_dir`), or absolute. Its layout:
-        `protocols.images.listing`.
+        Path, absolute or below the data directory (`protocols.images.datasets.data_dir`). For the expected layout see
+        `protocols.images.folders` and `protocols.images.shards`.
     """
 
     source: Literal["image_folder", "shards"]
@@ -80,16 +80,16 @@ class FolderData(FileData):
 
 
 class SyntheticData(FileData):
-    """Images that are generated, as files in folders of classes, to try what is to run on images of the user's.
+    """Generated image files, one folder per class, to try out a protocol before running it on real images.
 
     Parameters
     ----------
     images, test_images
-        Of each class; validation images are among the first.
+        Number of training and test images of each class; validation images are taken from the training images.
     side
-        Least and most pixels of a side; sides are drawn one by one.
+        Smallest and largest side in pixels; width and height are drawn independently.
     corrupt
-        How many training images cannot be read: empty, text, or cut short.
+        Number of unreadable training images: empty, text, or truncated.
     """
 
     source: Literal["synthetic"]

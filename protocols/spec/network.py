@@ -1,4 +1,4 @@
-"""The ``network:`` section: layers, the ways to pre-train them, fine-tuning with few labels."""
+"""The ``network:`` section: layers, pre-training methods, and fine-tuning with few labels."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class Convolution(Section):
-    """A convolutional layer of so many neurons, its activation included."""
+    """A convolutional layer with `conv` neurons (output channels), activation included."""
 
     conv: Count
     kernel: Count
@@ -28,22 +28,22 @@ class Convolution(Section):
 
 
 class Pooling(Section):
-    """The maximum over squares of `pool` pixels."""
+    """Max pooling over squares of `pool` x `pool` pixels."""
 
     pool: Annotated[int, Field(ge=2, le=1000, strict=True)]
 
 
 class Normalisation(Section):
-    """Batch normalisation; ``relative`` keeps the neurons' variances relative to each other.
+    """Batch normalisation; ``relative`` preserves the ratios between the neurons' variances.
 
-    Relative: the output is multiplied by sqrt(var_i / mean(var)), as in the authors' code.
+    With ``relative`` the output of neuron i is multiplied by sqrt(var_i / mean(var)), as in the authors' code.
     """
 
     norm: Literal["plain", "relative"]
 
 
 class Dense(Section):
-    """A fully connected layer of so many neurons, its activation included."""
+    """A fully connected layer with `dense` neurons, activation included."""
 
     dense: Count
 
@@ -52,7 +52,7 @@ KEYS = {"conv": Convolution, "pool": Pooling, "norm": Normalisation, "dense": De
 
 
 def _layer_kind(layer: Any) -> str | None:
-    """A layer is told by its key."""
+    """Tag of a layer: the one of `KEYS` that it has."""
     if isinstance(layer, Section):
         return next(key for key, kind in KEYS.items() if isinstance(layer, kind))
     return next((key for key in KEYS if key in layer), None) if isinstance(layer, Mapping) else None
@@ -76,15 +76,16 @@ Layer = Annotated[
 
 
 class NoPretraining(Section):
-    """The network as it was drawn, but for the running statistics of batch normalisation.
+    """Random weights without pre-training; only the running statistics of batch normalisation are estimated.
 
-    These are taken from the unlabelled training images, in one pass, as every pre-trained network has them: with few
-    labels there are too few steps to find them, and what they are worth would pass for the worth of pre-training.
+    They are estimated in one pass over the unlabelled training images, because every pre-trained network has them too:
+    fine-tuning with few labels has too few steps to estimate them, and their effect on the accuracy would be mistaken
+    for an effect of pre-training.
 
     Parameters
     ----------
     weights
-        ``drawn`` from U(+-1/sqrt(fan-in)), as those that the other methods start from; ``xavier``, from
+        ``drawn``: from U(+-1/sqrt(fan-in)), like the initial weights of the other methods; ``xavier``: from
         U(+-sqrt(6 / (fan-in + fan-out))) (Glorot and Bengio 2010).
     """
 
@@ -93,31 +94,34 @@ class NoPretraining(Section):
 
 
 class HebbianPretraining(Section):
-    """Every layer learns the outputs of the layer before it, without labels.
+    """Hebbian pre-training: every layer learns from the outputs of the layer before it, without labels.
 
     Parameters
     ----------
     rule
         The learning rule of all layers.
     learning_rate
-        Of plain steps; weights += learning_rate * update.
+        Step size: weights += learning_rate * update.
     epochs, batch
-        Passes over the training images, and images a step.
+        Passes over the training images, and images per step.
     at_a_time
-        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
-        sums of all parts give its one update. Batch normalisation takes its statistics from each part.
+        Images per forward pass; null for the whole batch. Smaller values save memory: the batch is processed in parts
+        and their sums give one update. Batch normalisation uses the statistics of each part.
     whitening
-        Regularisation of the ZCA whitening, which holds in pre-training, fine-tuning and tests; null for none.
+        Regularisation of the ZCA whitening, which is applied in pre-training, fine-tuning and testing; null for no
+        whitening.
     whitening_patch
-        Side of the patches whose centre is whitened, odd, for images too large for a matrix of all pixels; null for
-        all pixels at once.
+        Whiten each pixel with the patch around it, of this odd side: for images too large for a whitening matrix of
+        all pixels. Null to whiten all pixels at once.
     layers
-        ``together``: all layers learn at once; ``one_by_one``: each for all epochs, on the finished ones before it.
+        ``together``: all layers learn at the same time; ``one_by_one``: each layer learns for all epochs while the
+        layers before it are fixed.
     selection
-        Which epoch is fine-tuned. ``last``; ``labelled``, the best accuracy of class means on validation images, as
-        the authors do; ``label_free``, the largest effective rank of the features (RankMe, Garrido et al. 2023).
+        Which epoch is fine-tuned: ``last``; ``labelled``, the one with the best validation accuracy of a class-mean
+        classifier (as the authors do); ``label_free``, the one with the largest effective rank of the features
+        (RankMe, Garrido et al. 2023).
     precision
-        Of the activations; sums and weights of ``bfloat16`` are float32.
+        Precision of the activations; with ``bfloat16``, sums and weights are still float32.
     """
 
     pretraining: Literal["hebbian"] = "hebbian"
@@ -134,19 +138,19 @@ class HebbianPretraining(Section):
 
 
 class GradientDescent(Section):
-    """Backprop by stochastic gradient descent with Nesterov's momentum.
+    """Backpropagation with stochastic gradient descent and Nesterov momentum.
 
     Parameters
     ----------
     epochs, batch
-        Passes over the training images, and images a step.
+        Passes over the training images, and images per step.
     at_a_time
-        Images that go through the network at once; null for the whole batch. With fewer, a step takes less memory: the
-        gradients of all parts give its one update. Batch normalisation takes its statistics from each part.
+        Images per forward pass; null for the whole batch. Smaller values save memory: the batch is processed in parts
+        and their gradients give one update. Batch normalisation uses the statistics of each part.
     learning_rate, momentum
-        Of the first epoch; of all epochs.
+        Initial learning rate; momentum, the same in all epochs.
     halve_from, halve_every
-        The rate is halved after so many epochs, and again after every so many.
+        The learning rate is halved after `halve_from` epochs, and again every `halve_every` epochs.
     """
 
     epochs: Count = 20
@@ -159,19 +163,19 @@ class GradientDescent(Section):
 
 
 class VaePretraining(GradientDescent):
-    """A beta-VAE whose encoder is the network (Kingma and Welling 2013, Higgins et al. 2016), by backprop.
+    """A beta-VAE with the network as encoder (Kingma and Welling 2013, Higgins et al. 2016), trained by backprop.
 
     Parameters
     ----------
     latents
-        Gaussian latent variables.
+        Number of Gaussian latent variables.
     beta
         Weight of the Kullback-Leibler divergence.
     reconstruction
-        The squared error is a ``sum`` over pixels (the variational bound), or the ``mean`` over all of them as in the
-        authors' code, where the divergence outweighs it and the posterior collapses.
+        Squared error as a ``sum`` over pixels (the variational bound), or as the ``mean`` over all pixels (authors'
+        code; there the divergence dominates and the posterior collapses).
     features
-        What the classifier is put on: the ``latents`` (paper) or the network's last ``units`` (authors' code).
+        Input of the classifier: the ``latents`` (paper) or the network's last ``units`` (authors' code).
     """
 
     pretraining: Literal["vae"] = "vae"
@@ -185,21 +189,21 @@ Method = Annotated[NoPretraining | HebbianPretraining | VaePretraining, Field(di
 
 
 class Finetuning(GradientDescent):
-    """Supervised training of the whole network, by backprop, on a part of the labels.
+    """Supervised training of the whole network by backprop, on a fraction of the labels.
 
-    The epoch with the best accuracy on validation images is the one that is tested.
+    The epoch with the best accuracy on validation images is tested.
 
     Parameters
     ----------
     labels
-        Which images are labelled: the first of one list, so that small parts lie within large ones. ``shuffled``: in
-        random order, as published; ``stratified``: so that all classes are equally frequent.
+        Order in which images get labels; a fraction takes the first ones, so that small fractions are subsets of
+        larger ones. ``shuffled``: random, as published; ``stratified``: random, with equal numbers of each class.
     weight_decay
         L2 penalty.
     dropout
-        Before the classifier.
+        Dropout probability before the classifier.
     validation
-        How many of the validation images, evenly spread, choose the epoch; ``all``, or fewer to save time.
+        Number of validation images, evenly spread, used to choose the epoch; ``all``, or fewer to save time.
     """
 
     validation: Amount = None
@@ -209,27 +213,28 @@ class Finetuning(GradientDescent):
 
 
 class Network(Section):
-    """A feed-forward network, pre-trained in several ways, each fine-tuned on several parts of the labels.
+    """A feed-forward network, pre-trained by several methods, each fine-tuned on several fractions of the labels.
 
     Parameters
     ----------
     layers
-        From the image on; the classifier is added by the fine-tuning.
+        Layers from input to features; fine-tuning adds the classifier.
     depth
-        Use only the layers up to the so-manyth that has neurons; null for all.
+        Number of layers with neurons (conv, dense) to use, with the pooling and normalisation that follow them; null
+        for all.
     batch_norm_momentum
-        Share of a batch in the running statistics (torch's convention).
+        Weight of a new batch in the running statistics (torch's convention).
     methods
-        Ways of pre-training to compare, by the name they have in tables.
+        Pre-training methods to compare, by their name in tables.
     finetuning
-        How labels are learned.
+        Settings of the supervised training.
     regimes
         Labelled fractions of the training images.
     pretrained
-        Directory of a finished run whose pre-trained networks are taken, as this protocol would have trained them;
-        null to train them. ImageNet takes hours.
+        Directory of a finished run whose pre-trained networks are reused; its pre-training settings must be those of
+        this protocol. Null to pre-train, which takes hours on ImageNet.
     retrieval
-        Whether and how images are sought by codes, after each fine-tuning; null for not.
+        Image retrieval by binary codes, for each method and labelled fraction; null for none.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
@@ -243,7 +248,7 @@ class Network(Section):
 
     @property
     def used_layers(self) -> tuple[Layer, ...]:
-        """The layers up to `depth`: what follows the last one used goes with it, until the next with neurons."""
+        """Layers up to `depth`, including pooling and normalisation after the last used layer with neurons."""
         starts = [i for i, layer in enumerate(self.layers) if isinstance(layer, Convolution | Dense)]
         if self.depth is None or self.depth >= len(starts):
             return self.layers
@@ -251,19 +256,19 @@ class Network(Section):
 
 
 class AssociativeNetwork(Section):
-    """The network that stands in for the culture of an association: the same presentations, one by one.
+    """A network that learns an association from the same presentations as the culture, one image at a time.
 
-    Hidden layers learn the image by their rule; the last layer, one neuron a class, learns class means of the features
-    under the label's command (the supervised Hebbian rule). Its scores are cosines.
+    Hidden layers learn the image by their unsupervised rule. The last layer has one neuron per class; the label selects
+    the neuron, which learns the class mean of the features (supervised Hebbian rule). Scores are cosines.
 
     Parameters
     ----------
     layers
-        Hidden layers: conv, pool and dense; batch normalisation needs batches, and a presentation is one image.
+        Hidden layers: conv, pool and dense. Batch normalisation is excluded because a presentation is a single image.
     rule, learning_rate
-        Of the hidden layers.
+        Learning rule and rate of the hidden layers.
     label_learning_rate
-        Of the last layer.
+        Learning rate of the last layer.
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
@@ -273,22 +278,22 @@ class AssociativeNetwork(Section):
 
 
 def regime_name(fraction: float) -> str:
-    """How a labelled fraction is written in metrics and tables: ``1%``."""
+    """Name of a labelled fraction in metrics and tables, such as ``1%``."""
     return f"{100 * fraction:g}%"
 
 
 def n_labelled(fraction: float, n: int) -> int:
-    """How many of `n` training images have labels."""
+    """Number of labelled images among `n` training images."""
     return round(fraction * n)
 
 
 def map_sizes(layers: tuple[Layer, ...], channels: int, height: int, width: int) -> list[tuple[int, int, int]]:
-    """The shape (neurons, rows, columns) of the map after each layer.
+    """Shape (neurons, rows, columns) of the feature map after each layer.
 
     Raises
     ------
     ValueError
-        If a layer does not fit onto the map before it.
+        If a kernel or pooling square is larger than the feature map before it.
     """
     shapes = []
     for index, layer in enumerate(layers):

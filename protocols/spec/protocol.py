@@ -1,8 +1,7 @@
-"""A protocol: one experiment, as a frozen plan that can be expanded without any simulator.
+"""A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
-There are three kinds: stimuli presented in phases, whose evoked responses are measured (`EvokedProtocol`), images
-associated with their labels (`AssociationProtocol`), and networks that are pre-trained without labels and fine-tuned
-with few (`NetworkProtocol`).
+There are three kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
+labels (`AssociationProtocol`), and networks pre-trained without labels and fine-tuned with few (`NetworkProtocol`).
 """
 
 from collections.abc import Mapping
@@ -25,12 +24,12 @@ Seed = Annotated[int, Field(ge=0, le=2**63, strict=True)]
 
 
 class Protocol(Section):
-    """What every experiment file holds."""
+    """Keys common to all experiment files."""
 
     name: Name
     title: str
     citation: str
-    targets: Annotated[str, Field(pattern=r"^\w[^/\\]*(/\w[^/\\]*)*$")] | None = None  # below the folder of the file
+    targets: Annotated[str, Field(pattern=r"^\w[^/\\]*(/\w[^/\\]*)*$")] | None = None  # relative to the file's folder
     seeds: Count = 1
     first_seed: Seed = 0
     stimulus_seed: Seed = 0
@@ -50,7 +49,7 @@ class CultureProtocol(Protocol):
 
 
 class EvokedProtocol(CultureProtocol):
-    """Stimuli presented in phases, with and without learning; their evoked responses are measured."""
+    """Stimuli presented in phases, with and without learning, and measurement of the evoked responses."""
 
     stimuli: dict[Name, Stimulus]
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
@@ -64,9 +63,9 @@ class EvokedProtocol(CultureProtocol):
 
 
 class AssociationProtocol(CultureProtocol):
-    """Images presented with their labels; later the image alone is to recall its label.
+    """Images presented with their labels; later the image alone must recall its label.
 
-    What a culture learns, a network can learn from the same presentations, where the protocol has one.
+    With a ``network:`` section, a network learns from the same presentations as the culture.
     """
 
     data: Data
@@ -94,7 +93,7 @@ class NetworkProtocol(Protocol):
 
 
 def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
-    """The kind of experiment a file describes."""
+    """The kind of protocol, from the sections in a file."""
     if "association" in content:
         return AssociationProtocol
     if "network" in content:

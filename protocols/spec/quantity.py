@@ -1,6 +1,6 @@
-"""Quantities with units: ``"20 ms"`` in a file is ``0.02`` (SI) in Python, exactly and back.
+"""Quantities with units: ``"20 ms"`` in a file is ``0.02`` (SI) in Python, and is written back without loss.
 
-Scaling is done in decimal, so that ``30 um`` and ``0.03 mm`` are the same float and hash alike.
+Scaling uses decimal arithmetic, so that ``30 um`` and ``0.03 mm`` give the same float and therefore the same hash.
 """
 
 import re
@@ -27,7 +27,7 @@ def parse(text: Any, unit: str, example: str) -> float:
     unit
         The SI unit expected, for example ``"s"``.
     example
-        A right spelling, for the message.
+        A valid quantity, shown in the error message.
 
     Returns
     -------
@@ -79,7 +79,7 @@ _DURATION = {"h": 3600, "min": 60, "s": 1}
 
 
 def parse_duration(text: Any) -> float:
-    """Read how long something may take: hours, minutes or seconds; in seconds."""
+    """Read a time limit in hours, minutes or seconds; returns seconds."""
     match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
     if match is None or match.group(2) not in _DURATION:
         raise UnitError("is not a duration; allowed: h, min or s, for example '25 min'")

@@ -1,4 +1,4 @@
-"""Named streams of randomness: a new stimulus leaves the culture as it was."""
+"""Named, independent random streams, so that a change of stimulus does not change the culture."""
 
 import zlib
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def stream(name: str, *seeds: int) -> np.random.SeedSequence:
-    """The seed sequence of one named use of randomness.
+    """Seed sequence of a named random stream.
 
     Parameters
     ----------
     name
         For example ``"placement"`` or ``"wiring/excitatory"``.
     seeds
-        The run's seed, and further integers that tell streams of the same name apart.
+        The run's seed, and further integers that distinguish streams of the same name.
     """
     return np.random.SeedSequence([zlib.crc32(name.encode()), *seeds])

@@ -1,4 +1,4 @@
-"""The ``network.retrieval`` section: images found by binary codes of what a network makes of them."""
+"""The ``network.retrieval`` section: image retrieval by binary codes of a network's features."""
 
 from math import exp, lgamma
 from typing import Annotated, Any, Literal
@@ -9,9 +9,9 @@ from protocols.spec.data import Amount
 from protocols.spec.section import Section
 
 PER_CLASS = "per_class"
-#: what the sum of precisions is divided by: the relevant images found among the first K; the most that could be
+#: divisor of the sum of precisions: number of relevant images among the first K, or the largest possible number
 NORMALISATIONS = ("found", "possible")
-DIVIDED = {"found": "relevant found", "possible": "min(K, relevant)"}  # in words
+DIVIDED = {"found": "relevant found", "possible": "min(K, relevant)"}  # for tables
 
 
 def _number_of_images(top: Any) -> Any:
@@ -26,27 +26,28 @@ Top = Annotated[int | str, BeforeValidator(_number_of_images)]
 class Retrieval(Section):
     """Content-based retrieval: training images are the database, test images the queries.
 
-    For each method and labelled fraction a layer of `bits` units and a classifier on top of it are trained apart from
-    the fine-tuning, by its settings. An image's code is which units are above 0. The database is ranked by Hamming
-    distance to the query's code, equal distances by their place in it; what is of the query's class is relevant.
+    For each method and labelled fraction, a hash layer of `bits` units with a classifier on top is trained, separately
+    from the fine-tuning but with the same settings. Bit i of an image's code is 1 if unit i is above 0. The database is
+    ranked by Hamming distance to the query's code, ties in database order; images of the query's class are relevant.
 
     Parameters
     ----------
     bits
-        Of a code.
+        Length of a code.
     head
-        The units: ``tanh`` of a linear map (paper), or ``batch_norm`` of its positive part (authors' code).
+        Hash layer: a linear map followed by ``tanh`` (paper), or by ReLU and ``batch_norm`` (authors' code).
     train
-        What this training changes: the whole ``network``, or the ``head`` alone, on features as pre-trained.
+        Trained part: the whole ``network``, or only the ``head``, on fixed pre-trained features.
     at
-        How many of the ranking count: numbers of images, or ``per_class``, the database's images divided by classes.
+        Cut-offs K of the ranking: numbers of images, or ``per_class``, the database size divided by the number of
+        classes.
     queries
-        So many test images, evenly spread, or ``all``.
+        Number of test images used as queries, evenly spread, or ``all``.
     shown
-        Queries whose first images are kept for the figure.
+        Number of queries whose top-ranked images are saved for the figure.
     backend
-        ``exact``: all distances, here. ``faiss``: the same by that library, which chooses by itself among images at
-        the last distance that counts.
+        ``exact``: all distances, computed here. ``faiss``: the same by the faiss library, which may choose differently
+        among images tied at the last rank.
     """
 
     bits: Annotated[int, Field(ge=1, le=2**16, strict=True)] = 256
@@ -58,31 +59,31 @@ class Retrieval(Section):
     backend: Literal["exact", "faiss"] = "exact"
 
     def tops(self, n_database: int, n_classes: int) -> dict[str, int]:
-        """How many images of the ranking count, by the name this has in metrics."""
+        """Cut-offs K of the ranking, by their name in metrics."""
         each = {top_name(top): n_database // n_classes if isinstance(top, str) else top for top in self.at}
         return {name: max(1, min(top, n_database)) for name, top in each.items()}
 
 
 def top_name(top: int | str) -> str:
-    """How K is written in metrics: ``at_100``, ``at_per_class``."""
+    """Name of a cut-off K in metrics: ``at_100``, ``at_per_class``."""
     return f"at_{top}"
 
 
 def metric(method: str, regime: str, top: str, normalisation: str) -> str:
-    """The path of a mean average precision."""
+    """Metric path of a mean average precision."""
     return f"map/{method}/{regime}/{top}/{normalisation}"
 
 
 def chance(k: int, n_relevant: int, n: int, normalisation: str) -> float:
-    """The average precision that a random ranking of `n` images, `n_relevant` of them relevant, has on average.
+    """Expected average precision of a random ranking of `n` images, `n_relevant` of them relevant.
 
-    With h relevant images among the first K, place i holds one of them with probability h/K, and then as many of those
-    before it are relevant as of the other K - 1: the precisions sum up to h (S + (1 - S) (h - 1)/(K - 1)) on average,
-    where S is the mean of 1/i.
+    Given h relevant images among the first K, rank i holds one of them with probability h/K; each of the i - 1 ranks
+    before it is then relevant with probability (h - 1)/(K - 1). The expected sum of precisions is therefore
+    h (S + (1 - S) (h - 1)/(K - 1)), where S is the mean of 1/i over the ranks 1 to K.
     """
     share = sum(1 / i for i in range(1, k + 1)) / k
     hits = k * n_relevant / n
-    pairs = (n_relevant - 1) / max(1, n - 1)  # as (h - 1)/(K - 1) where h is drawn in proportion to itself
+    pairs = (n_relevant - 1) / max(1, n - 1)  # E[h (h - 1)/(K - 1)] / E[h], h hypergeometric
     if normalisation == "possible":
         return hits * (share + (1 - share) * pairs) / max(1, min(k, n_relevant))
     some = 1 - _none(k, n_relevant, n)
@@ -90,7 +91,7 @@ def chance(k: int, n_relevant: int, n: int, normalisation: str) -> float:
 
 
 def _none(k: int, n_relevant: int, n: int) -> float:
-    """How probable it is that none of the first `k` is relevant."""
+    """Probability that none of the first `k` images is relevant."""
     others = n - n_relevant
     if k > others:
         return 0.0

@@ -1,4 +1,4 @@
-"""Hebbian learning rules by their parameters; `hebbian_dl.layers.rules` holds their equations."""
+"""Parameters of the Hebbian learning rules; for the equations see `hebbian_dl.layers.rules`."""
 
 from typing import Annotated, Literal
 
@@ -10,26 +10,26 @@ Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 class Hebb(Section):
-    """Plain Hebb: what fires together wires together; the weights grow without bound."""
+    """Plain Hebbian rule (product of pre- and postsynaptic activity); the weights grow without bound."""
 
     rule: Literal["hebb"] = "hebb"
 
 
 class Oja(Section):
-    """Oja 1982: each neuron by itself turns to the first principal component."""
+    """Oja 1982: each neuron independently converges to the first principal component."""
 
     rule: Literal["oja"] = "oja"
 
 
 class HebbianPCA(Section):
-    """Hebbian PCA (Sanger 1989; Lagani et al., eq. 4): each neuron learns what those before it leave over.
+    """Hebbian PCA (Sanger 1989; Lagani et al., eq. 4): each neuron learns from the residual of the neurons before it.
 
     Parameters
     ----------
     activation
         ``relu``, as published, or ``linear``, which finds the principal components.
     divide_by_root_fan_in
-        Divide the update by the square root of the number of a neuron's weights.
+        Whether the update is divided by the square root of a neuron's number of weights.
     """
 
     rule: Literal["hpca"] = "hpca"
@@ -38,15 +38,15 @@ class HebbianPCA(Section):
 
 
 class SoftWTA(Section):
-    """Soft winner-takes-all (Lagani et al., eq. 2): the weights of a neuron turn to the patches it wins.
+    """Soft winner-takes-all (Lagani et al., eq. 2): weights move towards the patches for which the neuron wins.
 
     Parameters
     ----------
     temperature
-        Of the softmax over neurons.
+        Temperature of the softmax over neurons.
     score
-        What is compared: ``cosine``, ((cos(w, x) + 1) / 2)^2, as in the authors' code; ``activation``, w.x / |w|, as
-        in the paper.
+        Input of the softmax: ``cosine``, ((cos(w, x) + 1) / 2)^2, as in the authors' code; ``activation``, w.x / |w|,
+        as in the paper.
     """
 
     rule: Literal["swta"] = "swta"
@@ -55,27 +55,27 @@ class SoftWTA(Section):
 
 
 class HardWTA(Section):
-    """The neuron most similar to a patch (cosine) learns it, alone: on-line k-means."""
+    """Winner-takes-all: only the neuron most similar to a patch (cosine) learns it (online k-means)."""
 
     rule: Literal["wta"] = "wta"
 
 
 class TopWTA(Section):
-    """The `k` neurons most similar to a patch (cosine) learn it, all equally."""
+    """k-winners-take-all: the `k` neurons most similar to a patch (cosine) learn it, with equal weight."""
 
     rule: Literal["k_wta"] = "k_wta"
     k: Annotated[int, Field(ge=1, le=10**6)] = 5
 
 
 class SoftHebb(Section):
-    """SoftHebb (Moraitis et al. 2021): softmax of the activations, each neuron's decay by its own activation.
+    """SoftHebb (Moraitis et al. 2021): softmax of the activations, weight decay scaled by each neuron's activation.
 
     Parameters
     ----------
     temperature
-        Of the softmax over neurons.
+        Temperature of the softmax over neurons.
     anti_hebbian
-        Journe et al. 2022: all but the winner unlearn.
+        Whether all neurons but the winner learn with the opposite sign (Journe et al. 2022).
     """
 
     rule: Literal["softhebb"] = "softhebb"
@@ -84,18 +84,18 @@ class SoftHebb(Section):
 
 
 class KrotovHopfield(Section):
-    """Krotov and Hopfield 2019: the strongest response learns, the one of a given rank unlearns.
+    """Krotov and Hopfield 2019: the neuron with the strongest response learns, the one of a given rank unlearns.
 
     The update of a batch is divided by its largest entry, so that the learning rate is the largest change of a weight.
 
     Parameters
     ----------
     p
-        Of the Lebesgue norm to which the weights converge.
+        Exponent of the Lebesgue norm; the weights converge to unit p-norm.
     rank
-        Which neuron unlearns: 2 is the one next to the strongest.
+        Rank of the neuron that learns with the opposite sign (anti-Hebbian); 2 is the second strongest.
     strength
-        How much it unlearns.
+        Strength of the anti-Hebbian update relative to the Hebbian one.
     """
 
     rule: Literal["krotov_hopfield"] = "krotov_hopfield"

@@ -1,4 +1,4 @@
-"""The ``search:`` section: which parameters may change, what is sought, how, and for how long."""
+"""The ``search:`` section: searched parameters, objectives, sampler and budget."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -11,18 +11,19 @@ Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Seed = Annotated[int, Field(ge=0, le=2**62, strict=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Path = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[\w %-]+)*$")]
-CONFIRMATION_OFFSET = 10**12  # above the seeds of a million trials of a million seeds
+CONFIRMATION_OFFSET = 10**12  # beyond the seeds of a million trials with a million seeds each
 Plain = bool | int | float | str | None
 Bound = Annotated[int | float | str, Field(union_mode="left_to_right")]
 
 
 class Parameter(Section):
-    """What every searched parameter has.
+    """Key common to all searched parameters.
 
     Parameters
     ----------
     when
-        Values of other searched choices under which this one exists; elsewhere the protocol's own value stands.
+        Condition: values of other searched choices for which this parameter is searched; otherwise it keeps the
+        protocol's own value.
     """
 
     when: dict[Path, Plain | list[Plain]] = Field(default_factory=dict)
@@ -34,11 +35,11 @@ class Range(Parameter):
     Parameters
     ----------
     low, high
-        Bounds, both included, with the unit of the protocol's own value.
+        Bounds, inclusive, in a unit of the same dimension as the protocol's own value.
     scale
-        ``log`` searches by factors.
+        ``linear``, or ``log`` to sample uniformly in the logarithm.
     step
-        Only whole multiples of it above `low`, in the same unit.
+        Restricts the values to `low` plus whole multiples of `step`; in the same unit.
     """
 
     low: Bound
@@ -64,13 +65,13 @@ AnyParameter = Annotated[
 
 
 class RandomSampler(Section):
-    """Every trial drawn from the whole space."""
+    """Independent random trials from the whole space."""
 
     sampler: Literal["random"]
 
 
 class GridSampler(Section):
-    """All combinations of `points` values of each range and all choices."""
+    """Grid search: all combinations of `points` values of each range and all choices."""
 
     sampler: Literal["grid"]
     points: Annotated[int, Field(ge=2, le=1000, strict=True)] = 4
@@ -84,20 +85,20 @@ class TpeSampler(Section):
 
 
 class CmaEsSampler(Section):
-    """Covariance matrix adaptation (Hansen 2001); of ranges only."""
+    """Covariance matrix adaptation evolution strategy (Hansen 2001); for ranges only."""
 
     sampler: Literal["cma_es"]
 
 
 class CoordinateDescentSampler(Section):
-    """One parameter after the other, `points` values each, the best so far kept; every round in a smaller range.
+    """Optimises one parameter after the other around the best values so far; ranges shrink after every round.
 
     Parameters
     ----------
     points
-        Values tried along one parameter before the next one's turn.
+        Number of values tried for one parameter before the next parameter.
     shrink
-        Factor on the range, which is centred on the best, after each round.
+        Factor on the ranges, which are centred on the best values, after each round.
     """
 
     sampler: Literal["coordinate_descent"]
@@ -109,7 +110,7 @@ Sampler = RandomSampler | GridSampler | TpeSampler | CmaEsSampler | CoordinateDe
 
 
 class Budget(Section):
-    """When the search ends: at so many finished trials, or after so long in one command, whichever comes first."""
+    """End of the search: a number of finished trials, or the run time of one command, whichever is reached first."""
 
     trials: Count | None = None
     time: Annotated[Duration, Field(gt=0, le=1e8)] | None = None
@@ -122,19 +123,19 @@ class Budget(Section):
 
 
 class Pruning(Section):
-    """Stops a trial whose learning curve is hopeless.
+    """Early stopping of trials with a poor learning curve.
 
-    At every point of the curve its best value so far is compared with the values of the finished trials at that point
-    (the median stopping rule of Golovin et al. 2017, for any quantile).
+    At every point of the curve the trial's best value so far is compared with the values of the finished trials at that
+    point (the median stopping rule of Golovin et al. 2017, for any quantile).
 
     Parameters
     ----------
     warmup
-        Share of a trial's curve that is always run.
+        Fraction of a trial's curve that always runs.
     quantile
-        A trial goes on while it is above this quantile of the others.
+        A trial continues while it is above this quantile of the finished trials.
     startup
-        Finished trials before the first one is stopped.
+        Number of finished trials before any trial is stopped.
     """
 
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -143,14 +144,14 @@ class Pruning(Section):
 
 
 class Confirmation(Section):
-    """The best trials once more, on fresh seeds: the winner of many noisy trials owes something to luck.
+    """Re-evaluation of the best trials on fresh seeds, since the best of many noisy trials is partly best by chance.
 
     Parameters
     ----------
     candidates
-        How many of the best trials; the protocol's own values are always among them.
+        Number of best trials to confirm; the protocol's own values are always confirmed too.
     seeds
-        Fresh seeds each.
+        Number of fresh seeds for each candidate.
     """
 
     candidates: Count = 4
@@ -165,21 +166,22 @@ class Search(Section):
     space
         Searched parameters by dotted path.
     objectives
-        Metrics, each ``maximise`` or ``minimise``; several give a Pareto front. Never one of test images. A numeric
-        parameter's dotted path may stand beside them, for example to keep a culture small.
+        Metrics to ``maximise`` or ``minimise``; several give a Pareto front. Metrics of test images are not allowed.
+        After the first metric, the dotted path of a numeric parameter is allowed too, for example to keep a culture
+        small.
     score
-        What is optimised: the ``mean`` over seeds, or its ``lower_bound`` (one-sided, Student's t, at `confidence`;
-        of an objective to be minimised the upper one).
+        Optimised statistic: the ``mean`` over seeds, or its ``lower_bound`` (one-sided confidence bound by Student's
+        t, at `confidence`; the upper bound if the objective is minimised).
     seeds, first_seed
-        How many seeds a trial has; the first one of the first trial.
+        Number of seeds of a trial, and the first seed of the first trial.
     fresh_seeds
-        Every trial has seeds of its own; else all have the same, and the search finds what suits just these.
+        Whether every trial has its own seeds; with the same seeds for all trials, the search overfits to them.
     search_seed
-        Of the sampler.
+        Seed of the sampler.
     trial
-        What a trial does otherwise than the protocol, by dotted path: less data, fewer evaluations.
+        Changes to the protocol in trials, by dotted path, for example less data or fewer evaluations.
     cluster
-        Options for dask-jobqueue, by its own names.
+        Options passed to dask-jobqueue.
     """
 
     space: Annotated[dict[Path, AnyParameter], Field(min_length=1)]
@@ -208,7 +210,7 @@ class Search(Section):
         for path, parameter in self.space.items():
             for other in parameter.when:
                 if other not in seen or not isinstance(self.space[other], Choice):
-                    raise ValueError(f"space.{path}.when.{other}: allowed: a parameter with choices that stands before")
+                    raise ValueError(f"space.{path}.when.{other}: allowed: a parameter with choices, listed before it")
             seen.add(path)
         return self
 
@@ -220,6 +222,6 @@ def trial_seeds(search: Search, number: int) -> range:
 
 
 def confirmation_seeds(search: Search) -> range:
-    """Seeds that no trial has."""
+    """Seeds of the confirmation; no trial uses them."""
     first = search.first_seed + CONFIRMATION_OFFSET
     return range(first, first + search.confirmation.seeds)

@@ -1,4 +1,4 @@
-"""The base of every section of a protocol: frozen, no unknown keys."""
+"""Base class of all sections of a protocol: frozen, no unknown keys."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -13,7 +13,7 @@ PositiveRate = Annotated[Rate, Field(ge=1e-3, le=1e6)]
 
 
 def _pairs(electrodes: Any) -> Any:
-    """Read a drawing of the array, one line a row, ``#`` where an electrode is used."""
+    """Convert a drawing of the array (one line per row, ``#`` for a stimulated electrode) to (row, column) pairs."""
     if not isinstance(electrodes, str):
         return electrodes
     rows = electrodes.split()
@@ -36,7 +36,7 @@ class RegularTrain(Section):
 
 
 class PoissonTrain(Section):
-    """In every step a pulse with probability rate x dt."""
+    """A pulse with probability rate x dt in every time step."""
 
     encoder: Literal["poisson"]
     rate: PositiveRate

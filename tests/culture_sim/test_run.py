@@ -19,7 +19,7 @@ from protocols.runs import cli
 ROOT = Path(__file__).parents[2]
 SMALL = [
     "--set", "phases.tetanisation.repetitions=12", "--set", "record.spikes=all", "--seeds", "2",
-    "--device", "cpp",  # whatever the number of seeds: engines differ in the last digit
+    "--device", "cpp",  # fixed, since engines differ in the last digit
 ]  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_an_interrupted_run_looks_unfinished_and_resumes_to_the_same_result(
         "--jobs",
         jobs,
         "--seeds",
-        "6",  # enough of them that a slow machine does not finish before the signal arrives
+        "6",  # enough seeds that the run does not finish before the signal arrives
     ]
     process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     with process:
@@ -231,7 +231,7 @@ def test_a_damaged_run_is_said_to_be_damaged(
 
 
 def test_a_run_directory_stands_alone(finished: Path) -> None:
-    """Its protocol loads with its own copy of the published values."""
+    """The protocol of a run directory loads with the copy of the published values in it."""
     from protocols.loading.loader import load
 
     assert load(str(finished / "protocol.yaml")).name == "ruaro2005"

@@ -1,4 +1,4 @@
-"""Figures are closed after each test; answers of searches are made once."""
+"""Fixtures: figures are closed after each test; answers of searches are made once."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ def contents() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def read(contents: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Answer]:
-    """An answer read from a study, with entries changed."""
+    """Makes an answer read from a study directory, with entries changed."""
 
     def made(variant: str = "one", **changes: Any) -> Answer:
         return read_answer(write_study(tmp_path_factory.mktemp("study"), contents[variant] | changes))

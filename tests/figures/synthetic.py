@@ -54,7 +54,7 @@ def protocol(name: str = "small", classes: tuple[int, ...] = (0, 1), **changes: 
 
 
 def seed_arrays(plan: AssociationProtocol, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one seed, as `culture_sim.experiments.association` leaves them: responses separate with training."""
+    """Arrays of one seed, as from `culture_sim.experiments.association`; the responses separate with training."""
     rng, classes = np.random.default_rng(seed), plan.data.classes
     n = plan.association.training.presentations
     after = np.unique(np.append(np.arange(0, n, plan.association.evaluation.every), n))
@@ -80,7 +80,7 @@ def write_run(
     published: str = PUBLISHED,
     **facts: Any,
 ) -> Path:
-    """Write the files of a finished run of these seeds' arrays."""
+    """Write the files of a finished run with these arrays by seed."""
     (folder / "targets").mkdir(parents=True)
     targets: list[Target] = []
     if plan.targets is not None:

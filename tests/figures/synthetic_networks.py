@@ -22,7 +22,7 @@ accuracy/another/10%,,0.99,,1,fraction correct,,their program,"their program, ru
 
 
 def network_protocol(name: str = "small_network", source: str = "cifar10", **changes: Any) -> NetworkProtocol:
-    """Four ways to pre-train one convolution and a dense layer."""
+    """A small protocol with four methods for a convolution and a dense layer."""
     hebbian = {"pretraining": "hebbian", "epochs": 4}
     content = {
         "name": name,
@@ -49,7 +49,7 @@ def network_protocol(name: str = "small_network", source: str = "cifar10", **cha
 
 
 def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
-    """Arrays of one seed, as `hebbian_dl.experiments.dispatch` leaves them."""
+    """Arrays of one seed, as from `hebbian_dl.experiments.dispatch`."""
     rng, regimes = np.random.default_rng(seed), np.array(plan.network.regimes)
     arrays: dict[str, np.ndarray] = {}
     for index, (name, method) in enumerate(plan.network.methods.items()):
@@ -81,7 +81,7 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
 
 
 def _retrieval(plan: NetworkProtocol, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Of a method: precisions that grow with the labels, and what some queries found."""
+    """Retrieval arrays of a method: precisions that grow with the labels, and images found for some queries."""
     spec, n, shape = plan.network.retrieval, len(plan.network.regimes), plan.data.shape
     assert spec is not None
     tops = spec.tops(N_IMAGES, len(plan.data.class_list))

@@ -71,7 +71,7 @@ def _front(trials: list[dict[str, Any]]) -> list[int]:
 
 
 def answer(trials: int = 80, objectives: int = 1) -> dict[str, Any]:
-    """The content of ``answer.json`` of so many trials."""
+    """Content of ``answer.json`` for a search with `trials` trials."""
     goals = [ACCURACY, SPIKES][:objectives]
     tried = _trials(trials, objectives)
     complete = [trial for trial in tried if trial["state"] == "complete"]

@@ -1,4 +1,4 @@
-"""What the tests of whole runs share."""
+"""Fixtures that tests of whole runs share."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Two processes that share every batch, against one that has all of it: the same numbers in both, to 1e-12."""
+"""Two processes that share every batch against a single one: the same numbers to 1e-12, and equal in both."""
 
 import functools
 import itertools
@@ -37,7 +37,7 @@ from tests.hebbian_dl.layers.test_hebbian import PLACES, inputs_of, layer_of
 from tests.hebbian_dl.layers.test_rules import RULES, draw_normal
 
 N_PROCESSES = 2
-SIZES = (5, 2, 1)  # of batches: of the last one the second process has nothing
+SIZES = (5, 2, 1)  # of batches: the second process has no image of the last one
 Found = dict[str, Tensor]
 
 LAYERS: list[dict[str, Any]] = [
@@ -49,7 +49,7 @@ NETWORK = Network.model_validate({"layers": LAYERS, "methods": {"none": {"pretra
 
 
 def layers_in_place() -> Found:
-    """Every rule at every place, learning from batch after batch."""
+    """Every rule in every kind of layer, learning from one batch after the other."""
     found = {}
     for place, (index, rule) in itertools.product(PLACES, enumerate(RULES)):
         layer = layer_of(place, rule, chunk=2 if index % 2 else None)
@@ -61,7 +61,7 @@ def layers_in_place() -> Found:
 
 
 def layers_with_gradients() -> Found:
-    """Every rule at every place, an update left in ``.grad`` by two forwards."""
+    """Every rule in every kind of layer, with the update of two forward passes in ``.grad``."""
     found = {}
     for place, (index, rule) in itertools.product(PLACES, enumerate(RULES)):
         layer = layer_of(place, rule)
@@ -72,7 +72,7 @@ def layers_with_gradients() -> Found:
 
 
 def normalisation() -> Found:
-    """Forth and back through each kind of batch normalisation, and what it remembers."""
+    """Forward and backward passes through each kind of batch normalisation, and its running statistics."""
     found: Found = {}
     kinds = {
         "plain 0": (BatchNorm1d(4), (4,)),
@@ -82,7 +82,7 @@ def normalisation() -> Found:
     }
     for (name, (module, shape)), n in itertools.product(kinds.items(), (5, 2, 3)):
         module.double()
-        inputs = 3 * draw_normal(n, *shape, seed=n) + 100  # a mean that a sum of squares would drown in
+        inputs = 3 * draw_normal(n, *shape, seed=n) + 100  # a large mean: sums of squares would cancel
         own = processes.own(inputs).clone().requires_grad_()
         output = module(own)
         (output * processes.own(draw_normal(n, *shape, seed=1)) + output.sin()).sum().backward()
@@ -97,7 +97,7 @@ def normalisation() -> Found:
 
 
 def examples(n: int = 3 * BATCH + 3, seed: int = 0) -> Examples:
-    """The last batch, of three images, is two here and one there."""
+    """Images of which the last batch has three: two in the first process, one in the second."""
     return Examples(draw_normal(n, *SHAPE, seed=seed), torch.arange(n) % N_CLASSES)
 
 
@@ -156,7 +156,7 @@ def train(kind: str) -> Found:
 
 
 def statistics() -> Found:
-    """One pass over images, then what a classifier says of them."""
+    """One pass over images for the running statistics, then the evaluation of a classifier."""
     torch.manual_seed(3)
     network = build(NETWORK.layers, SHAPE, method("hpca").rule).double()
     take_statistics(network, examples(64 + 3))
@@ -166,7 +166,7 @@ def statistics() -> Found:
 
 
 def draws() -> Found:
-    """Dropout in training and out of it; the generator afterwards."""
+    """Dropout in training and in evaluation mode, and the state of the generator afterwards."""
     torch.manual_seed(4)
     inputs, module = draw_normal(7, 5), Dropout(0.4)
     masked = [processes.gathered(module.train(training)(processes.own(inputs))) for training in (True, True, False)]
@@ -174,7 +174,7 @@ def draws() -> Found:
 
 
 def parts() -> Found:
-    """A batch in parts: those of the whole, each shared."""
+    """A batch in parts: the same parts as in one process, each shared."""
     found = {}
     for n, size in itertools.product((2, 5, 8, 9), (None, 2, 4)):
         batch = Examples(processes.own(torch.arange(float(n))), processes.own(torch.arange(n)))
@@ -186,7 +186,7 @@ def parts() -> Found:
 
 
 def diverged(kind: str) -> Found:
-    """What is said of a bad image that only the second process has; as numbers."""
+    """Message about a bad image that only the second process has, as bytes."""
     said = []
     for value in (math.nan, math.inf):
         order = order_of_first_epoch(kind)
@@ -218,7 +218,7 @@ def order_of_first_epoch(kind: str) -> list[int]:
 
 
 def from_files() -> Found:
-    """Images in files, three of which cannot be read: decoded where they are needed, missed everywhere alike."""
+    """Images in files, three of them unreadable: each process decodes its own, all leave out the same ones."""
     data = data_of(workers=1)
     parts, white = (streamed(find_images(data), data, CPU, epsilon) for epsilon in (None, 0.1))
     prepare = parts.training.prepare
@@ -244,7 +244,7 @@ def from_files() -> Found:
 
 
 def too_many_corrupt() -> Found:
-    """The bound is on the images that all processes miss."""
+    """The limit on unreadable images counts those of all processes."""
     data = data_of(most_corrupt=1)
     with pytest.raises(TooManyCorrupt, match=r"^data\.most_corrupt: 1; 2 images cannot be read, the last is "):
         streamed(find_images(data), data, CPU)
@@ -266,7 +266,7 @@ CHECKS: dict[str, Callable[[], Found]] = {
 
 
 def exchanges(rank: int) -> None:
-    """What there is no equal of in one process; asserted where it happens."""
+    """Exchanges that have no equivalent in one process; the assertions are made here, in both processes."""
     assert (processes.world(), processes.rank()) == (N_PROCESSES, rank)
     assert processes.agreed({"who": rank, "nan": [1.5, None]}) == {"who": 0, "nan": [1.5, None]}
     assert processes.agreed(rank, by=1) == 1
@@ -274,7 +274,7 @@ def exchanges(rank: int) -> None:
     assert processes.joined([]) == []
     assert [processes.anywhere(rank == place) for place in (0, 1, 2)] == [True, True, False]
     assert processes.counts(3 + rank) == [3, 4]
-    if rank == 0:  # the other one does not
+    if rank == 0:  # the other process does not take part
         with processes.alone():
             assert (processes.world(), processes.rank(), processes.agreed(3), processes.counts(2)) == (1, 0, 3, [2])
             layer_of("conv2d", RULES[0])(inputs_of("conv2d", 2))
@@ -284,11 +284,11 @@ def exchanges(rank: int) -> None:
 
 
 class StopNow(Exception):
-    """The plug is pulled."""
+    """Simulated power failure."""
 
 
 def resumed(folder: Path, kind: str) -> None:
-    """Stopped in the middle of the second epoch, both go on from the leader's checkpoint, bit by bit."""
+    """Stopped in the middle of the second epoch, both resume from the leader's checkpoint, bit for bit."""
     path = folder / f"{kind}.safetensors"
     whole, begun, again = make(kind), make(kind), make(kind)
     whole.run(5, None, None, lambda fraction: None)
@@ -309,13 +309,13 @@ def resumed(folder: Path, kind: str) -> None:
     assert len(steps) == 4 * whole.epochs - 6
     assert all(torch.equal(value, results(whole)[name]) for name, value in results(again).items())
     processes.agreed(None)
-    assert len((folder / "log").read_text().splitlines()) == whole.epochs  # the leader's alone
+    assert len((folder / "log").read_text().splitlines()) == whole.epochs  # only the leader writes
     processes.agreed(None)
     checkpoint.delete(folder / "log")
 
 
 def lost(rank: int) -> None:
-    """The second process goes; the first is told at the next exchange."""
+    """The second process ends; the next exchange of the first raises `Lost`."""
     if rank == 1:
         return
 
@@ -328,7 +328,7 @@ def lost(rank: int) -> None:
 
 
 def work(rank: int, folder: Path) -> None:
-    """All of it, in one of two processes; what it finds goes to a file."""
+    """Run all checks in one of two processes; its results go to a file."""
     torch.set_num_threads(1)
     loop.CHECKPOINT_EVERY_S = 0.0
     store = dist.FileStore(str(folder / "store"), N_PROCESSES)
@@ -346,7 +346,7 @@ def work(rank: int, folder: Path) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _data_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Of generated images; there before two processes look for them."""
+    """A data directory with generated images, made before two processes look for them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CULTURE_DATA", str(tmp_path_factory.mktemp("data")))
         find_images(data_of())
@@ -368,7 +368,7 @@ def test_two_processes_find_what_one_finds_and_the_same_bit_by_bit(tmp_path: Pat
 
 
 def test_the_mean_of_two_updates_is_another_one() -> None:
-    """What the sums are for: shares of a batch that each learn alone do not learn what the batch teaches."""
+    """Why sums are exchanged, not updates: the mean of the updates of two shares is not that of the whole batch."""
     layer, batch = layer_of("conv2d", RULES[4]), inputs_of("conv2d", 6)
     layer(batch)
     together, alone = layer.weight.grad, []

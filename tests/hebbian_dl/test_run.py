@@ -1,4 +1,4 @@
-"""The command: what a run leaves, what does not change its numbers, interruption, damage, divergence, wrong input."""
+"""The command: files of a run, settings that keep its results, interruption, damage, divergence, wrong input."""
 
 import hashlib
 import json
@@ -90,7 +90,7 @@ def metrics_of(run: Path) -> dict[str, Any]:
 
 
 def assert_same_results(run: Path, expected: Path, seeds: tuple[int, ...] = (0, 1)) -> None:
-    """All arrays of some seeds bit by bit, and what the metrics say of each; but for the time it took."""
+    """All arrays of some seeds are equal bit for bit, and so are their metrics; wall time is left out."""
     found, known = arrays_of(run), arrays_of(expected)
     names = {name for name in known if int(name[5]) in seeds}
     assert set(found) == names
@@ -256,7 +256,7 @@ cli.main(app, sys.argv[1:])
 
 
 def test_a_killed_run_goes_on_to_the_same_result(tiny: str, finished: Path, tmp_path: Path) -> None:
-    """Killed in the third epoch of HPCA, its checkpoint being that of the second."""
+    """Killed in the third epoch of HPCA, when its checkpoint is that of the second."""
     after = len(REGIMES) * EPOCHS["none/10%"] + 3
     line = [tiny, "--out", str(tmp_path), "--jobs", "1"]
     done = subprocess.run([sys.executable, "-c", KILLED.format(after=after), *line], cwd=ROOT, capture_output=True)
@@ -275,7 +275,7 @@ def test_a_killed_run_goes_on_to_the_same_result(tiny: str, finished: Path, tmp_
 def test_a_killed_run_of_several_processes_goes_on_to_the_same_result(
     tiny: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Killed while two of three trainings run: the third is yet to start a process, which takes its time."""
+    """Killed while two of three trainings run, and the third has no process yet."""
     line = [tiny, "--out", str(tmp_path), "--jobs", "2", "--seeds", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "hebbian_dl.run", *line], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -295,7 +295,7 @@ def test_a_killed_run_of_several_processes_goes_on_to_the_same_result(
 
 @pytest.fixture
 def interrupted(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of one seed stopped (Ctrl-C) after two epochs of HPCA; its partial directory."""
+    """Partial directory of a run of one seed that was stopped (Ctrl-C) after two epochs of HPCA."""
     monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", 0.0)
     stop_after(monkeypatch, 10)
     assert command(tiny, "--out", str(tmp_path), "--jobs", "1", "--seeds", "1") == 130
@@ -376,7 +376,7 @@ def test_the_checkpoint_of_another_network_or_seed_or_method_is_refused(
 def test_what_lay_half_written_is_ignored_and_not_left_in_the_run(
     tiny: str, interrupted: Path, finished: Path, tmp_path: Path
 ) -> None:
-    """Also where the network was kept, but its last checkpoint not yet deleted."""
+    """Also where the network was saved, but its last checkpoint not yet deleted."""
     half = b"half a file"
     (interrupted / "seed_0_HPCA.safetensors.unfinished").write_bytes(half)
     (interrupted / "seed_0_HPCA_10%.unfinished.npz").write_bytes(half)

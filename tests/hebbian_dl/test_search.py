@@ -1,4 +1,4 @@
-"""The same search block drives networks."""
+"""Parameter search with networks, from the same ``search:`` section as with cultures."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command in two processes: the result of one, a killed process, faults that only one meets, wrong input."""
+"""The command in two processes: same result as in one, a killed process, faults in only one, wrong input."""
 
 import json
 import os
@@ -34,7 +34,7 @@ network:
 seeds: 1
 """
 
-#: what each of the processes runs
+#: program of each process
 PROGRAM = """
 import os, signal
 from hebbian_dl import torchrun
@@ -87,19 +87,19 @@ def together(folder: Path, *arguments: str, n: int = 2, **environment: str) -> s
 
 
 def errors(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """What the command said, without what torchrun says."""
+    """Error lines of the command, without the output of torchrun."""
     return [line for line in done.stderr.splitlines() if line.startswith("error: ")]
 
 
 def exit_codes(done: subprocess.CompletedProcess[str]) -> list[int]:
-    """Of the processes that failed, as torchrun says."""
+    """Exit codes of the processes that failed, from the output of torchrun."""
     return sorted(int(code) for code in re.findall(r"exitcode  : (-?\d+)", done.stderr))
 
 
 def test_a_killed_run_goes_on_to_the_result_of_one_process(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second process is killed in the middle of an epoch; the first stops, says so, and the run is continued."""
+    """The second process is killed in the middle of an epoch; the first reports it and stops; the run is resumed."""
     done = together(tmp_path, tiny, "--out", "runs", KILLED_AT="epoch 1, step 4")
     assert errors(done) == [f"error: {processes.ENDED}"]
     assert exit_codes(done) == [-9, 1]
@@ -130,7 +130,7 @@ def test_a_killed_run_goes_on_to_the_result_of_one_process(
 
 
 def assert_close(found: Path, known: Path) -> None:
-    """The same answers, and arrays that differ by no more than rounding; of codes it may turn a bit."""
+    """The same accuracies, and arrays that differ by rounding only, which may flip a bit of a code."""
     assert found.name == known.name
     assert {path.name for path in found.iterdir()} == {path.name for path in known.iterdir()}
     ours, theirs = arrays_of(found), arrays_of(known)
@@ -171,7 +171,7 @@ def test_what_processes_cannot_share_is_said_line_by_line(
     n: int, arguments: list[str], said: str, tiny: str, tmp_path: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """As each process would say it, without the others."""
+    """In one process that takes itself for one of several."""
     monkeypatch.setenv("WORLD_SIZE", str(n))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(n))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: "cuda" in arguments)

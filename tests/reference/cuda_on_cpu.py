@@ -1,4 +1,4 @@
-"""Compile a generated CUDA project for the processor, to see what it does where there is no GPU."""
+"""Compile a generated CUDA project for the CPU, to test it without a GPU."""
 
 import re
 import subprocess
@@ -15,8 +15,8 @@ LAUNCH = re.compile(r"(\w+)<<<([^,<>]+),([^,<>]+)>>>\s*\(")
 
 
 def build(project: Path) -> Path:
-    """The program, its kernels run thread after thread: `cuda_on_cpu.h` says how."""
-    for name in HEADERS:  # all they declare is in cuda_on_cpu.h
+    """Build the program with kernels that run thread after thread, see `cuda_on_cpu.h`."""
+    for name in HEADERS:  # replaced: cuda_on_cpu.h has all they declare
         stub = project / "stubs" / name
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.touch()

@@ -14,7 +14,7 @@ Array = np.ndarray
 
 
 class TiedError(Exception):
-    """Two neurons win equally: who is first is a matter of rounding."""
+    """Raised if two neurons win equally, so that the order depends on rounding."""
 
 
 def patches(
@@ -25,7 +25,7 @@ def patches(
     dilation: tuple[int, ...],
     groups: int,
 ) -> list[Array]:
-    """What the neurons of a convolution see at each position of each image, for each group of channels."""
+    """Patches of a convolution: the input at each position of each image, for each group of channels."""
     size = inputs.shape[2:]
     positions = [
         (n + 2 * p - d * (k - 1) - 1) // s + 1
@@ -48,7 +48,7 @@ def transposed_patches(
     groups: int,
     output_padding: tuple[int, ...],
 ) -> list[Array]:
-    """What the neurons of a transposed convolution see: the input i that tap k scatters to position i s - p + k d."""
+    """Patches of a transposed convolution: the input i that tap k scatters to position i s - p + k d."""
     size = inputs.shape[2:]
     positions = [
         (n - 1) * s - 2 * p + d * (k - 1) + o + 1
@@ -145,7 +145,7 @@ def softmax(scores: list[float], temperature: float) -> list[float]:
 
 
 def first(scores: list[float]) -> int:
-    """The highest score; the first of equals."""
+    """Index of the highest score; the first one if several are equal."""
     return _order(scores)[0]
 
 

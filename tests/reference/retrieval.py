@@ -1,21 +1,21 @@
-"""Retrieval by Hamming distances as it is defined, literally: bit by bit, image by image, place by place."""
+"""Retrieval by Hamming distance, written literally from its definition: bit by bit, image by image, rank by rank."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 
 
 def distance(one: Sequence[bool], other: Sequence[bool]) -> int:
-    """Bits that differ."""
+    """Number of bits that differ."""
     return sum(1 for a, b in zip(one, other, strict=True) if bool(a) != bool(b))
 
 
 def ranking(database: Sequence[Sequence[bool]], query: Sequence[bool]) -> list[tuple[int, int]]:
-    """(distance, place) of all codes, nearest first, equally near ones by their place."""
+    """(distance, index) of all codes, nearest first, ties by index."""
     return sorted((distance(code, query), place) for place, code in enumerate(database))
 
 
 def average_precision(relevant: Sequence[bool], k: int, n_relevant: int) -> dict[str, Fraction]:
-    """The precision at each relevant image of the first k, summed up and divided in both ways."""
+    """Average precision of the first k: precisions at the relevant images, summed and divided in both ways."""
     total, hits = Fraction(0), 0
     for place, is_relevant in enumerate(relevant[:k], start=1):
         if is_relevant:
@@ -35,7 +35,7 @@ def mean_average_precision(
     asked: Sequence[int],
     k: int,
 ) -> dict[str, float]:
-    """The mean over queries."""
+    """Mean over the queries."""
     sums = {"found": Fraction(0), "possible": Fraction(0)}
     for query, label in zip(queries, asked, strict=True):
         relevant = [labels[place] == label for _, place in ranking(database, query)]

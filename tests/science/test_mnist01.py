@@ -1,4 +1,4 @@
-"""MNIST 0/1 at full length: the published protocol swings as published, ours stays learned. Minutes."""
+"""MNIST 0/1 at full length: accuracy fluctuates with the published protocol, is stable with ours. Takes minutes."""
 
 import json
 import os
@@ -19,7 +19,7 @@ OWN_DATA = os.environ.get("CULTURE_DATA")
 
 @pytest.fixture
 def mnist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real files, where they are at hand."""
+    """The real MNIST files, if they are available."""
     beside = Path(__file__).parents[3] / "shared" / "data"
     for folder in [Path(OWN_DATA).expanduser(), beside] if OWN_DATA else [beside]:
         if all((folder / "mnist" / name).is_file() for name in TRAINING + TEST):
@@ -39,7 +39,7 @@ def metrics(name: str, out: Path) -> dict[str, Any]:
 @pytest.mark.science
 @pytest.mark.usefixtures("mnist")
 def test_the_published_protocol_swings_as_the_authors_program_does(tmp_path: Path) -> None:
-    """Mean within their program's sd, the best snapshot far above it and near the published one, chance in between."""
+    """Mean within the sd of the authors' program; best snapshot far above, near the published one; dips to chance."""
     targets = read_targets(builtin()["mnist01"].parent / "targets" / "mnist01.csv")
     theirs = {t.quantity: t for t in targets if t.subject == "authors' program"}
     published = next(t for t in targets if t.subject == "Lagani 2021")
@@ -63,4 +63,4 @@ def test_an_annealed_training_stays_learned_in_every_culture(tmp_path: Path) -> 
     assert found["accuracy/lowest_after_first_third"]["lowest"] >= 0.85
     assert found["accuracy/untrained"]["mean"] < 0.6
     for curve in found["accuracy/curve"]["per_seed"]:
-        assert np.std(curve[-10:], ddof=1) < 0.03  # no swings
+        assert np.std(curve[-10:], ddof=1) < 0.03  # stable

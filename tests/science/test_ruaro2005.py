@@ -1,4 +1,4 @@
-"""The published finding, at the default protocol's full length: minutes."""
+"""The published finding with the default protocol at full length. Takes minutes."""
 
 import json
 from pathlib import Path

@@ -2,7 +2,7 @@
 
    This is Brian2's `synapses` template for delay-free pathways whose synapses are sorted by presynaptic neuron and
    then by target. A neuron's synapses are then one contiguous range: no spike queue, no list of spiking synapses.
-   With `only_if` the code runs only where the learning factor of the presentation meets this condition.
+   With `only_if` the code runs only if the learning factor of the presentation meets this condition.
    Where targets are consecutive, as they are in a dense culture, the range falls into long runs in which the target
    index is known as well: memory is streamed and the compiler vectorises. #}
 {# USES_VARIABLES { N, _synaptic_pre, _synaptic_post } #}

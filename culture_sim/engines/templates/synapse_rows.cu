@@ -1,9 +1,9 @@
-{# Apply code to all synapses of the neurons that spiked: the CUDA sibling of synapse_rows.cpp.
+{# Apply code to all synapses of the neurons that spiked: the CUDA version of synapse_rows.cpp.
 
    A block takes the next spike, its threads walk along that neuron's synapses, which lie side by side. The number of
    spikes is read on the device: unlike Brian2CUDA's `synapses` template this one does not wait for the host, and needs
    no queue. Several neurons reach the same target at once, so the input is added atomically, in no fixed order.
-   With `only_if` the kernel is called only where the presentation's learning meets this condition. #}
+   With `only_if` the kernel is called only if the presentation's learning factor meets this condition. #}
 {# USES_VARIABLES { N, _synaptic_pre, _synaptic_post, row_start } #}
 {% extends 'common_group.cu' %}
 

@@ -1,4 +1,4 @@
-"""Response measures against loops and closed forms."""
+"""Measures of evoked responses against loops and closed forms."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_electrode_counts_equal_a_loop() -> None:
         for electrode in range(2):
             expected[electrode, t] += units[electrode].count(n) / len(units[electrode])
     np.testing.assert_allclose(counts[:2], expected)
-    assert np.isnan(counts[2]).all()  # hears no neuron
+    assert np.isnan(counts[2]).all()  # an electrode that hears no neuron
     silent = evoked.electrode_counts(np.empty(0, int), np.empty(0, int), csr_array(heard), 80)
     assert silent.shape == (3, 80)
     assert silent[:2].sum() == 0

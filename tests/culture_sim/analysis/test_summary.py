@@ -1,4 +1,4 @@
-"""From trials to metrics: what is compared with what, whatever the phases look like."""
+"""Metrics of evoked responses from the trials: scale, windows, growth, published values, for several plans."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from protocols.loading.published import Target
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import Protocol
 
-#: one published value sets the scale
+#: one published value, which sets the scale
 CALIBRATED = ["evoked.scale=1", "evoked.calibrate_on=evoked/L/before"]
 FREE = ["evoked.scale=1"]
 
@@ -73,7 +73,7 @@ def test_a_published_value_of_another_window_or_unit_is_not_compared() -> None:
 def test_one_seed_has_no_spread_and_a_silent_culture_no_scale() -> None:
     metrics = summarise(protocol(), [seed(1, 4)], [target("evoked/L/before", 6.0, 20)])
     assert metrics["evoked/L/before"]["sd"] is None
-    with pytest.raises(RuntimeError, match="nothing was measured"):
+    with pytest.raises(RuntimeError, match="no response was measured"):
         summarise(protocol(), [seed(0, 0)], [target("evoked/L/before", 6.0, 20)])
 
 

@@ -1,4 +1,4 @@
-"""Cultures side by side in one network do what each does alone."""
+"""Cultures in one batch give the same spikes and weights as each alone."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ N_STEPS = [100, 37, 230, 60]
 
 
 def different_cultures() -> Batch:
-    """Three cultures that differ in everything in which those of a batch may differ, and one without synapses."""
+    """Three cultures that differ in everything that may differ within a batch, and one without synapses."""
     specs = [
         spec(60),
         spec(
@@ -72,7 +72,7 @@ def test_every_culture_of_a_batch_does_what_it_does_alone() -> None:
         counts.append(len(alone.neuron))
     assert min(counts[:3]) > 1000
     assert counts[3] == 0
-    for k in range(3):  # all of them learned, and differently
+    for k in range(3):  # each culture has learned, and differently
         moved = together[k].weights["excitatory"].data - batch.cultures[k].weights["excitatory"].data
         assert np.abs(moved).max() > 1e-3 * batch.cultures[k].spec.excitatory.strength
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_joined_is_refused() -> None:
     culture, session = Culture.grow(spec(60), 0), random_session(2)
     Batch((culture, culture), (session, session))
     longer = replace(session, n_steps=np.array([100, 101]))
-    with pytest.raises(ValueError, match="session 1: presentations as long as the first"):
+    with pytest.raises(ValueError, match="session 1: other lengths of presentations than session 0"):
         Batch((culture, culture), (session, longer))
     with pytest.raises(ValueError, match="culture 1: Shape"):
         Batch((culture, Culture.grow(spec(30), 0)), (session, session))

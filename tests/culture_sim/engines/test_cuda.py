@@ -1,4 +1,4 @@
-"""The CUDA engine: what can be said of it without a GPU, and with one."""
+"""The CUDA engine, tested without a GPU and, where there is one, on it."""
 
 import importlib.util
 import os
@@ -29,7 +29,7 @@ needs_gpu = pytest.mark.skipif(gpu.find_gpu() is None, reason="no GPU")
 
 
 def compare_with_runtime(engine: CudaEngine) -> None:
-    """All cultures of a batch, in a program with room for one more, against each alone in NumPy."""
+    """Compare all cultures of a batch, in a program for one more culture, with each alone in NumPy."""
     batch = different_cultures()
     done: list[int] = []
     recordings = engine.run_batch(batch, lambda presentation, of: done.append(presentation))
@@ -71,7 +71,7 @@ def test_likewise_in_single_precision_with_a_static_projection(tmp_path: Path) -
 
 
 def device_code(program: Path) -> set[tuple[int, int]]:
-    """(kind, architecture) of everything an executable holds for GPUs; kind 2 is machine code."""
+    """(kind, architecture) of all GPU code in an executable; kind 2 is machine code."""
     content, found = program.read_bytes(), set()
     start = content.find(b"\x50\xed\x55\xba")
     while start >= 0:
@@ -101,7 +101,7 @@ def test_nvcc_builds_the_program_for_the_architecture(
     assert os.access(program, os.X_OK)
     assert (2, 90) in device_code(program)
     built = program.stat().st_mtime_ns
-    assert compiled(shape, 3, "9.0").stat().st_mtime_ns == built  # kept
+    assert compiled(shape, 3, "9.0").stat().st_mtime_ns == built  # taken from the cache
 
 
 @pytest.mark.gpu
@@ -195,7 +195,7 @@ def test_a_program_refuses_cultures_it_was_not_compiled_for() -> None:
 
 
 def test_files_of_a_batch_come_back_as_they_were(tmp_path: Path) -> None:
-    """Inputs that are handed through as outputs, spikes shuffled."""
+    """The input files, copied to the outputs with shuffled spikes, are read back unchanged."""
     from culture_sim.engines.cuda import read_outputs, write_inputs
 
     batch = different_cultures()

@@ -1,4 +1,4 @@
-"""Both engines against a literal NumPy reference of the published step, and against each other."""
+"""Runtime and C++ engines against a literal NumPy reference of the published step, and against each other."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def test_cython_equals_cpp() -> None:
 
 @needs_compiler
 def test_presentations_of_any_length_with_and_without_learning() -> None:
-    """Lengths that the flush interval does not divide, longer presentations, learning that varies and pauses."""
+    """Lengths that are no multiple of the flush interval, long presentations, varying and pausing learning."""
     culture = Culture.grow(spec(60), seed=5)
     rng = np.random.default_rng(0)
     n_steps = np.array([1, 7, 137, 100, 250, 401, 99])
@@ -99,7 +99,7 @@ def test_presentations_of_any_length_with_and_without_learning() -> None:
 @needs_compiler
 @pytest.mark.parametrize("name", ["cpp", "numpy"])
 def test_depression_stronger_than_potentiation_keeps_weights_at_zero_or_above(name: str) -> None:
-    """Here the clamp at zero acts all the time, in the middle of the deferred sums."""
+    """The lower bound of zero acts all the time, within the deferred sums."""
     culture = Culture.grow(spec(60, plasticity__A_plus="0.05 mV", plasticity__A_minus="0.4 mV"), seed=1)
     session = random_session(4)
     neuron, step, final = reference_run(culture, session)
@@ -111,7 +111,7 @@ def test_depression_stronger_than_potentiation_keeps_weights_at_zero_or_above(na
         found = recording.weights[projection]
         assert found.data.min() >= 0
         np.testing.assert_allclose(found.toarray(), final[projection], rtol=0, atol=1e-11)
-    Culture(culture.spec, culture.electrodes, culture.positions, recording.weights)  # and can be gone on from
+    Culture(culture.spec, culture.electrodes, culture.positions, recording.weights)  # valid to continue from
 
 
 @needs_compiler
@@ -120,7 +120,7 @@ def test_one_program_serves_other_seeds_weights_stimuli_and_parameters() -> None
     first = CppEngine.prepare(Shape.of_culture(biological))
     second = CppEngine.prepare(Shape.of_culture(tuned))
     assert first.program == second.program
-    run("numpy", Culture.grow(spec(30), 0), random_session(1))  # whatever this process did before
+    run("numpy", Culture.grow(spec(30), 0), random_session(1))  # another network built in this process before
     modified = first.program.stat().st_mtime_ns
     CppEngine.prepare(Shape.of_culture(tuned))
     assert first.program.stat().st_mtime_ns == modified
@@ -179,7 +179,7 @@ def test_silence_stays_silent_and_static_projections_stay(name: str) -> None:
 
 
 def tiny(**entries: dict[tuple[int, int], float]) -> Culture:
-    """Sixty neurons of which only the given (source, target) weights, in volts, exist."""
+    """Sixty neurons with only the given (source, target) weights, in volts."""
     weights = {name: np.zeros((60, 60)) for name in PROJECTIONS}
     for name, synapses in entries.items():
         for pair, weight in synapses.items():
@@ -188,7 +188,7 @@ def tiny(**entries: dict[tuple[int, int], float]) -> Culture:
 
 
 def answer(name: str, culture: Culture, n_steps: int, *pulses: tuple[int, int]) -> list[tuple[int, int]]:
-    """(step, neuron) of the spikes that (step, electrode) pulses evoke without learning."""
+    """(step, neuron) of the spikes evoked by (step, electrode) pulses, without learning."""
     step, electrode = zip(*pulses, strict=True)
     recording = run(name, culture, Session([n_steps], [False], electrode, step))
     return list(zip(recording.step.tolist(), recording.neuron.tolist(), strict=True))
@@ -220,7 +220,7 @@ def test_inhibition_arrives_one_step_after_excitation(name: str) -> None:
     """Neuron 0 fires at step 1: its excitation acts at step 2, its inhibition at step 3."""
     excited = tiny(electrode={(0, 0): 40e-3}, excitatory={(0, 1): 25e-3})
     assert answer(name, excited, 20, (0, 0)) == [(1, 0), (2, 1)]
-    # Excitation of 12 mV needs help: 10 mV from a second electrode suffice at step 2; at step 3 inhibition is there.
+    # Excitation of 12 mV is below threshold: with 10 mV from a second electrode it fires at step 2, but not at step 3.
     held = tiny(electrode={(0, 0): 40e-3, (1, 1): 10e-3}, excitatory={(0, 1): 12e-3}, inhibitory={(0, 1): 30e-3})
     assert answer(name, held, 20, (0, 0), (1, 1)) == [(1, 0), (2, 1)]
     assert answer(name, held, 20, (0, 0), (2, 1)) == [(1, 0)]
@@ -245,7 +245,7 @@ def test_no_compiler_falls_back_to_numpy_and_says_so(
 
 @needs_compiler
 def test_a_smaller_culture_runs_in_the_program_of_a_larger_one() -> None:
-    """What a search over density relies on: one program, the same numbers."""
+    """A culture padded for the program of a larger one gives the same result; a search over density relies on it."""
     culture, session = Culture.grow(spec(100), seed=2), random_session(6)
     larger = CppEngine.prepare(Shape.of(spec(240)))
     found = larger.run(culture, session, lambda done, of: None)

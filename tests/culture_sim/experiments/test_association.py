@@ -1,4 +1,4 @@
-"""Association runs: what is presented, learned, evaluated and kept, against sessions made by hand."""
+"""Association runs against sessions made by hand: presentation, learning, evaluation, checkpoints."""
 
 import hashlib
 import io
@@ -46,7 +46,7 @@ SMALL = (
     "data.validation=10",
     "data.test=20",
 )
-#: about a second in 21 blocks: time enough to be killed in
+#: takes about a second, in 21 blocks: long enough to be killed while running
 LONG = (
     *SMALL,
     "association.training={presentations: 200, learning_rate: {factor: 0.3}}",
@@ -71,7 +71,7 @@ def command(*arguments: str) -> int:
 
 
 def sets(overrides: tuple[str, ...]) -> list[str]:
-    """Arguments of the command that make digits01 the tests' own."""
+    """Arguments of the command for a small version of digits01."""
     return ["digits01", *(part for override in (*FIXED, *overrides) for part in ("--set", override))]
 
 
@@ -83,7 +83,7 @@ def only_run(out: Path) -> Path:
 def arrays_of(
     protocol: AssociationProtocol, engine: Engine, folder: Path, seed: int = 0, prepare: Callable = lambda run: None
 ) -> tuple[dict[str, np.ndarray], Run]:
-    """One seed's arrays, and the run that it kept its checkpoints in."""
+    """Arrays of one seed, and the run with its checkpoints."""
     run = Run(folder, protocol, "run")
     run.partial.mkdir(parents=True, exist_ok=True)
     prepare(run)
@@ -162,7 +162,7 @@ def test_a_run_leaves_metrics_arrays_and_where_they_come_from(finished: Path) ->
     from sklearn.datasets import load_digits
 
     assert {p.name for p in finished.iterdir()} >= {"arrays.npz", "metrics.json", "protocol.yaml", "provenance.json"}
-    assert not list(finished.glob("seed_*"))  # no checkpoint is left
+    assert not list(finished.glob("seed_*"))  # checkpoints are removed
     assert list((finished / "figures").iterdir())
     metrics, arrays = json.loads((finished / "metrics.json").read_text()), np.load(finished / "arrays.npz")
     per_seed: dict[str, list[float]] = {"accuracy/test": [], "accuracy/untrained": []}
@@ -183,7 +183,7 @@ def test_a_run_leaves_metrics_arrays_and_where_they_come_from(finished: Path) ->
     assert metrics["accuracy/curve"]["presentations"] == [0, 20, 40, 60]
     for path in ("accuracy/best_snapshot", "ceiling/pixels", "ceiling/activity"):
         assert 0 <= metrics[path]["mean"] <= 1
-    assert metrics["ceiling/pixels"]["mean"] > 0.9  # zeros and ones are easily told apart
+    assert metrics["ceiling/pixels"]["mean"] > 0.9  # zeros and ones are easy to distinguish
     raw, labels = load_digits(return_X_y=True)
     everything = bytes(np.round(raw * 255 / 16).astype(int).ravel().tolist()) + bytes(labels.tolist())
     facts = json.loads((finished / "provenance.json").read_text())
@@ -195,7 +195,7 @@ SEED = 1
 
 
 def test_untrained_responses_are_the_spikes_of_the_regions(finished: Path, engine: CppEngine) -> None:
-    """The first evaluation, rebuilt from the images on, without the validation images it shares a session with."""
+    """The first evaluation, repeated from the images on without the validation images of its session."""
     plan = load(str(finished / "protocol.yaml"))
     assert isinstance(plan, AssociationProtocol)
     culture, test = Culture.grow(plan.culture, SEED), expand_association(plan, SEED).splits.test
@@ -208,14 +208,14 @@ def test_untrained_responses_are_the_spikes_of_the_regions(finished: Path, engin
 
 
 def test_blocks_and_evaluations_are_one_long_training(finished: Path, engine: CppEngine, tmp_path: Path) -> None:
-    """However often it is evaluated, the culture is, to the last bit, the one that a single session leaves."""
+    """Training in blocks with evaluations gives bit for bit the weights of a single session."""
     plan = digits01(*SMALL)
     curriculum = expand_association(plan, SEED)
     training, test = curriculum.splits.training.take(curriculum.example), curriculum.splits.test
     alone = stimulation(plan, test.images, "test")
     learned = stimulation(plan, training.images, "training", training.labels.tolist())
     culture = Culture.grow(plan.culture, SEED)
-    # images alone before the training too: a session normalises the weights once, which may change their last bit
+    # images without labels before training too: a session normalises the weights, which may change their last bit
     session = one_after_the_other(one_after_the_other(alone, learned), alone)
     recording = engine.run(culture, session, lambda done, of: None)
     of_image = responses(culture, recording, 20 + 60 + 20)
@@ -292,7 +292,7 @@ def test_dry_run_says_what_is_presented(tmp_path: Path, capsys: pytest.CaptureFi
     assert "training: 60 presentations of 200 ms, 60 images\n" in printed
     assert "evaluation: 4 times 10 validation and 20 test images, no learning\n" in printed
     assert "probe: 12 images and patterns before and after, no learning\n" in printed
-    presentations = 60 + 4 * (10 + 20) + 2 * 12 + 60 + 20  # ... and the linear readout's own
+    presentations = 60 + 4 * (10 + 20) + 2 * 12 + 60 + 20  # ... and the images for the linear readout
     assert f"work (one seed): {200 * presentations} steps" in printed
     assert not list(tmp_path.iterdir())
 
@@ -323,16 +323,16 @@ def test_what_the_end_of_a_run_needs_is_asked_for_at_its_start(
     assert not list(tmp_path.iterdir())
 
 
-# what is presented
+# presentations
 
 
 class Stopped(Exception):
-    """The session that was not to run."""
+    """Raised instead of running a session beyond the limit."""
 
 
 @dataclass
 class Spy:
-    """An engine that keeps the sessions it ran, and runs only so many."""
+    """An engine that stores its sessions and stops after a given number."""
 
     engine: Engine
     most: int = 1000
@@ -347,7 +347,7 @@ class Spy:
 
 
 def test_only_images_with_labels_are_learned(engine: CppEngine, tmp_path: Path) -> None:
-    """Label electrodes of the image's own class with learning, no label electrode without."""
+    """Label electrodes of the image's class are stimulated with learning, none without learning."""
     plan, spy = digits01(*SMALL), Spy(engine)
     arrays_of(plan, spy, tmp_path, SEED)
     curriculum = expand_association(plan, SEED)
@@ -367,13 +367,13 @@ def test_only_images_with_labels_are_learned(engine: CppEngine, tmp_path: Path) 
                 assert not labelled
     assert factors == pytest.approx([0.05 * (1 - k / 60) for k in range(60)])
     assert labels == labels[:2] * 30
-    # before, an evaluation alone, three blocks, afterwards: learning and images alone
+    # sessions: probes before, first evaluation, three blocks, afterwards; learning and images without labels
     shape = [(int((s.learning > 0).sum()), int((s.learning == 0).sum())) for s in spy.sessions]
     assert shape == [(0, 12), (0, 30), (20, 30), (20, 30), (20, 30), (0, 60 + 20 + 12)]
 
 
 def test_evaluations_leave_no_trace_and_the_fraction_done_grows(engine: CppEngine, tmp_path: Path) -> None:
-    """Probes and a whole evaluation later every weight is as it was grown, but for being normalised once more."""
+    """After probes and an evaluation all weights are as grown, except for one more normalisation."""
     plan, fractions = digits01(*SMALL), list[float]()
     run = Run(tmp_path, plan, "run")
     run.partial.mkdir(parents=True)
@@ -417,7 +417,7 @@ def halves(n: int, upper: int) -> LabelledImages:
 def test_labels_teach_either_way_round(
     seed: int, engine: CppEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same two patterns with labels this way and the other: a culture answers by what it was taught."""
+    """Two patterns with labels assigned in either way: the culture answers with the labels it was taught."""
     metrics = []
     for upper in (0, 1):
         monkeypatch.setattr(datasets, "load", lambda _, upper=upper: (halves(80, upper), halves(40, upper)))
@@ -425,7 +425,7 @@ def test_labels_teach_either_way_round(
         arrays, _ = arrays_of(plan, engine, tmp_path / str(upper), seed)
         metrics.append(summarise(plan, [arrays], []))
     untrained = [m["accuracy/untrained"]["mean"] for m in metrics]
-    assert sum(untrained) == pytest.approx(1, abs=0.15)  # the same responses, nearly: the pulses are others
+    assert sum(untrained) == pytest.approx(1, abs=0.15)  # nearly the same responses; only the pulses differ
     assert min(untrained) <= 0.5
     for m in metrics:
         assert m["accuracy/test"]["mean"] > 0.95
@@ -441,7 +441,7 @@ def uninterrupted(engine: CppEngine, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def evaluated(part: Path) -> int:
-    """Evaluations that a checkpoint holds; 0 where there is none."""
+    """Number of evaluations in the checkpoint; 0 if there is none."""
     if not part.exists():
         return 0
     with np.load(part) as arrays:
@@ -458,7 +458,7 @@ def test_a_killed_run_looks_unfinished_and_goes_on_at_its_last_evaluation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, scratch = tmp_path / "out", tmp_path / "scratch"
-    scratch.mkdir()  # what a killed process leaves
+    scratch.mkdir()  # left behind by a killed process
     arguments = [*sets(LONG), "--out", str(out), "--jobs", jobs, "--seeds", jobs]
     line = [sys.executable, "-m", "culture_sim.run", *arguments]
     environment = os.environ | {"TMPDIR": str(scratch)}
@@ -474,7 +474,7 @@ def test_a_killed_run_looks_unfinished_and_goes_on_at_its_last_evaluation(
         assert process.stderr is not None
         said = process.stderr.read()
     assert process.returncode == -signal.SIGKILL, said
-    time.sleep(0.2)  # processes of single seeds follow
+    time.sleep(0.2)  # the processes of the seeds end too
     (partial,) = [path for path in (out / "digits01").iterdir() if path.is_dir()]
     assert partial.suffix == ".partial"
     assert not (partial / "seed_0.npz").exists()
@@ -496,7 +496,7 @@ def test_a_killed_run_looks_unfinished_and_goes_on_at_its_last_evaluation(
 def test_a_training_stopped_anywhere_goes_on_where_it_was(
     most: int, finished: Path, engine: CppEngine, tmp_path: Path
 ) -> None:
-    """After the probes, an evaluation, the last one: nothing is done twice, and the result is the same."""
+    """Stopped after the probes, an evaluation or the last session: nothing is repeated, the result is the same."""
     plan, again = digits01(*SMALL), Spy(engine)
     run = Run(tmp_path, plan, "run")
     run.partial.mkdir(parents=True)
@@ -504,7 +504,7 @@ def test_a_training_stopped_anywhere_goes_on_where_it_was(
         association.run_seed(plan, Spy(engine, most), 0, run, lambda fraction: None)
     arrays, _ = arrays_of(plan, again, tmp_path)
     assert_same(arrays, of_seed(finished, 0))
-    assert len(again.sessions) == 2 + 4 - (most - 1)  # the probes, what is missing of four blocks, and afterwards
+    assert len(again.sessions) == 2 + 4 - (most - 1)  # probes, what is left of four blocks, and afterwards
 
 
 def test_a_damaged_checkpoint_is_done_again(finished: Path, engine: CppEngine, tmp_path: Path) -> None:
@@ -525,7 +525,7 @@ def test_a_damaged_checkpoint_is_done_again(finished: Path, engine: CppEngine, t
         assert len(spy.sessions) == (2 if name == "whole" else 4), name
 
 
-# what cannot be evaluated
+# protocols that cannot be evaluated
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Encoders against their published statistics and closed forms."""
+"""Stimulus encoders against published statistics and closed forms."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_interval_encoder_fires_as_published() -> None:
 
 
 def test_interval_encoder_has_poisson_intervals_with_zero_counted_as_one() -> None:
-    """Its intervals against the distribution written out: P(1) = p(0) + p(1), P(k) = p(k)."""
+    """Intervals follow the distribution P(1) = p(0) + p(1), P(k) = p(k)."""
     from scipy.stats import chisquare, poisson
 
     rng = np.random.default_rng(1)
@@ -135,7 +135,7 @@ def test_session_refuses_double_pulses() -> None:
             Session(**({"n_steps": [10], "learning": [True], "electrode": [3], "step": [5]} | wrong))
 
 
-# rates: every electrode with one of its own
+# rates: one per electrode
 
 
 def seeds(n: int, first: int = 0) -> list[np.random.SeedSequence]:
@@ -174,7 +174,7 @@ def test_poisson_rates_are_binomial_in_every_step() -> None:
 def test_rates_are_the_trains_of_a_stimulus_one_electrode_after_the_other(
     rates: list[float], n_steps: int, seed: int
 ) -> None:
-    """From one source of randomness a presentation, taken electrode by electrode."""
+    """Pulses equal trains drawn electrode by electrode from the presentation's source of randomness."""
     kinds = {"interval": IntervalTrain, "poisson": PoissonTrain, "regular": RegularTrain}
     for encoder, kind in kinds.items():
         electrode, step = encode_rates(np.array([rates]), n_steps, encoder, 1e-3, seeds(1, seed))
@@ -188,7 +188,7 @@ def test_rates_are_the_trains_of_a_stimulus_one_electrode_after_the_other(
 
 @pytest.mark.parametrize("encoder", ["interval", "poisson", "regular"])
 def test_a_presentation_has_its_own_pulses_whatever_is_presented_beside_it(encoder: str) -> None:
-    """Of its seed and its rates alone, inside its own steps; silent electrodes are silent."""
+    """Pulses depend only on the presentation's seed and rates and lie within its steps; silent electrodes have none."""
     rng = np.random.default_rng(0)
     n, n_steps = 12, 70
     rates = rng.uniform(20, 600, (n, 20)) * (rng.random((n, 20)) < 0.6)

@@ -50,13 +50,13 @@ def test_dense_rule_equals_a_loop_over_pairs() -> None:
             d2 = (pre[i, 0] - post[j, 0]) ** 2 + (pre[i, 1] - post[j, 1]) ** 2
             law[i, j] = np.exp(-d2 / (2 * 0.4e-3**2))
     kept = weights > 0
-    # a column's normals are known up to its gain; the median of |N(0, 1)| fixes that
+    # normals of a column are known up to its gain, which the median of |N(0, 1)| gives
     normals = weights / law
     normals /= np.median(normals, axis=0) / stats.halfnorm.median()
     assert kept.mean() > 0.97
     assert abs(np.mean(normals[kept]) - stats.halfnorm.mean()) < 0.02
     assert abs(np.std(normals[kept]) - stats.halfnorm.std()) < 0.02
-    assert abs(stats.spearmanr(normals[kept], law[kept]).statistic) < 0.05  # what is left does not depend on distance
+    assert abs(stats.spearmanr(normals[kept], law[kept]).statistic) < 0.05  # what remains does not depend on distance
 
 
 def test_dense_cutoff_drops_what_is_below_it_and_nothing_else() -> None:
@@ -68,7 +68,7 @@ def test_dense_cutoff_drops_what_is_below_it_and_nothing_else() -> None:
     part = wire(pre, post, cut, stream("w", 1), recurrent=False).toarray()
     kept = part > 0
     assert 0.1 < kept.mean() < 0.9
-    # within a column both are the same raw weights, each times its own gain
+    # within a column both have the same raw weights, each scaled by its own gain
     gain = np.nanmedian(np.where(kept, part / np.where(full > 0, full, np.nan), np.nan), axis=0)
     np.testing.assert_allclose(part[kept], (full * gain)[kept])
     for column in range(90):
@@ -76,7 +76,7 @@ def test_dense_cutoff_drops_what_is_below_it_and_nothing_else() -> None:
             assert full[kept[:, column], column].min() >= full[~kept[:, column], column].max()
 
 
-@example(n=2, sigma=0.0625, strength=1.0, seed=142, sparse=True)  # the two are out of each other's reach
+@example(n=2, sigma=0.0625, strength=1.0, seed=142, sparse=True)  # the two neurons are out of each other's reach
 @given(
     n=st.integers(2, 130),
     sigma=st.floats(0.05, 3),
@@ -96,7 +96,7 @@ def test_every_neuron_that_has_input_gets_exactly_the_strength(
     assert np.all(total[~has_input] == 0)
     assert np.all(weights.diagonal() == 0)
     assert np.all(weights.data >= 0)
-    for row in range(n):  # sorted, and at most one synapse a pair: the C++ engine relies on it
+    for row in range(n):  # sorted, at most one synapse per pair: the C++ engine relies on it
         columns = weights.indices[weights.indptr[row] : weights.indptr[row + 1]]
         assert np.all(np.diff(columns) > 0)
 

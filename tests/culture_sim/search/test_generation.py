@@ -1,4 +1,4 @@
-"""Experiments that share one engine do what each does alone, whenever they come, fail or leave."""
+"""Experiments that share one engine give the same results as each alone, also if some end early or fail."""
 
 from dataclasses import replace
 from functools import partial
@@ -41,7 +41,7 @@ def run_alone(protocol: Protocol, engine: Engine) -> dict[str, np.ndarray]:
 
 
 class Counting(RuntimeEngine):
-    """Notes how many cultures every batch has."""
+    """An engine that records the number of cultures of each batch."""
 
     def __init__(self) -> None:
         super().__init__("numpy")
@@ -89,7 +89,7 @@ def test_who_fails_or_leaves_early_stops_nobody() -> None:
     assert str(found[1]) == "no such luck"
     assert found[2] == [alone[0]]
     assert found[3] == [alone[1], alone[0]]
-    assert sorted(engine.sizes[:2]) == [1, 3]  # presentations of another length are a batch of their own
+    assert sorted(engine.sizes[:2]) == [1, 3]  # presentations of another length form a separate batch
     assert engine.sizes[2:] == [2, 1]
 
 

@@ -1,4 +1,4 @@
-"""Cultures are searched: one program for a whole search, trials that agree with runs, an answer in a lab's units."""
+"""Search over cultures: one program per search, trials that agree with runs, an answer in a lab's units."""
 
 import json
 from pathlib import Path

@@ -77,7 +77,7 @@ def test_names_beside_the_axes_keep_apart_and_in_order() -> None:
     places = spread([0.5, 0.98, 0.99, 0.995], 0.05, 0.4, 1.0)
     assert places == pytest.approx([0.5, 0.895, 0.945, 0.995])
     assert spread([0.41, 0.42, 0.43], 0.05, 0.4, 1.0) == pytest.approx([0.4, 0.45, 0.5])
-    assert min(np.diff(spread([0.0] * 30, 0.05, 0.0, 1.0))) == pytest.approx(0.05)  # more than fit
+    assert min(np.diff(spread([0.0] * 30, 0.05, 0.0, 1.0))) == pytest.approx(0.05)  # more names than fit
 
 
 def test_responses_histograms_hold_every_image_and_the_matrix_counts_them(run: AssociationRun) -> None:
@@ -116,7 +116,7 @@ def test_kernels_are_the_mean_change_onto_the_neurons_of_a_region(tmp_path: Path
         part["weights/excitatory/before"] = np.zeros((N_CELLS, N_CELLS))
         change = np.zeros((N_CELLS, N_CELLS))
         change[[12, 13]] = np.array([[1e-3], [-2e-3]]) * (seed + 1)  # from row 1, columns 2 and 3
-        change[:, 9] = np.nan  # no neuron near row 0, column 9, which belongs to class 0
+        change[:, 9] = np.nan  # no neuron near row 0, column 9, a label electrode of class 0
         part["weights/excitatory/after"] = change
     fig = kernels.figure(association(write_run(tmp_path / "run", plan, arrays)))
     assert fig is not None
@@ -209,7 +209,7 @@ def test_a_damaged_run_is_one_line(
     path = make_run(tmp_path / "run")
     damage(path / name)  # type: ignore[operator]
     assert make.main([str(path)]) == 2
-    if damage is not drop_array:  # the report draws what the metrics hold
+    if damage is not drop_array:  # the report uses only the metrics
         assert report.main([str(path), "--out", str(tmp_path / "out")]) == 2
         assert not (tmp_path / "out").exists()
     for line in capsys.readouterr().err.splitlines():

@@ -1,4 +1,4 @@
-"""A network in the place of the culture: the same figure of learning and the same report, called what it is."""
+"""A network instead of the culture: the same learning curve and report, labelled as a network."""
 
 import csv
 from pathlib import Path

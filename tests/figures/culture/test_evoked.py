@@ -1,10 +1,11 @@
-"""Figures show what the run directory holds."""
+"""Figures of an evoked-response run against the arrays in its directory."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from culture_sim.bench import drawing
 from culture_sim.run import app
 from figures import make
 from figures.culture import array, evoked, raster, weights
@@ -57,6 +58,22 @@ def test_raster_has_a_dot_for_every_kept_spike_of_the_presentation(run: EvokedRu
     heard_by = np.bincount(units.ravel(), minlength=neuron.max() + 1)
     assert dots == heard_by[neuron[inside]].sum()
     assert dots > 1000
+
+
+def test_raster_draws_no_more_lines_for_more_neurons(tmp_path: Path) -> None:
+    """Every neuron fires as often, so the lines are those of the units: at most `MOST_UNITS` per electrode."""
+    lines = set()
+    for n_neurons in (300, 3000):
+        path, n_spikes = drawing.write_run(
+            tmp_path / str(n_neurons), n_neurons, "seeds=1", "culture.readout.units_per_electrode=6"
+        )
+        assert n_spikes == n_neurons * 8 * 400 / drawing.INTERVAL
+        crowded = read_run(path)
+        assert isinstance(crowded, EvokedRun)
+        fig = raster.figure(crowded)
+        assert fig is not None
+        lines |= {sum(len(c.get_segments()) for c in ax.collections) for ax in fig.axes}
+    assert lines == {60 * raster.MOST_UNITS * 400 // drawing.INTERVAL}
 
 
 def test_weights_change_towards_the_tetanised_electrodes(run: EvokedRun) -> None:

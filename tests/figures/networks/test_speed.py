@@ -1,4 +1,4 @@
-"""The bars are the table's times."""
+"""The figure of training times against its table."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ def complete(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def marked(ax: Axes, label: str) -> np.ndarray:
-    """The points of the marks or of the line of a name."""
+    """Points of the markers or of the line with a label."""
     return np.asarray(next(line for line in ax.lines if line.get_label() == label).get_xydata())
 
 
@@ -149,7 +149,7 @@ def test_every_figure_with_data_is_written(
         ({"budget": None}, "budget: "),
         ({"parameters": []}, "parameters: no association.presentation, which"),
         ({"surfaces": [{"objective": "m", "x": "a", "y": "b", "x_values": [1], "y_values": [1], "mean": [[1, 2]],
-                        "sd": [[1]]}]}, "surfaces.0: rows of another number"),
+                        "sd": [[1]]}]}, "surfaces.0: the shape differs"),
         ({"trials": [{"number": 0, "state": "complete", "values": {}, "means": [None], "scores": [1.0]}]},
          "trials: 0 is complete and has not 1 means"),
     ],

@@ -1,4 +1,4 @@
-"""The page of a recipe against the answer it is drawn from."""
+"""The page of a recipe against the answer that it shows."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The report says what the metrics say, in pairs and in the order given."""
+"""The report of association runs against their metrics; published protocols are paired with ours."""
 
 import csv
 import json
@@ -109,7 +109,7 @@ def test_the_curves_are_those_of_the_runs_on_one_scale(paths: list[Path]) -> Non
         ]
         np.testing.assert_allclose(drawn[label], np.mean(right, axis=0))
     assert len(second.collections) == 2  # intervals
-    assert not first.collections  # of one culture there is none
+    assert not first.collections  # one culture has no interval
 
 
 def test_only_an_unchanged_built_in_protocol_is_named_by_its_command(tmp_path: Path) -> None:

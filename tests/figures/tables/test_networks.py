@@ -1,4 +1,4 @@
-"""The report of pre-trained networks: their metrics, the published values, the differences."""
+"""The report of pre-trained networks: metrics, published values, differences."""
 
 import csv
 import json

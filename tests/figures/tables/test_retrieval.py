@@ -1,4 +1,4 @@
-"""The report of retrieval: every mean average precision, what was published, the differences."""
+"""The report of retrieval: mean average precisions, published values, differences."""
 
 import csv
 import json
@@ -46,7 +46,7 @@ def test_the_csv_has_a_line_for_everything_that_was_measured(written: tuple[Path
 def test_the_table_spells_them_in_per_cent(written: tuple[Path, dict]) -> None:
     out, metrics = written
     text = (out / "networks_retrieval.md").read_text()
-    assert text.count("## ") == 1  # of the run that sought images
+    assert text.count("## ") == 1  # only the run with retrieval
     value = metrics["map/HPCA/10%/at_100/found"]
     low, high = (100 * bound for bound in value["ci95"])
     (row,) = [line.split(" | ") for line in text.splitlines() if line.startswith("| HPCA | 10%") and " 50.00 " in line]

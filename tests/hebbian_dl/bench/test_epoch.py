@@ -1,4 +1,4 @@
-"""The bench of an epoch: what it counts is there, its slope is one, its table is complete."""
+"""Benchmark of an epoch: the images and memory it counts, the slope of memory, the complete table."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The benchmark: its peers learn what the package learns, its operations are counted right, its table is complete."""
+"""Benchmark of steps: peers learn the same updates as the package, counts of operations, the complete table."""
 
 import copy
 import csv

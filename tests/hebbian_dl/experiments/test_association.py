@@ -1,4 +1,4 @@
-"""The network in the culture's place: the same presentations, its layers as loops, the same numbers in any process."""
+"""Association by a network: the culture's presentations, layers against loops, the same results in any process."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def arrays_of(run: Path) -> dict[str, np.ndarray]:
 
 
 def soft_wta(weights: np.ndarray, image: np.ndarray, temperature: float, rate: float) -> np.ndarray:
-    """One presentation, neuron by neuron (Lagani et al., equation 2): the output, and weights changed in place."""
+    """Output for one presentation, neuron by neuron (Lagani et al., equation 2); changes the weights in place."""
     outputs, scores = [], []
     for weight in weights:
         product = sum(w * x for w, x in zip(weight, image, strict=True))
@@ -98,7 +98,7 @@ def test_a_run_is_the_literal_loop_over_the_presentations_of_the_culture(seed: i
                 lengths = np.linalg.norm(features, axis=1)[:, None] * np.linalg.norm(label, axis=1)
                 expected[name].append(np.divide(features @ label.T, lengths, out=lengths * 0, where=lengths > 0))
         if k < 90:
-            factor = 1 - k / 90  # of the network's own rates, whatever that of the culture's
+            factor = 1 - k / 90  # on the network's own rates, whatever the culture's rate is
             shown = ((training[plan.example[k]] - mean) / sd).ravel()
             features = soft_wta(weights, shown, 0.02, 0.05 * factor)
             which = int(plan.splits.training.labels[plan.example[k]])
@@ -110,11 +110,11 @@ def test_a_run_is_the_literal_loop_over_the_presentations_of_the_culture(seed: i
     np.testing.assert_array_equal(found["evaluate_after"], [0, 30, 60, 90])
     np.testing.assert_array_equal(found["labels/test"], plan.splits.test.labels)
     assert told == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    assert not found["scores/test"][0].any()  # nothing is answered before any label was seen
+    assert not found["scores/test"][0].any()  # no scores before the first label
 
 
 def test_with_a_rate_of_one_over_k_the_label_layer_holds_class_means() -> None:
-    """Of the features as they were at each presentation, for the hidden layer goes on learning."""
+    """Class means of the features at the time of each presentation, since the hidden layer goes on learning."""
     rng = np.random.default_rng(0)
     spec = AssociativeNetwork.model_validate(
         {"layers": [{"conv": 4, "kernel": 3}, {"pool": 2}, {"dense": 7}], "label_learning_rate": 1.0}
@@ -156,7 +156,7 @@ def test_several_processes_give_the_same_arrays(finished: Path, tmp_path: Path) 
 
 
 def test_metrics_follow_from_the_kept_scores(finished: Path) -> None:
-    """The table's numbers by loops over images (the decision weighed as the protocol says is taken away)."""
+    """The table's numbers by loops over images, with the decision by the largest response."""
     from protocols.results import learning
 
     arrays = arrays_of(finished)
@@ -194,7 +194,7 @@ def test_the_table_speaks_of_no_culture(finished: Path, capsys: pytest.CaptureFi
 
 
 def test_the_network_is_given_the_presentations_of_the_culture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By image and label, in their order."""
+    """Images and labels are compared, in order."""
     protocol, seed = digits01(), 1
     plan, given = expand_association(protocol, seed), []
     monkeypatch.setattr(Associator, "present", lambda self, image, label, rate: given.append((image, label, rate)))

@@ -1,4 +1,4 @@
-"""The large networks: maps and weights as published, Xavier's weights, protocols whose quick versions run."""
+"""Large networks: published sizes of maps and weights, Xavier's weights, quick versions of their protocols."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ PROTOCOLS = (
 
 
 def maps_with_neurons(name: str) -> list[tuple[int, int, int]]:
-    """What each layer with neurons gives, before pooling."""
+    """Shape of the output of each layer with neurons, before pooling."""
     protocol = load(name)
     maps = map_sizes(protocol.network.layers, *protocol.data.shape)
     pairs = zip(protocol.network.layers, maps, strict=True)

@@ -1,4 +1,4 @@
-"""Runs that retrieve: metrics against brute force, networks taken from another run, interruption, wrong input."""
+"""Runs with retrieval: metrics against brute force, networks reused from another run, interruption, wrong input."""
 
 import hashlib
 import json
@@ -202,7 +202,7 @@ def test_other_networks_are_refused_in_one_line(
 
 
 def refused(small: str, run: Path, out: Path, capsys: pytest.CaptureFixture[str], *settings: str) -> str:
-    """The one line that says so; nothing is written."""
+    """The one line of the refusal; nothing is written."""
     capsys.readouterr()
     sets = [word for setting in settings for word in ("--set", setting)]
     assert command(small, *sets, "--set", f"network.pretrained={run}", "--out", str(out / "runs")) == 2
@@ -216,7 +216,7 @@ def test_what_is_no_run_of_these_data_is_refused(
 ) -> None:
     nowhere = tmp_path / "nowhere"
     assert refused(small, nowhere, tmp_path, capsys) == (
-        f"error: network.pretrained: {nowhere}: no finished run; allowed: the directory of one of hebbian_dl.run"
+        f"error: network.pretrained: {nowhere}: not a finished run; allowed: the directory of a run of hebbian_dl.run"
     )
     other = tmp_path / "other"
     shutil.copytree(pretrained, other)
@@ -268,7 +268,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
 
 
 def stop(patch: pytest.MonkeyPatch, after: int) -> None:
-    """Interrupt the run after so many epochs, or, after 5, as the first ranking begins."""
+    """Interrupt the run after `after` epochs; for 5, when the first ranking begins."""
     whole, done = loop.Training._epoch, 0
 
     def epoch(self: loop.Training, *given: Any) -> float | None:

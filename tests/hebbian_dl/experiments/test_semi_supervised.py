@@ -1,4 +1,4 @@
-"""What a network without pre-training starts from."""
+"""Start of a network without pre-training: initial weights, running statistics of the data."""
 
 import torch
 
@@ -12,7 +12,7 @@ LAYERS = (Convolution(conv=4, kernel=3), Normalisation(norm="plain"), Dense(dens
 
 
 def test_without_pretraining_only_the_running_statistics_are_taken() -> None:
-    """With few labels they would still be those of the drawing, and pass for the worth of pre-training."""
+    """Without this, few labels would leave the initial statistics in place, and pre-training would seem better."""
     torch.manual_seed(0)
     images = 3 * torch.randn(64 * 60, 1, 8, 8) + 1
     network = build(LAYERS, (1, 8, 8), HebbianPCA())

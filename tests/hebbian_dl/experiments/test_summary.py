@@ -1,4 +1,4 @@
-"""Accuracies, gains and the table of a network's run, by hand from arrays made up for it."""
+"""Accuracies, gains and the table of a network's run, computed by hand from invented arrays."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""Normalisation against numpy, the order of labels and batches against what is promised of them."""
+"""Images in memory: normalisation against numpy, the order of labels, batches."""
 
 import numpy as np
 import pytest

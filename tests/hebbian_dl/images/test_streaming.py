@@ -1,4 +1,4 @@
-"""Images in files: the same as in memory, whoever decodes them; exact resumption; unreadable ones are left out."""
+"""Images in files: the same as in memory for any number of workers, exact resumption, unreadable images left out."""
 
 from pathlib import Path
 
@@ -174,7 +174,7 @@ def test_a_share_without_images_is_whitened_to_nothing(shape: tuple[int, ...]) -
 
 
 class Stopped(Exception):
-    """The plug is pulled."""
+    """Simulated power failure."""
 
 
 def work_on(splits: Splits[Streamed], seed: int) -> Training:

@@ -1,4 +1,4 @@
-"""Whitening against numpy: of all pixels by the formula, of patches by the same formula and by stationary noise."""
+"""Whitening against numpy: all pixels by the formula; patches by the same formula, and on stationary noise."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_whitened_images_have_the_covariance_of_the_formula(
     assert_close(torch.from_numpy(np.cov(white.T, bias=True)), left * (s / (s + epsilon)) @ left.T, "covariance", 1e-9)
     zca = left / np.sqrt(s + epsilon) @ left.T
     assert_close(found.training.images.flatten(1), (flat - flat.mean(0)) @ zca, "training", 1e-9)
-    wanted = (test.flatten(1).numpy() - flat.mean(0)) @ zca  # by the training images
+    wanted = (test.flatten(1).numpy() - flat.mean(0)) @ zca  # statistics of the training images
     assert_close(found.test.images.flatten(1), wanted, "test", 1e-9)
     assert found.test.images.shape == test.shape
 

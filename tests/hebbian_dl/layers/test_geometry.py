@@ -1,4 +1,4 @@
-"""Which layers have a geometry, and that it is torch's own."""
+"""Geometry of torch layers: which are supported, and agreement with torch."""
 
 import pytest
 import torch

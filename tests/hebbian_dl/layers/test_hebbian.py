@@ -1,4 +1,4 @@
-"""Layers that learn while they forward, against the literal rules; networks made to learn, against what they were."""
+"""Hebbian layers against the literal rules; networks changed by `hebbianize` against the original ones."""
 
 import copy
 import itertools
@@ -47,7 +47,7 @@ def inputs_of(place: str, n: int, seed: int = 0) -> Tensor:
 
 
 def literal(layer: nn.Module, rule: specs.Rule, inputs: Tensor) -> np.ndarray | None:
-    """The update, a neuron a row; None where the rule leaves open which of two equals wins."""
+    """The update, one row per neuron; None where the rule does not say which of two ties wins."""
     C, B = reference_view(layer, inputs)
     try:
         wanted = np.concatenate([expected(rule, c, b) for c, b in zip(C, B, strict=True)])

@@ -1,4 +1,4 @@
-"""The rules against their literal formulas, and against what each is known to converge to."""
+"""The rules against their literal formulas, and against the known fixed point of each."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Memory known in advance: the count against that of real tensors, against a process, and what is refused."""
+"""Memory estimates: the count against real tensors and against a process; protocols that do not fit are refused."""
 
 import os
 import re
@@ -109,7 +109,7 @@ def test_numbers_that_come_after_are_not_changed_by_a_count(protocol: NetworkPro
 
 
 class RealBytes(LiveBytes):
-    """The same count of tensors with contents."""
+    """The same count, of tensors with contents."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -124,7 +124,7 @@ class RealBytes(LiveBytes):
 def test_tensors_without_contents_are_as_many_as_those_with(
     name: str, at_a_time: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of colour images, whose memory format is not a matter of taste."""
+    """With colour images: for images of one channel, torch's two memory formats are the same."""
     data = "data={source: synthetic, n_classes: 2, images: 9, test_images: 1, validation: 2, size: [16, 12]}"
     batches = [f"network.finetuning.{key}" for key in ("batch=8", f"at_a_time={at_a_time}")]
     if name != "none":
@@ -159,7 +159,7 @@ def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, pat
     steps = [need for need in limits.needs(protocol, method) if need.steps is not None][finetuning]
     estimated = steps.total - limits.images_bytes(protocol.data, limits.largest_batch(protocol))
     assert measured == pytest.approx(estimated, rel=0.3)
-    assert estimated > limits.RESIDENT + 100e6  # it is not all the process itself
+    assert estimated > limits.RESIDENT + 100e6  # the estimate is more than the bare process
 
 
 def test_a_model_is_its_weights_and_statistics(protocol: NetworkProtocol) -> None:
@@ -212,7 +212,7 @@ def test_where_nothing_fits_it_is_said(protocol: NetworkProtocol) -> None:
 
     assert line(10**8).startswith("data: none's images needs about")
     assert "allowed: fewer or smaller images" in line(10**8)
-    assert limits.check(protocol, None) is None  # the system does not tell
+    assert limits.check(protocol, None) is None  # free memory is not known
     assert limits.check(protocol, 10**12) is None
 
 

@@ -1,4 +1,4 @@
-"""Networks that a run keeps: what is loaded is what the run fine-tuned."""
+"""Saved networks: the loaded network is the one that the run fine-tuned."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ WIDTH = {"HPCA": 8, "SWTA": 8, "VAE": 4, "VAE units": 8}
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]]:
-    """A run, the features of the test images that its fine-tuning began with, and those of class means' epochs."""
+    """A run, the features of test images before its fine-tuning, and sums of features by class in each epoch."""
     folder = tmp_path_factory.mktemp("runs")
     (folder / "tiny.yaml").write_text(PROTOCOL)
     features: dict[str, np.ndarray] = {}
@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
         return tuned(state, name, network, *given)
 
     def epoch(self: Training, *given: Any) -> float | None:
-        """Keep what the last layer gives of each batch while it learns: what the class means are taken over."""
+        """Record the last layer's outputs for each batch while it learns, over which class means are taken."""
         if self.name != "SWTA":
             return scored(self, *given)
         sums, step, last = np.zeros((3, 8)), self.step, {}
@@ -128,7 +128,7 @@ def test_a_loaded_network_gives_the_features_that_were_fine_tuned(method: str, f
 
 
 def test_the_effective_rank_of_the_kept_epoch_is_that_of_the_loaded_network(finished: Any) -> None:
-    """From its literal definition (Garrido et al. 2023, equation 1), by a singular value decomposition."""
+    """By the definition (Garrido et al. 2023, equation 1), from a singular value decomposition."""
     run, _, _ = finished
     arrays = arrays_of(run)
     course, kept = arrays["seed_0/HPCA/pretraining/effective_rank"], int(arrays["seed_0/HPCA/pretraining/epoch"])
@@ -141,7 +141,7 @@ def test_the_effective_rank_of_the_kept_epoch_is_that_of_the_loaded_network(fini
 
 
 def test_the_accuracy_of_class_means_is_that_of_the_loaded_network(finished: Any) -> None:
-    """Class means of what the last layer gave while it learned; validation images go to the nearest (cosine)."""
+    """Class means of the last layer's outputs while it learned; the nearest mean (cosine) classifies an image."""
     run, _, learned = finished
     arrays = arrays_of(run)
     course, kept = arrays["seed_0/SWTA/pretraining/class_mean_accuracy"], int(arrays["seed_0/SWTA/pretraining/epoch"])

@@ -1,4 +1,4 @@
-"""The VAE: shapes on the way back, the loss against torch's distributions and by hand, learning on a tiny set."""
+"""The VAE: shapes in the decoder, the loss against torch's distributions and by hand, learning on a tiny set."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The nearest codes against all distances counted bit by bit, with many ties, in any pieces."""
+"""Nearest codes against all distances counted bit by bit, with many ties, for any size of chunk."""
 
 import sys
 
@@ -21,7 +21,7 @@ def random_bits(seed: int, n: int, n_bits: int) -> np.ndarray:
     seed=st.integers(0, 10**6), n=st.integers(1, 40), n_bits=st.sampled_from([1, 2, 5, 63, 64, 65, 130]), data=st.data()
 )
 def test_the_nearest_codes_are_those_of_all_distances(seed: int, n: int, n_bits: int, data: st.DataObject) -> None:
-    """Few bits: most distances are equal, and the place decides."""
+    """Few bits: most distances are ties, which the index decides."""
     database, queries = random_bits(seed, n, n_bits), random_bits(seed + 1, 3, n_bits)
     k, chunk = data.draw(st.integers(1, n)), data.draw(st.integers(1, n + 1))
     index, distance = nearest(packed(database), packed(queries), k, chunk)
@@ -40,7 +40,7 @@ def test_numbers_of_64_bits_rank_as_those_of_32(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_equal_codes_come_in_the_order_of_the_database() -> None:
-    codes = packed(np.zeros((70_000, 8), bool))  # more than one piece
+    codes = packed(np.zeros((70_000, 8), bool))  # more than one chunk
     index, distance = nearest(codes, packed(np.ones((1, 8), bool)), 70_000)
     np.testing.assert_array_equal(index[0], np.arange(70_000))
     assert (distance == 8).all()

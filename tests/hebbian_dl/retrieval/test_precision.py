@@ -1,4 +1,4 @@
-"""Average precision by hand and against its definition; codes; what changes nothing."""
+"""Average precision by hand and against its definition; binary codes; example queries for the figure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ def examples(n: int = 60) -> Examples:
 
 @pytest.mark.parametrize("head", ["tanh", "batch_norm"])
 def test_a_code_is_which_units_are_above_zero(head: Any) -> None:
-    """Computed from the features and the units' parameters by hand."""
+    """Codes are computed by hand from the features and the units' parameters."""
     features, images = network(), examples()
     model = coder(features, 6, 3, Retrieval(bits=20, head=head), 0.5)
     with torch.no_grad():

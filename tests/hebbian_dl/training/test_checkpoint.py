@@ -1,4 +1,4 @@
-"""Checkpoints are whole, of the network and the training they are asked for, or refused with their name."""
+"""Checkpoints: complete and of the right network and training, or refused with the name of the file."""
 
 import math
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def refused(path: Path, load: Callable[[], Any], *words: str) -> None:
-    """Loading says what is wrong in one line that begins with the file, and leaves the file as it is."""
+    """Loading reports the fault in one line that begins with the file, and leaves the file as it is."""
     before = path.read_bytes()
     with pytest.raises(CheckpointError) as fault:
         load()
@@ -69,7 +69,7 @@ def test_a_truncated_file_is_refused(path: Path, share: float) -> None:
 
 @pytest.mark.parametrize("start", [0, 0.5, 0.95])
 def test_a_file_of_zeros_from_somewhere_on_is_refused(path: Path, start: float) -> None:
-    """As a machine may leave it that lost power: the size is right, the content is not."""
+    """As after a power failure: the size is right, the content is not."""
     content = path.read_bytes()
     kept = int(start * len(content))
     path.write_bytes(content[:kept] + bytes(len(content) - kept))
@@ -90,7 +90,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     refused(path, lambda: checkpoint.load(path), "damaged")
     path.write_text("checkpoint\n" * 100)
     refused(path, lambda: checkpoint.load(path), "damaged")
-    save_file({"a": torch.ones(3)}, path)  # somebody's own: without facts
+    save_file({"a": torch.ones(3)}, path)  # a file of another program: without facts
     refused(path, lambda: checkpoint.load(path), "damaged")
     save_file({"a": torch.ones(3)}, path, {"facts": "3"})
     refused(path, lambda: checkpoint.load(path), "damaged")
@@ -115,7 +115,7 @@ def test_saving_that_fails_leaves_the_last_checkpoint(path: Path, monkeypatch: p
         checkpoint.save(path, {"a": torch.ones(3)}, {})
     assert path.read_bytes() == before
     monkeypatch.undo()
-    assert len(list(path.parent.iterdir())) == 2  # the half file as well, which nobody reads
+    assert len(list(path.parent.iterdir())) == 2  # and the incomplete file, which is never read
     assert checkpoint.load(path)[1] == FACTS
     checkpoint.save(path, {"a": torch.ones(3)}, {})
     assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -1,4 +1,4 @@
-"""The loop of every training: exact resumption, the epoch that is kept, and a stop at the first NaN."""
+"""Training loop: exact resumption, the epoch that is kept, a stop at the first NaN."""
 
 import functools
 import json
@@ -59,7 +59,7 @@ def splits() -> Splits:
 
 
 def make(kind: str, drawn: int, examples: Examples | None = None, rate: float | None = None) -> Training:
-    """A training whose weights are drawn by torch's seed `drawn`."""
+    """A training whose initial weights are drawn with the seed `drawn`."""
     torch.manual_seed(drawn)
     images = Splits(examples or splits().training, splits().validation, splits().test)
     shape = (1, 8, 8)
@@ -117,7 +117,7 @@ def weight_names(work: Training) -> list[str]:
 
 
 class StopNow(Exception):
-    """The plug is pulled."""
+    """Simulated power failure."""
 
 
 def pull_the_plug(work: Training, epoch: int, where: str) -> Callable[[float], None]:
@@ -172,7 +172,7 @@ def test_a_resumed_training_is_the_uninterrupted_one_bit_by_bit(kind: str, tmp_p
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_finished_training_is_not_trained_again(kind: str, tmp_path: Path) -> None:
-    """Killed after the last epoch, before the network was kept: the epoch that was chosen comes back."""
+    """Killed after the last epoch, before the network was saved: the selected epoch is restored."""
     expected, history, _ = uninterrupted(kind)
     path = tmp_path / "x.safetensors"
     run(make(kind, 1), path)
@@ -208,7 +208,7 @@ def learned_in_parts(kind: str, at_a_time: int | None) -> tuple[list[Tensor], fl
 
 
 @pytest.mark.parametrize("kind", [*RULES, "fine-tuning"])
-@pytest.mark.parametrize("at_a_time", [1, 4, 7, 16])  # 16 leaves a single image, which goes with them
+@pytest.mark.parametrize("at_a_time", [1, 4, 7, 16])  # 16 leaves a single image, which joins them
 def test_a_batch_learned_in_parts_is_one_batch(kind: str, at_a_time: int) -> None:
     expected, loss = learned_in_parts(kind, None)
     found, loss_in_parts = learned_in_parts(kind, at_a_time)
@@ -234,7 +234,7 @@ def test_another_seed_is_another_training() -> None:
 
 
 def counting(scores: list[float], best_by: str | None, examples: Examples | None = None) -> Training:
-    """A single weight that is the number of steps made; its epochs are scored as told."""
+    """A training whose single weight counts the steps; `scores` are the scores of its epochs."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
     told: Iterator[float] = iter(scores)
@@ -282,7 +282,7 @@ def test_progress_and_the_log_go_epoch_by_epoch(tmp_path: Path) -> None:
 
 
 def test_checkpoints_cost_no_time_in_short_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One at most every so many seconds, in the middle of an epoch or after it, and always one at the end."""
+    """At most one checkpoint per interval, in the middle of an epoch or after it, and always one at the end."""
     now, saved = 0, []
     keep, work = checkpoint.save, counting([0.0] * 12, None)
     learn = work.step
@@ -301,7 +301,7 @@ def test_checkpoints_cost_no_time_in_short_epochs(tmp_path: Path, monkeypatch: p
 
 
 def test_the_learning_rate_is_halved_as_written() -> None:
-    """Literally: from epoch 2 on, every 3 epochs."""
+    """Rates written out: halved at epoch 2, and every 3 epochs after it."""
     assert [halved(epoch, 8.0, 2, 3) for epoch in range(9)] == [8, 8, 4, 4, 4, 2, 2, 2, 1]
 
 
@@ -364,7 +364,7 @@ def test_nan_in_a_weight_stops_backprop_at_once_and_the_checkpoint_is_good(
 
 
 def assert_good(path: Path, epochs: int, steps: int) -> None:
-    """The checkpoint was taken after so many whole epochs and steps, before anything was wrong."""
+    """The checkpoint is finite, after this number of whole epochs and further steps."""
     if (epochs, steps) == (0, 0):
         assert not path.exists()
         return
@@ -406,7 +406,7 @@ def test_a_rate_that_is_far_too_large_is_said_to_diverge(kind: str) -> None:
 
 
 def test_a_score_of_nan_chooses_no_epoch(tmp_path: Path) -> None:
-    """NaN would win every comparison: the epoch that is kept would be a broken one."""
+    """argmax selects NaN: the epoch that is kept would be a diverged one."""
     path = tmp_path / "x.safetensors"
     with pytest.raises(Diverged, match=r"^counting: epoch 2: score is NaN"):
         run(counting([0.5, 0.6, math.nan, 0.9], "score"), path)

@@ -1,4 +1,4 @@
-"""Image files for tests: sections, trees, shards."""
+"""Helpers for tests of image files: ``data:`` sections, folder trees, tar shards."""
 
 import io
 import tarfile
@@ -14,19 +14,19 @@ from protocols.spec.file_data import FolderData, SyntheticData
 
 
 def folder_data(folder: Path | str, source: str = "image_folder", **changes: Any) -> FolderData:
-    """Two classes, one validation image each, at 8 x 8 pixels."""
+    """A ``data:`` section with two classes, one validation image each, and a size of 8 x 8 pixels."""
     given = {"n_classes": 2, "validation": 2, "size": (8, 8)} | changes
     return FolderData(source=source, folder=str(folder), **given)
 
 
 def synthetic_data(**changes: Any) -> SyntheticData:
-    """Three classes of five and two small images."""
+    """A ``data:`` section with three classes of five training and two test images, all small."""
     given = {"n_classes": 3, "images": 5, "test_images": 2, "side": (20, 40), "validation": 3, "size": (8, 8)}
     return SyntheticData(source="synthetic", **(given | changes))
 
 
 def encoded(pixels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
-    """An image file of an array."""
+    """Encode an array as an image file."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, kind, **options)
     return content.getvalue()
@@ -36,19 +36,19 @@ PIXEL = encoded(np.full((8, 8, 3), 7, np.uint8))
 
 
 def put(root: Path, names: Iterable[str], content: bytes = PIXEL) -> Path:
-    """Files below a folder, which is made."""
+    """Write files below a folder, which is created."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
     return root
 
 
-#: two classes, three training images and two test images each
+#: files of two classes with three training and two test images each
 TREE = [f"{part}/{c}/{c}_{i}.JPEG" for part, n in (("train", 3), ("val", 2)) for c in ("cat", "dog") for i in range(n)]
 
 
 def put_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
-    """A tar file."""
+    """Write a tar file with the given members."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as shard:
         for name, content in members:
@@ -59,7 +59,7 @@ def put_shard(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
 
 
 def pairs(prefix: str, labels: Iterable[int]) -> list[tuple[str, bytes]]:
-    """Members of a shard: an image and its class for each label."""
+    """Members of a shard: an image and a class file for each label."""
     return [
         member
         for i, label in enumerate(labels)
@@ -68,5 +68,5 @@ def pairs(prefix: str, labels: Iterable[int]) -> list[tuple[str, bytes]]:
 
 
 def names(files: ImageFiles) -> list[str]:
-    """Paths below the root, or names within shards."""
+    """Names of images, with paths relative to the root."""
     return [files.name(i).removeprefix(f"{files.root}/") for i in range(len(files))]

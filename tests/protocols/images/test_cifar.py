@@ -1,4 +1,4 @@
-"""CIFAR: records as published, an archive that is unpacked whole or not at all, copies with fewer images."""
+"""CIFAR: format of the records, all-or-nothing unpacking of the archive, reduced copies."""
 
 import io
 import os
@@ -27,7 +27,7 @@ ARCHIVE = "cifar-10-binary.tar.gz"
 
 
 def record(*labels: int, red: int = 0, green: int = 0, blue: int = 0) -> bytes:
-    """An image of one colour."""
+    """Record of an image with a single colour."""
     return bytes(labels) + bytes([red]) * 1024 + bytes([green]) * 1024 + bytes([blue]) * 1024
 
 
@@ -91,7 +91,7 @@ def test_reads_what_was_written(parent: str, root: Path) -> None:
     for array in (training.images, training.labels):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
-    assert not (root / parent / ".lock").exists()  # it may be read-only
+    assert not (root / parent / ".lock").exists()  # no lock file: the folder may be read-only
 
 
 def test_the_folder_of_the_source_comes_first(root: Path) -> None:
@@ -325,7 +325,7 @@ def test_cifar10_is_cifar10(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert bool(said) == ((len(training.labels), len(test.labels)) != (50_000, 10_000))
     assert training.labels[:5].tolist() == [6, 9, 9, 4, 1]  # frog, truck, truck, deer, automobile
     assert test.labels[:5].tolist() == [3, 8, 8, 0, 6]
-    # published means and sds of red, green and blue, of 0 to 1; a reduced copy comes close
+    # published means and sds of red, green and blue, scaled to 0..1; a reduced copy comes close
     mean, sd = training.images.mean((0, 2, 3)) / 255, training.images.std((0, 2, 3)) / 255
     assert mean.tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-3)
     assert sd.tolist() == pytest.approx([0.2470, 0.2435, 0.2616], abs=1e-3)

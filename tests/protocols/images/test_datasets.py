@@ -1,4 +1,4 @@
-"""Image data sets: what is read is the published content, whatever disk and network do."""
+"""Image data sets: only published content is read, despite damaged files and unreliable networks."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ NOBODY = "http://127.0.0.1:9/"
 
 
 def idx(values: np.ndarray, magic: int | None = None) -> bytes:
-    """The IDX format: 0, 0, 8 for bytes, the number of dimensions, their sizes, the values."""
+    """Encode an array in IDX format: 0, 0, 8 (bytes), number of dimensions, their sizes, the values."""
     header = bytes([0, 0, 8, values.ndim]) if magic is None else magic.to_bytes(4, "big")
     return header + b"".join(size.to_bytes(4, "big") for size in values.shape) + values.tobytes()
 
@@ -38,7 +38,7 @@ def md5(content: bytes) -> str:
 
 @dataclass
 class Content:
-    """A small data set and its files; the first is of several hundred kilobytes that cannot be compressed."""
+    """A small data set and its files; the first has several hundred kilobytes of incompressible data."""
 
     arrays: dict[str, np.ndarray]
     files: dict[str, bytes]
@@ -72,7 +72,7 @@ def content() -> Content:
 
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data directory of this test's own, and no waiting."""
+    """Separate data directory for each test, and no pause between download attempts."""
     monkeypatch.setenv("CULTURE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "PAUSE", 0.0)
@@ -80,7 +80,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def fault(source: str = "mnist") -> str:
-    """The one line of the fault that loading raises."""
+    """Load a source that has exactly one fault; return its message."""
     with pytest.raises(ProtocolFault) as caught:
         load(source)
     (line,) = caught.value.lines
@@ -103,7 +103,7 @@ def test_reads_what_was_written(content: Content, root: Path, monkeypatch: pytes
     with pytest.raises(ValueError, match="read-only"):
         training.labels[0] = 1
     assert datasets.checksums("mnist") == {name: md5(file) for name, file in content.files.items()}
-    assert sorted(path.name for path in (root / "mnist").iterdir()) == sorted(NAMES)  # it may be read-only
+    assert sorted(path.name for path in (root / "mnist").iterdir()) == sorted(NAMES)  # nothing was written
 
 
 SMALL = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -186,16 +186,16 @@ def test_where_the_data_lie(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Server:
-    """A mirror on this machine, with the faults of real ones.
+    """A local mirror that simulates the failures of real ones.
 
     Parameters
     ----------
     cuts
-        For each answer with the large file, after how many bytes the connection breaks (None: it does not).
+        For each response with the large file, the number of bytes after which the connection breaks (None: never).
     ranges
-        Whether it can send the rest of a file.
+        Whether the server supports range requests.
     status
-        Answered instead of a file, where not 200.
+        HTTP status of all responses, if not 200.
     """
 
     files: dict[str, bytes]
@@ -244,7 +244,7 @@ def serve() -> Iterator[Callable[..., Server]]:
                 pass
 
         http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        http.daemon_threads = False  # so that closing waits for them
+        http.daemon_threads = False  # so that closing the server waits for its threads
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((http, thread))
@@ -284,7 +284,7 @@ def test_downloads_what_is_missing_and_only_that(
 def test_a_download_goes_on_where_it_was_cut_off(
     content: Content, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # more cuts than tries: an attempt that gets further is no failure
+    # more interruptions than attempts allowed: an attempt that makes progress does not count as a failure
     mirror = serve(content.files, cuts=[80_000, 70_000, 60_000, 50_000, 40_000])
     content.publish(monkeypatch, mirror.url)
     assert content.is_loaded()
@@ -449,7 +449,7 @@ def test_a_missing_library_is_named(
 
 
 def triangle_filter(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Each new pixel: a mean of old ones, weighted by a triangle around its centre, two new pixels wide or two old."""
+    """Literal resize: weighted mean with a triangle as wide as two new pixels, or two old ones when enlarging."""
 
     def weights(old: int, new: int) -> list[list[float]]:
         rows = []
@@ -540,7 +540,7 @@ def test_the_digits_of_scikit_learn() -> None:
     assert len(select(training, [0])) + len(select(test, [0])) == 178
     assert len(select(training, [1])) + len(select(test, [1])) == 182
 
-    # literally: go through the images, and set every fifth of a class apart
+    # literally: go through the images, and take every fifth of each class as a test image
     seen = [0] * 10
     expected: tuple[list, list] = ([], [])
     for pixels, label in zip(raw, classes, strict=True):
@@ -556,13 +556,13 @@ def test_the_digits_of_scikit_learn() -> None:
     assert datasets.checksums("digits") == {"sklearn digits": md5(everything)}
 
 
-# outside of the fixtures, which change it
+# read here because the fixtures change it
 OWN_DATA = os.environ.get("CULTURE_DATA")
 
 
 @pytest.fixture
 def mnist(monkeypatch: pytest.MonkeyPatch) -> tuple[LabelledImages, LabelledImages]:
-    """The real files, where they are at hand."""
+    """The real MNIST; the test is skipped if the files are not available."""
     beside = Path(__file__).parents[4] / "shared" / "data"
     for folder in [Path(OWN_DATA).expanduser(), beside] if OWN_DATA else [beside]:
         if all((folder / "mnist" / name).is_file() for name in NAMES):
@@ -580,6 +580,6 @@ def test_mnist_is_mnist(mnist: tuple[LabelledImages, LabelledImages]) -> None:
     first = LabelledImages(training.images[:10_000], training.labels[:10_000])
     assert len(select(first, [0, 1])) == 2128
     assert len(select(test, [0, 1])) == 2115
-    # published mean and sd of the training images, of 0 to 1
+    # published mean and sd of the training images, scaled to 0..1
     assert training.images.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert training.images.std() / 255 == pytest.approx(0.3081, abs=5e-5)

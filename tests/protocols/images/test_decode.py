@@ -1,4 +1,4 @@
-"""From bytes to pixels: against closed forms and Pillow taken literally; what is no image is said to be none."""
+"""Decoding of image files, against closed forms and step-by-step processing with Pillow; detection of corrupt files."""
 
 import io
 import math
@@ -21,7 +21,7 @@ def data(size: tuple[int, int] = (16, 24), **changes: object) -> decoding.FileDa
 
 
 def smooth(height: int, width: int) -> np.ndarray:
-    """Slow waves of all three colours, which JPEG keeps."""
+    """Low-frequency waves in all three channels, which survive JPEG compression."""
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(x / width * 5), np.cos(y / height * 4), np.sin((x + y) / (width + height) * 6)]
     return np.stack([128 + 100 * wave for wave in waves], 2).astype(np.uint8)
@@ -32,12 +32,12 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 def ramp() -> np.ndarray:
-    """Red is the column, green the row."""
+    """Image whose red value is the column and whose green value is the row."""
     y, x = np.mgrid[:256, :256]
     return np.stack([x, y, 0 * x], 2).astype(np.uint8)
 
 
-# where pixels come from
+# location of the pixels
 
 
 @pytest.mark.parametrize("resize", [None, 30, 60, 100])
@@ -45,7 +45,7 @@ def test_the_centre_of_a_ramp_in_closed_form(resize: int | None) -> None:
     pixels = decode(encoded(ramp()), data((16, 24), resize=resize), None).astype(float)
     scale = 256 / 24 if resize is None else 256 / resize
     for channel, count, axis in ((0, 24, 1), (1, 16, 0)):
-        # a symmetric filter leaves a line as it is, but at the image's own edges
+        # a symmetric filter preserves a linear ramp, except at the edges of the image
         at = 128 + (np.arange(count) + 0.5 - count / 2) * scale - 0.5
         inside = (at > scale) & (at < 255 - scale)
         assert inside.sum() >= 10
@@ -56,7 +56,7 @@ def test_the_centre_of_a_ramp_in_closed_form(resize: int | None) -> None:
 @pytest.mark.parametrize(
     ("shape", "resized", "size", "resize"),
     [
-        ((60, 90), (20, 30), (20, 20), 20),  # rows x columns of the file, of all of it resized, of the centre
+        ((60, 90), (20, 30), (20, 20), 20),  # rows x columns: of the file, after resizing, after cropping
         ((60, 90), (30, 45), (16, 25), 30),
         ((96, 64), (48, 32), (32, 32), None),
         ((40, 80), (80, 160), (64, 64), 80),  # enlarged
@@ -71,7 +71,7 @@ def test_is_what_pillow_makes_of_it_resized_and_then_cut(
     top, left = (resized[0] - size[0]) // 2, (resized[1] - size[1]) // 2
     literal = np.asarray(whole.crop((left, top, left + size[1], top + size[0]))).transpose(2, 0, 1)
     difference = decode(encoded(pixels), data(size, resize=resize), None).astype(int) - literal
-    assert np.abs(difference).max() <= 1  # the place is a float of 32 bits
+    assert np.abs(difference).max() <= 1  # Pillow stores the rectangle as 32-bit floats
     assert (difference == 0).mean() > 0.99
 
 
@@ -138,7 +138,7 @@ def test_a_jpeg_decoded_smaller_is_the_same_image(height: int, width: int, monke
 
     monkeypatch.setattr(JpegImageFile, "draft", noted)
     smaller = [decode(content, cut, None), *(decode(content, drawn_cut, np.random.default_rng(i)) for i in range(8))]
-    assert scales[0] == min(height, width) // 70 // 4 * 4  # a power of two that leaves as many pixels as are needed
+    assert scales[0] == min(height, width) // 70 // 4 * 4  # largest power of two that leaves enough pixels
     assert len(set(scales)) > 1
     monkeypatch.setattr(JpegImageFile, "draft", lambda *_: None)
     whole = [decode(content, cut, None), *(decode(content, drawn_cut, np.random.default_rng(i)) for i in range(8))]
@@ -150,7 +150,7 @@ def test_a_jpeg_decoded_smaller_is_the_same_image(height: int, width: int, monke
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
 def test_images_are_turned_upright(orientation: int, kind: str) -> None:
     upright = smooth(120, 200)
-    # from the definition: where the file's first row and first column lie in the upright image
+    # by the definition of EXIF: positions of the file's first row and first column in the upright image
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -230,7 +230,7 @@ def test_a_jpeg_of_four_inks() -> None:
     assert np.abs(found[:, 8, 12].astype(int) - (255, 0, 0)).max() <= 3
 
 
-# what is no image
+# corrupt files
 
 JPEG = encoded(noise(60, 80), "JPEG")
 WHOLE = {"JPEG": JPEG, "PNG": encoded(noise(20, 30)), "WEBP": encoded(noise(20, 30), "WEBP")}
@@ -242,7 +242,7 @@ WHOLE["TIFF"] = encoded(noise(20, 30), "TIFF", compression="tiff_lzw")
     [
         (b"", "empty"),
         (b"This is a text, not an image.\n", "not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),  # a program, never run
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),  # PostScript: must not be run
         (JPEG[: len(JPEG) // 2], "image file is truncated"),
         (JPEG[:-200], "image file is truncated"),
         (JPEG[:20], "not an image"),
@@ -301,7 +301,7 @@ def test_drawn_rectangles_are_of_all_areas_shapes_and_places() -> None:
     least = AREA[0]
     assert area.min() == pytest.approx(least, abs=0.005)
     assert area.max() <= 1
-    # small ones always fit: uniform in area, log-uniform and symmetric in shape
+    # small rectangles always fit: their area is uniform, their aspect ratio log-uniform and symmetric
     small = area < 0.5
     assert area[small].mean() == pytest.approx((least + 0.5) / 2, abs=0.01)
     assert ratio[small].mean() == pytest.approx(0, abs=0.02)

@@ -1,4 +1,4 @@
-"""Images in folders: what is found is what lies there, and what is missing is said in one line."""
+"""Images in folders: complete listing, one error line for anything missing."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Images in tar shards: what is read is what was written, in whatever order; one line for each damage."""
+"""Images in tar shards: round trips in any member order, one error line for each kind of damage, the cached index."""
 
 import gzip
 import io
@@ -29,7 +29,7 @@ def _own_data_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def shards(root: Path) -> Path:
-    """Two training shards, one test shard; three and one images a class."""
+    """Two training shards and one test shard, with three training images and one test image per class."""
     put_shard(root / "train/a.tar", pairs("x", [0, 1, 0]))
     put_shard(root / "train/b.tar", pairs("x", [1, 0, 1]))
     put_shard(root / "val/a.tar", pairs("y", [0, 1]))
@@ -108,7 +108,7 @@ def extra(*members: tuple[str, bytes]) -> Callable[[Path], object]:
     return lambda root: put_shard(root / "train/b.tar", [*pairs("x", [1, 0, 1]), *members])
 
 
-END = 3 * 4 * 512  # three images of one block, three classes, a header each
+END = 3 * 4 * 512  # three images and three class files, each one block and a header
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_damaged_header_is_one_line(seed: int, bytes_changed: int) -> None:
         for _ in range(bytes_changed):
             content[chance.choice(headers)] ^= chance.randrange(1, 256)
         path.write_bytes(content)
-        with pytest.raises(ProtocolFault) as fault:  # a header has a checksum, in those eight bytes
+        with pytest.raises(ProtocolFault) as fault:  # detected by the header's checksum (bytes 148 to 155, left intact)
             image_shards._shard(path, 2)
         assert len(fault.value.lines) == 1
         assert fault.value.lines[0].startswith(f"{path}: ")
@@ -173,7 +173,7 @@ def test_links_in_place_of_images(tmp_path: Path) -> None:
         link = tarfile.TarInfo("k.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         shard.addfile(link)
-    assert fault(tmp_path) == f"{tmp_path}/train/c.tar: k.jpg is a link or has gaps; allowed: a plain file"
+    assert fault(tmp_path) == f"{tmp_path}/train/c.tar: k.jpg is a link or a sparse file; allowed: a plain file"
 
 
 @pytest.mark.parametrize(
@@ -225,10 +225,10 @@ def test_headers_are_read_once_for_the_same_shards(tmp_path: Path, monkeypatch: 
     assert found() == first
     assert len(times) == 1
     (index,) = (tmp_path / "data/index").iterdir()
-    index.write_bytes(index.read_bytes()[:700])  # a damaged one is no loss
+    index.write_bytes(index.read_bytes()[:700])  # a damaged index is replaced
     assert found() == first
     assert len(times) == 2
-    put_shard(root / "val/a.tar", pairs("z", [0, 1]))  # of the same size
+    put_shard(root / "val/a.tar", pairs("z", [0, 1]))  # other members, same size
     os.utime(root / "val/a.tar", ns=(0, 1))
     assert found() != first
     put_shard(root / "val/b.tar", pairs("z", [0, 1]))
@@ -236,7 +236,7 @@ def test_headers_are_read_once_for_the_same_shards(tmp_path: Path, monkeypatch: 
     assert len(times) == 4
     with pytest.raises(ProtocolFault, match="no image of class 2"):
         find_images(folder_data(root, "shards", n_classes=3, validation=3))
-    monkeypatch.setenv("CULTURE_DATA", str(root / "val/b.tar"))  # where nothing can be kept
+    monkeypatch.setenv("CULTURE_DATA", str(root / "val/b.tar"))  # not a folder: no index can be written
     assert [found() == found(), len(times)] == [True, 7]
 
 

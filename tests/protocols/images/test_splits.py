@@ -1,4 +1,4 @@
-"""Splits of images in files: disjoint, whole, equally many of each class, evenly spread."""
+"""Splits of image files: disjoint, complete, balanced between classes, evenly spread."""
 
 import numpy as np
 import pytest

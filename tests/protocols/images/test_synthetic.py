@@ -1,4 +1,4 @@
-"""Generated image files: the same from the same section, of the shape asked for, the same as folders and as shards."""
+"""Generated image files: reproducible, of the requested shape, identical in folders and in shards."""
 
 import io
 import subprocess
@@ -60,7 +60,7 @@ def test_the_section_alone_says_what_is_written(tmp_path: Path, monkeypatch: pyt
     again = synthetic.generated(synthetic_data())
     assert again != first
     assert contents(again) == contents(first)
-    assert contents(first).items() <= contents(others[0]).items()  # more images leave the others as they are
+    assert contents(first).items() <= contents(others[0]).items()  # adding images does not change the others
 
 
 def test_what_is_there_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_so_many_training_images_are_corrupt(corrupt: int) -> None:
     different = {name: content for name, content in spoilt.items() if content != plain[name]}
     assert len(different) == corrupt
     assert all(name.startswith("train/") and not readable(content) for name, content in different.items())
-    assert len({content[:5] for content in different.values()}) == min(corrupt, 3)  # empty, text, cut short
+    assert len({content[:5] for content in different.values()}) == min(corrupt, 3)  # empty, text, truncated
     assert all(map(readable, plain.values()))
 
 
@@ -91,7 +91,7 @@ def test_classes_can_be_learned_and_not_at_sight() -> None:
     nearest = labels[np.argmin(((asked[:, None] - spectra) ** 2).sum(2), 1)]
     assert (nearest == truth).mean() > 0.6  # chance: 0.2
     means = np.stack([splits_mean(splits.training, data, label) for label in range(5)])
-    assert np.abs(means - means.mean(0)).max() < 30  # grey levels: colour alone does not tell
+    assert np.abs(means - means.mean(0)).max() < 30  # grey levels: mean colour alone does not separate the classes
 
 
 def splits_mean(part: ImageFiles, data: SyntheticData, label: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Reading protocols: YAML's traps, overrides, and one line for every mistake."""
+"""Loading of protocols: pitfalls of YAML, overrides, one error line for each mistake."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def test_overrides_win_over_quick() -> None:
 
 
 def test_overrides_reach_into_a_section_that_quick_replaces() -> None:
-    data = load("vgg11_imagenet", ["data.most_corrupt=7"], quick=True).data  # which quick does not mention
+    data = load("vgg11_imagenet", ["data.most_corrupt=7"], quick=True).data  # a key that `quick` does not set
     assert (data.source, data.most_corrupt) == ("synthetic", 7)
 
 

@@ -1,4 +1,4 @@
-"""The searched space: units, what a point stands for, and one clear line for each mistake."""
+"""Search space: units, the protocol at a point of the space, one error line for each mistake."""
 
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def test_what_a_trial_does_otherwise_and_conditions(tmp_path: Path) -> None:
         ("association.training.order: {choices: [shuffled, shuffled]}", "choices: a value is listed twice"),
         (
             "culture.neurons.count: {low: 1, high: 20, when: {association.training.order: shuffled}}",
-            "when.association.training.order: allowed: a parameter with choices that stands before",
+            "when.association.training.order: allowed: a parameter with choices, listed before it",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_wrong_space_is_one_clear_line(tmp_path: Path, space: str, said: str) 
         ("objectives: {accuracy/validatoin: maximise}", "objectives.accuracy/validatoin: is measured on test"),
         (
             "objectives: {accuracy/test: maximise}",
-            "measured on test images, on which nothing is chosen; allowed: acc",
+            "measured on test images, which must not be optimised; allowed: acc",
         ),
         (
             "objectives: {evoked/L: maximise}",
@@ -161,7 +161,7 @@ def test_the_same_metric_of_test_images() -> None:
 
 
 def test_the_score_is_students_one_sided_bound_towards_worse(tmp_path: Path) -> None:
-    """t(0.9, 3 degrees of freedom) = 1.637744, from a printed table."""
+    """Student's t quantile (0.9, 3 degrees of freedom) = 1.637744, from a printed table."""
     given = {"accuracy/validation": {"per_seed": [1.0, 2.0, 3.0, 4.0], "unit": "u"}}
     for way, sign in (("maximise", -1), ("minimise", 1)):
         search = Search.model_validate(
@@ -177,5 +177,5 @@ def test_the_score_is_students_one_sided_bound_towards_worse(tmp_path: Path) -> 
         assert found.score == pytest.approx(2.5 + sign * 1.637744 * (5 / 3) ** 0.5 / 2, rel=1e-6)
         single = worth("accuracy/validation", search, [], {"accuracy/validation": {"per_seed": [2.0]}}, {})
         assert single.mean == single.score == 2.0
-    with pytest.raises(RuntimeError, match="not a number in every seed"):
+    with pytest.raises(RuntimeError, match="no finite value in some seed"):
         worth("accuracy/validation", search, [], {"accuracy/validation": {"per_seed": [1.0, None]}}, {})

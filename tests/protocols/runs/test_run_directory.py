@@ -1,4 +1,4 @@
-"""Run directories: hashes, and nothing that looks complete before it is."""
+"""Run directories: hashes, and no unfinished run that looks complete."""
 
 import json
 import re

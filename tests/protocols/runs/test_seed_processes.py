@@ -1,4 +1,4 @@
-"""Seeds side by side, and what is told of them, whatever their work is."""
+"""Parallel execution of seeds: results, failures, progress and interruption."""
 
 import functools
 import io
@@ -64,14 +64,14 @@ def test_a_log_says_what_is_done_and_how_long_it_takes(monkeypatch: pytest.Monke
     text = io.StringIO()
     with SeedProgress(Console(file=text), [0, 1], "training") as shown:
         now += 20
-        shown.report(1, 0.5)  # a quarter of all
+        shown.report(1, 0.5)  # a quarter of the total
         now += 1
         shown.report(1, 0.6)
     assert text.getvalue() == "training  25%, elapsed 20 s, remaining 60 s\n"
 
 
 def test_an_interruption_that_python_drops_still_ends_the_work() -> None:
-    """An exception in a destructor is ignored; cultures leave many behind."""
+    """Python ignores exceptions in destructors, and simulated cultures have many objects with destructors."""
 
     class Dying:
         def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""Association protocols: one line for every mistake, a base laid under a file, splits, and what is presented when."""
+"""Association protocols: one error line for each mistake, files with a base, splits, and the curriculum."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ from protocols.spec.protocol import AssociationProtocol
 
 REGIONS = "association.label.regions"
 
-#: A protocol of the tests' own: the built-in ones are tuned now and then.
+#: A protocol for these tests only, because the settings of the built-in ones may change.
 ROOT = """\
 name: digits01
 title: Zeros and ones
@@ -62,7 +62,7 @@ association:
 targets: null
 seeds: 2
 """
-#: what turns the built-in digits01, which the command knows by name, into it
+#: overrides that give the built-in protocol digits01 (loaded by name) the settings of ROOT
 FIXED = tuple(f"{key}={json.dumps(value)}" for key, value in parse_yaml(ROOT, "ROOT").items())
 
 
@@ -73,7 +73,7 @@ def digits01(*overrides: str) -> AssociationProtocol:
 
 
 def fault(name: str, *overrides: str) -> str:
-    """The one line of the fault that loading raises."""
+    """Load a protocol that has exactly one fault; return its message."""
     with pytest.raises(ProtocolFault) as caught:
         load(name, overrides)
     (line,) = caught.value.lines
@@ -169,7 +169,7 @@ def test_a_mistake_is_one_line_with_path_given_and_allowed(override: str, expect
 
 
 def test_the_largest_that_is_allowed_is_allowed() -> None:
-    """The limits of the faults above, from the other side."""
+    """Largest values that do not raise the faults above."""
     digits01("association.image.rate=1000 Hz", "association.label.rate=1 kHz", "association.presentation=1 ms")
     digits01("association.evaluation.every=1200")
     digits01("association.image.column=3", "data.size=[6, 6]")
@@ -218,11 +218,11 @@ def test_any_drawing_marks_each_classes_electrodes(rows: list[str]) -> None:
         assert list(found[label]) == expected
 
 
-# a base under a file
+# files with a base
 
 
 def put(folder: Path, **files: str) -> None:
-    """Files by their names without .yaml, beside one that is called `root`."""
+    """Write files, given by name without .yaml, next to a file called `root`."""
     for name, text in {"root": ROOT, **files}.items():
         (folder / f"{name}.yaml").write_text(text)
 
@@ -257,7 +257,7 @@ seeds: 3
 
 
 def test_a_chain_of_bases_in_other_folders(tmp_path: Path) -> None:
-    """Each file's base lies beside that file; the last word wins, null is a word."""
+    """A base path is relative to its file; later files override earlier ones, also with null."""
     put(tmp_path, middle="base: root.yaml\nseeds: 2\nfirst_seed: 4\nassociation: {probe: {random: 1, per_label: 2}}\n")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "top.yaml").write_text(
@@ -271,7 +271,7 @@ def test_a_chain_of_bases_in_other_folders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wiring", ["{cutoff: 0.1}", "{rule: dense, cutoff: 0.1}"])
 def test_a_section_of_another_rule_replaces_the_bases(wiring: str, tmp_path: Path) -> None:
-    """Otherwise the cutoff would be left in a wiring that has none."""
+    """Otherwise the base's cutoff would remain in a wiring that has no such key."""
     put(
         tmp_path,
         dense=f"base: root.yaml\nculture: {{excitatory: {{wiring: {wiring}}}}}\n",
@@ -342,14 +342,14 @@ def test_a_base_that_is_none_is_one_line(text: str, expected: str, tmp_path: Pat
 
 
 def encoded(n: int, first: int, labels: np.ndarray) -> LabelledImages:
-    """Images of 4 x 4 pixels that spell their own number, from `first` on, in their first two."""
+    """Images of 4 x 4 pixels numbered from `first` on; the first two pixels encode the number."""
     images = np.full((n, 4, 4), 77, np.uint8)
     images[:, 0, 0], images[:, 0, 1] = np.divmod(np.arange(first, first + n), 256)
     return LabelledImages(images, labels.astype(np.int64))
 
 
 def numbers(examples: Examples) -> list[int]:
-    """The numbers that images spell."""
+    """Decode the numbers of images."""
     first, second = np.rint(examples.images[:, 0, :2] * 255).astype(int).T
     return (256 * first + second).tolist()
 
@@ -362,7 +362,7 @@ SMALL = ("data.size=[4, 4]", "data.source=fashion_mnist", "data.validation=60")
 
 @pytest.fixture(scope="module")
 def numbered() -> Iterator[None]:
-    """In place of fashion MNIST: labels 0 to 5, images that spell their number, test images after training images."""
+    """Replace Fashion MNIST by numbered images with labels 0 to 5; test images are numbered after training images."""
     pair, real = (encoded(N_TRAINING, 0, TRAINING_LABELS), encoded(N_TEST, N_TRAINING, TEST_LABELS)), datasets.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda source: pair if source == "fashion_mnist" else real(source))
@@ -372,7 +372,7 @@ def numbered() -> Iterator[None]:
 @pytest.mark.parametrize("pool", ["all", 1, 40, 300, 640])
 @pytest.mark.usefixtures("numbered")
 def test_no_image_is_in_two_splits(pool: str | int) -> None:
-    if pool == 1:  # one image cannot be of both classes
+    if pool == 1:  # a single image cannot cover both classes
         with pytest.raises(ProtocolFault):
             load_splits(digits01(*SMALL, f"data.pool={pool}").data)
         return
@@ -393,7 +393,7 @@ def test_no_image_is_in_two_splits(pool: str | int) -> None:
     assert max(learned) < N_TRAINING
     assert tested == [N_TRAINING + i for i in range(N_TEST) if TEST_LABELS[i] in (0, 1)][:50]
     assert unseen == [N_TRAINING + i for i in range(N_TEST) if TEST_LABELS[i] not in (0, 1)]
-    # validation images: equally many of each class, evenly spread over those that are free to choose from
+    # validation images: equally many of each class, evenly spread over the images that may be held out
     of_class = [[i for i in held_back if TRAINING_LABELS[i] == label] for label in (0, 1)]
     assert abs(len(of_class[0]) - len(of_class[1])) <= 1
     for label, chosen in enumerate(of_class):
@@ -483,10 +483,10 @@ def test_mnist01_learns_the_authors_images_and_tests_on_all(monkeypatch: pytest.
     np.testing.assert_array_equal(splits.training.images[::100], datasets.resize(published.images[first[::100]], 6, 6))
 
 
-# the order of the training
+# order of training images
 
 
-#: labels of at least two classes, and a number of presentations
+#: (labels of at least two classes, number of presentations)
 labels_and_n = st.tuples(
     st.lists(st.sampled_from([0, 1, 4]), min_size=2, max_size=40).filter(lambda labels: len(set(labels)) > 1),
     st.integers(1, 150),
@@ -557,7 +557,7 @@ def test_learning_factors_are_their_closed_forms(n: int, factor: float) -> None:
             assert found[k] == pytest.approx(expected, rel=1e-12)
 
 
-# the plan of a seed
+# curriculum of one seed
 
 
 def expanded(*overrides: str, seed: int = 0) -> Curriculum:
@@ -598,7 +598,7 @@ def test_the_same_seed_is_the_same_plan_and_every_other_seed_another() -> None:
 
 @pytest.mark.usefixtures("numbered")
 def test_a_longer_training_of_any_order_begins_as_the_shorter_one() -> None:
-    """So that a budget can be compared with half of it."""
+    """So that training budgets can be compared on the same sequence of images."""
     for name in ("interleaved", "shuffled", "sequential", "blocked"):
         short, long = (
             expanded(f"association.training={{presentations: {n}, order: {name}}}", "association.evaluation.every=10")
@@ -627,7 +627,7 @@ def test_probes_are_test_images_of_every_label_then_their_pixels_shuffled() -> N
 
 
 def test_random_probes_of_digits_are_permutations_of_test_images() -> None:
-    """Row for row of pixels: nothing is exchanged between two images."""
+    """Each pattern has the pixels of one test image: shuffling does not mix images."""
     plan = expand_association(digits01("association.probe={per_label: 0, random: 40}"))
     assert plan.probes.labels.tolist() == [-1] * 40
     sources = {tuple(sorted(image.ravel())) for image in plan.splits.test.images}

@@ -1,4 +1,4 @@
-"""The ``data:`` section of images in files: which of both it is, one line a mistake, round trips."""
+"""The ``data:`` section for images in files: choice of the section, one error line for each mistake, round trips."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ SYNTHETIC = {"source": "synthetic", "n_classes": 3, "images": 5, "test_images": 
 
 
 def content(data: Any) -> dict[str, Any]:
-    """The published network on other data."""
+    """The CIFAR-10 protocol with another ``data:`` section."""
     whole = yaml.safe_load(builtin()["fasthebb_cifar10"].read_text())
     del whole["quick"]
     return whole | {"data": data}

@@ -1,4 +1,4 @@
-"""The network section: one readable line for each mistake, overrides, round trips, what its helpers say."""
+"""The ``network:`` section: one error line for each mistake, overrides, round trips, helper functions."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
         ("network.layers.1.pool=29", "network.layers.1.pool: 29; allowed: at most 28, the map before it"),
         (
             "network.layers.11={conv: 8, kernel: 1}",
-            "network.layers: a map after a dense layer; allowed: dense and norm",
+            "network.layers: conv or pool after a dense layer; allowed: dense and norm",
         ),
         ("network.layers.11={pool: 2}", "network.layers.11.pool: 2; allowed: at most 1, the map before it"),
         ("network.layers.0={norm: plain}", "network.layers.0: has no neurons; allowed: conv or dense"),

@@ -1,4 +1,4 @@
-"""Units: exact scaling, round trips, and what is refused."""
+"""Units: exact scaling, round trips, and refused quantities."""
 
 from decimal import Decimal
 

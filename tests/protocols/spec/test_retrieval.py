@@ -1,4 +1,4 @@
-"""The retrieval section: one line for each mistake; what chance is, from all rankings there are."""
+"""The retrieval section: one error line for each mistake; chance precision against an enumeration of all rankings."""
 
 import itertools
 from fractions import Fraction
@@ -88,6 +88,6 @@ def test_chance_is_the_mean_over_all_rankings(n: int, n_relevant: int) -> None:
 
 
 def test_no_more_of_a_ranking_counts_than_there_are_images() -> None:
-    """Images that cannot be read are missing in the database, which is known only then."""
+    """The database may be smaller than expected: unreadable images are found only while it is built."""
     assert Retrieval(at=(100, "per_class")).tops(97, 3) == {"at_100": 97, "at_per_class": 32}
     assert Retrieval(at=("per_class",)).tops(2, 3) == {"at_per_class": 1}
