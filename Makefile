@@ -31,7 +31,7 @@ figures: $(VENV)/.installed
 	$(BIN)/python -m figures.make $(filter-out %.partial/,$(wildcard runs/*/*/))
 
 docs: $(VENV)/.installed-test
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 setup: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
