@@ -1,6 +1,7 @@
 # make run    the Ruaro experiment, from a fresh machine to its figures
 # make test   the tests, likewise
-# make check  style, types, tests      make science  slow published findings      make bench  speed      make docs  site/
+# make check  style, types, tests      make science  slow published findings      make bench  speed
+# make docs   the documentation as a web site, in site/
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
