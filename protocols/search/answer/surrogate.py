@@ -122,7 +122,7 @@ def importance(
     if surrogate is None:
         return {}
     rng = np.random.default_rng(stream("search/importance"))
-    points, others = (surrogate.coding.random(rng, SAMPLES) for _ in range(2))
+    points, others = (surrogate.coding.spread(rng.random((SAMPLES, len(parameters)))) for _ in range(2))
     here = surrogate.mean(points)
     effects = {}
     for path, columns in surrogate.coding.columns.items():
@@ -205,7 +205,9 @@ def region(
     """
     if surrogate is None:
         return {}
-    points = np.concatenate([surrogate.good, _around(surrogate, rng), surrogate.coding.random(rng, CANDIDATES)])
+    points = np.concatenate(
+        [surrogate.good, _around(surrogate, rng), surrogate.coding.spread(rng.random((CANDIDATES, len(parameters))))]
+    )
     mean, sd = surrogate.model.predict(points, return_std=True)
     at_least, of_trials = mean - sd, slice(len(surrogate.good))
     known = sd <= FAR * sd[of_trials].max()

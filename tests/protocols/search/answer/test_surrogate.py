@@ -161,8 +161,13 @@ def test_coding_says_where_each_kind_of_value_stands() -> None:
     encoded = coding.encode([{"strength": 100.0, "order": "random", "count": 200}, {}])
     np.testing.assert_allclose(encoded, [[0.5, 0, 1, 0.25], [0.5, 0.5, 0.5, 0.5]])
     assert value_at(STRENGTH, 0.5) == pytest.approx(100)
-    assert place(COUNT | {"high": 100}, 100) == 0.5
-    assert np.all(coding.random(np.random.default_rng(0), 50)[:, 1:3].sum(axis=1) == 1)
+    np.testing.assert_allclose(coding.encode([{}]), [[0.5, 0.5, 0.5, 0.5]])
+    np.testing.assert_allclose(
+        coding.spread(np.array([[0.2, 0.3, 0.1], [0.9, 0.5, 0.4]])), [[0.2, 1, 0, 0.1], [0.9, 0, 1, 0.4]]
+    )
+    for parameter in (STRENGTH, COUNT):
+        assert [place(parameter, value_at(parameter, u)) for u in (0, 0.3, 1)] == pytest.approx([0, 0.3, 1])
+        assert (value_at(parameter, -1), value_at(parameter, 2)) == (parameter["low"], parameter["high"])
 
 
 def test_few_trials_say_nothing() -> None:
