@@ -1,12 +1,11 @@
 """Results of association runs, one row per run, as a Markdown table and as long-form CSV."""
 
-import csv
 from collections.abc import Sequence
-from io import StringIO
 from typing import Any
 
 from figures.culture.curves import spelled
 from figures.runs.run import AssociationRun, RunData
+from figures.tables.text import as_csv, as_markdown
 from protocols.loading.loader import builtin, load
 from protocols.loading.published import Target
 
@@ -34,8 +33,7 @@ regression on the features of its hidden layers.
 
 def markdown(runs: Sequence[AssociationRun]) -> str:
     """One row per run, in the order given."""
-    rows = [HEADER, ("---",) * len(HEADER), *(_row(run) for run in runs)]
-    table = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
+    table = as_markdown(map(_row, runs), HEADER)
     return f"{table}\n{NOTES}{NETWORKS if any(run.from_network for run in runs) else ''}"
 
 
@@ -74,13 +72,12 @@ def is_builtin(run: RunData) -> bool:
 
 def long_form(runs: Sequence[AssociationRun]) -> str:
     """CSV with one line per number."""
-    text = StringIO()
-    writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for run in runs:
-        own = origin(run) | {"neurons": run.neurons}
-        writer.writerows(own | value for value in [*_measured(run), *map(_other, published(run))])
-    return text.getvalue()
+    rows = [
+        origin(run) | {"neurons": run.neurons} | value
+        for run in runs
+        for value in (*_measured(run), *map(_other, published(run)))
+    ]
+    return as_csv(rows, FIELDS)
 
 
 def origin(run: RunData) -> dict[str, Any]:
@@ -90,8 +87,8 @@ def origin(run: RunData) -> dict[str, Any]:
     return {
         "protocol": run.protocol.name,
         "run": run.path.resolve().name,
-        "commit": code.get("commit") or "",
-        "uncommitted_changes": "" if code.get("dirty") is None else bool(code["dirty"]),
+        "commit": code.get("commit") or None,
+        "uncommitted_changes": None if code.get("dirty") is None else bool(code["dirty"]),
         "builtin_protocol": is_builtin(run),
     }
 
@@ -100,7 +97,7 @@ def _measured(run: AssociationRun) -> list[dict[str, Any]]:
     rows = []
     for quantity in QUANTITIES:
         value = run.metrics[quantity]
-        low, high = value["ci95"] or ("", "")
+        low, high = value["ci95"] or (None, None)
         shared = {"subject": NETWORK if run.from_network else OURS, "n": value["n"], "unit": value.get("unit", "")}
         spread = {"ci95_low": low, "ci95_high": high, "sd": value.get("sd")}
         rows.append({"quantity": quantity, "value": value["mean"]} | spread | shared)

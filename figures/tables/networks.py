@@ -1,8 +1,6 @@
 """Accuracies of pre-trained networks beside the published ones, as Markdown and as CSV."""
 
-import csv
 from collections.abc import Sequence
-from io import StringIO
 from statistics import fmean
 from typing import Any
 
@@ -10,6 +8,7 @@ from figures.networks.regimes import NAMES
 from figures.runs.published import published, sources
 from figures.runs.run import NetworkRun
 from figures.tables.association import origin
+from figures.tables.text import as_csv, as_markdown
 from protocols.loading.loader import builtin, load
 from protocols.loading.published import Target
 
@@ -33,8 +32,7 @@ def markdown(runs: Sequence[NetworkRun]) -> str:
 def _section(run: NetworkRun) -> str:
     n = len(run.seeds)
     facts = (f"{NAMES[run.measure]}; {n} seed{'s' * (n > 1)}", f"run {run.path.resolve().name}", command(run))
-    rows = [(m, *row) for m in run.methods for row in _rows(run, m)]
-    table = "".join(f"| {' | '.join(row)} |\n" for row in [HEADER, ("---",) * len(HEADER), *rows])
+    table = as_markdown([(m, *row) for m in run.methods for row in _rows(run, m)], HEADER)
     cited = "".join(f"- published: {source}\n" for source in sources(run).values())
     return f"## {run.protocol.name}\n\n{run.protocol.title}\n\n{'; '.join(facts)}\n\n{table}{cited and chr(10)}{cited}"
 
@@ -66,15 +64,14 @@ def command(run: NetworkRun) -> str:
 
 def long_form(runs: Sequence[NetworkRun]) -> str:
     """CSV with one line per method, labelled fraction and published value (one line if there is none)."""
-    text = StringIO()
-    writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for run in runs:
-        own = origin(run)
-        for method in run.methods:
-            for regime in run.regimes.values():
-                writer.writerows(own | row for row in _numbers(run, method, regime))
-    return text.getvalue()
+    rows = [
+        origin(run) | row
+        for run in runs
+        for method in run.methods
+        for regime in run.regimes.values()
+        for row in _numbers(run, method, regime)
+    ]
+    return as_csv(rows, FIELDS)
 
 
 def _numbers(run: NetworkRun, method: str, regime: str) -> list[dict[str, Any]]:
@@ -92,7 +89,7 @@ def _numbers(run: NetworkRun, method: str, regime: str) -> list[dict[str, Any]]:
     for column, measure in (("top1", "accuracy"), ("top5", "top5")):
         if value := run.metrics.get(f"{measure}/{where}"):
             means[measure] = value["mean"]
-            low, high = value["ci95"] or ("", "")
+            low, high = value["ci95"] or (None, None)
             measured |= {column: value["mean"], f"{column}_sd": value["sd"]}
             measured |= {f"{column}_ci95_low": low, f"{column}_ci95_high": high}
     others = [

@@ -1,13 +1,12 @@
 """Mean average precisions of retrieval beside the published ones, as Markdown and as CSV."""
 
-import csv
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from typing import Any
 
 from figures.runs.run import NetworkRun
 from figures.tables.association import origin
 from figures.tables.networks import command
+from figures.tables.text import as_csv, as_markdown
 from protocols.spec.retrieval import DIVIDED, NORMALISATIONS, metric, top_name
 
 FIELDS = (
@@ -34,15 +33,14 @@ def _section(run: NetworkRun) -> str:
         f"run {run.path.resolve().name}",
         command(run),
     )
-    rows = [_row(numbers) for numbers in _numbers(run)]
-    table = "".join(f"| {' | '.join(row)} |\n" for row in [HEADER, ("---",) * len(HEADER), *rows])
+    table = as_markdown(map(_row, _numbers(run)), HEADER)
     return f"## {run.protocol.name}\n\n{run.protocol.title}\n\n{'; '.join(facts)}\n\n{table}"
 
 
 def _row(numbers: dict[str, Any]) -> tuple[str, ...]:
     known = numbers.get("published")
     ours = f"{100 * numbers['map']:.2f}"
-    if numbers["map_ci95_low"] != "":
+    if numbers["map_ci95_low"] is not None:
         ours += f" [{100 * numbers['map_ci95_low']:.2f}, {100 * numbers['map_ci95_high']:.2f}]"
     return (
         *(numbers["method"], numbers["regime"], str(numbers["labels"]), str(numbers["k"])),
@@ -53,12 +51,7 @@ def _row(numbers: dict[str, Any]) -> tuple[str, ...]:
 
 def long_form(runs: Sequence[NetworkRun]) -> str:
     """CSV with one line per method, labelled fraction, K, divisor and published value (one line if there is none)."""
-    text = StringIO()
-    writer = csv.DictWriter(text, FIELDS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for run in runs:
-        writer.writerows(origin(run) | numbers for numbers in _numbers(run))
-    return text.getvalue()
+    return as_csv([origin(run) | numbers for run in runs for numbers in _numbers(run)], FIELDS)
 
 
 def _numbers(run: NetworkRun) -> Iterator[dict[str, Any]]:
@@ -71,8 +64,8 @@ def _numbers(run: NetworkRun) -> Iterator[dict[str, Any]]:
                 for normalisation in NORMALISATIONS:
                     path = metric(method, regime, top, normalisation)
                     value = run.metrics[path]
-                    low, high = value["ci95"] or ("", "")
-                    measured = {"method": method, "regime": regime, "divided_by": normalisation}
+                    low, high = value["ci95"] or (None, None)
+                    measured: dict[str, Any] = {"method": method, "regime": regime, "divided_by": normalisation}
                     measured |= {key: value[key] for key in ("labels", "k", "bits", "database", "queries", "chance")}
                     measured |= {"seeds": value["n"], "map": value["mean"], "map_sd": value["sd"]}
                     measured |= {"map_ci95_low": low, "map_ci95_high": high, "unit": value["unit"]}

@@ -1,6 +1,5 @@
 """What a search found, as files: every trial, what matters, where the best lies, what it will do in new cultures."""
 
-import csv
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -123,20 +122,22 @@ def _unit(study: Study, name: str, metrics: Mapping[str, Any]) -> str:
 
 
 def _write_trials(study: Study, finished: list[Finished]) -> None:
-    """``search.csv``: a line a trial."""
-    columns = {d.path: f"{d.path} [{d.unit}]" if d.unit else d.path for d in study.space}
-    objectives = list(study.search.objectives)
+    """``search.csv``: a line for each trial."""
+    import pandas as pd
+
+    paths = {d.path: f"{d.path} [{d.unit}]" if d.unit else d.path for d in study.space}
+    worth = [f"{name} {what}" for name in study.search.objectives for what in ("mean", "bound")]
+    rows = []
+    for done in finished:
+        pairs = zip(done.means or [], done.scores or [], strict=True)
+        row = {"trial": done.number, "state": done.state}
+        row |= {column: done.values.get(path) for path, column in paths.items()}
+        row |= dict(zip(worth, (x for pair in pairs for x in pair), strict=False))
+        row |= {"seeds": len(done.per_seed[0]) if done.per_seed else None, "seconds": done.seconds}
+        rows.append(row | {"worker": done.worker, "reason": done.reason})
+    columns = ["trial", "state", *paths.values(), *worth, "seeds", "seconds", "worker", "reason"]
     unfinished = study.folder / "search.csv.unfinished"
-    with open(unfinished, "w", newline="") as file:
-        writer = csv.writer(file)
-        worth = [f"{name} {what}" for name in objectives for what in ("mean", "bound")]
-        writer.writerow(["trial", "state", *columns.values(), *worth, "seeds", "seconds", "worker", "reason"])
-        for done in finished:
-            values = [done.values.get(path, "") for path in columns]
-            pairs = zip(done.means or [], done.scores or [], strict=True)
-            numbers: list[Any] = [x for pair in pairs for x in pair] or [""] * len(worth)
-            seeds = len(done.per_seed[0]) if done.per_seed else ""
-            writer.writerow([done.number, done.state, *values, *numbers, seeds, done.seconds, done.worker, done.reason])
+    pd.DataFrame(rows, columns=columns, dtype=object).to_csv(unfinished, index=False)
     os.replace(unfinished, study.folder / "search.csv")
 
 

@@ -30,7 +30,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def rows(lines: list[str]) -> dict[tuple[str, str], list[str]]:
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    return {(cell[0], cell[1]): cell[2:] for cell in cells[2:]}
+    return {(cell[0], cell[1]): cell[2:] for cell in cells[1:]}
 
 
 def sections(path: Path) -> list[list[str]]:
