@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from culture_sim.run import app
-from protocols.runs import cli
+from tests.command import exit_code
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -23,11 +24,7 @@ SMALL = [
 ]  # fmt: skip
 
 
-def command(*arguments: str) -> int:
-    """Exit code of the command, run in this process."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(app, arguments)
-    return int(exit_.value.code or 0)
+command = partial(exit_code, app)
 
 
 def only_run(out: Path) -> Path:

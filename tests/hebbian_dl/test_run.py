@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hebbian_dl.run import NetworkLearner, app
 from hebbian_dl.training import loop
 from protocols.images import datasets, download
 from protocols.images.download import Published
-from protocols.runs import cli
+from tests.command import exit_code
 
 ROOT = Path(__file__).parents[2]
 TINY = """
@@ -54,11 +55,7 @@ EPOCHS = {"HPCA": 3, "SWTA": 4} | {f"{method}/{regime}": 4 for method in METHODS
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-def command(*arguments: str, program: Any = app) -> int:
-    """Exit code of the command, run in this process."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(program, arguments)
-    return int(exit_.value.code or 0)
+command = partial(exit_code, app)
 
 
 def only_run(out: Path) -> Path:
@@ -453,7 +450,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 
 def test_a_culture_does_not_run_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("digits_hebb", "--out", str(tmp_path), program=culture_app) == 2
+    assert exit_code(culture_app, "digits_hebb", "--out", str(tmp_path)) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("error: ")
     assert "python -m hebbian_dl.run" in captured.err

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,10 @@ from protocols.loading.loader import builtin, load
 from protocols.loading.published import compare, read_targets
 from protocols.plan.curriculum import expand_association
 from protocols.results.learning import summarise
-from protocols.runs import cli
 from protocols.runs.run_directory import Run
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
+from tests.command import exit_code
 from tests.protocols.spec.test_association import FIXED, digits01
 
 ROOT = Path(__file__).parents[3]
@@ -63,11 +64,7 @@ def engine() -> CppEngine:
     return CppEngine.prepare(Shape.of(digits01().culture))
 
 
-def command(*arguments: str) -> int:
-    """Exit code of the command, run in this process."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(app, arguments)
-    return int(exit_.value.code or 0)
+command = partial(exit_code, app)
 
 
 def sets(overrides: tuple[str, ...]) -> list[str]:

@@ -12,8 +12,8 @@ from hebbian_dl.bench.epoch import Epoch, over_generated_images
 from hebbian_dl.layers.hebbian import Hebbian
 from protocols.images.splits import find_images
 from protocols.loading.loader import load
-from protocols.runs import cli
 from protocols.spec.network import HebbianPretraining
+from tests.command import exit_code
 
 TINY = """
 name: tiny
@@ -39,9 +39,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(bench_epoch.app, [*arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu"])
-    return int(exit_.value.code or 0)
+    return exit_code(bench_epoch.app, *arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu")
 
 
 def test_the_images_are_as_many_as_asked_for_and_as_large(tiny: Path) -> None:
@@ -107,9 +105,7 @@ def test_wrong_input_is_one_line(
     options: tuple[str, ...], wrong: str, tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whose = () if "--protocol" in options else ("--protocol", str(tiny))
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(bench_epoch.app, [*whose, *options])
-    assert exit_.value.code == 2
+    assert exit_code(bench_epoch.app, *whose, *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert wrong in line

@@ -12,9 +12,9 @@ from hebbian_dl.bench import peers, steps
 from hebbian_dl.bench.peers import Peer, Setting, Step, flop, prepared
 from hebbian_dl.layers.hebbian import Hebbian
 from protocols.loading.loader import load
-from protocols.runs import cli
 from protocols.spec.network import Convolution, Dense, Normalisation, Pooling
 from protocols.spec.rules import HebbianPCA, Rule, SoftWTA
+from tests.command import exit_code
 
 TINY = """
 name: tiny
@@ -41,9 +41,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(steps.app, [*arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu"])
-    return int(exit_.value.code or 0)
+    return exit_code(steps.app, *arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu")
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -178,9 +176,7 @@ def test_memory_that_cannot_be_measured_is_not_made_up(tiny: Path, monkeypatch: 
     ],
 )
 def test_wrong_input_is_one_line(options: tuple[str, ...], wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(steps.app, options)
-    assert exit_.value.code == 2
+    assert exit_code(steps.app, *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert wrong in line

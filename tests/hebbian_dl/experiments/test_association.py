@@ -14,10 +14,10 @@ from hebbian_dl.run import app
 from hebbian_dl.training.loop import Diverged
 from protocols.loading.loader import load
 from protocols.plan.curriculum import expand_association
-from protocols.runs import cli
 from protocols.spec.network import AssociativeNetwork
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
+from tests.command import exit_code
 
 SMALL = (
     "association.training.presentations=90",
@@ -27,7 +27,6 @@ SMALL = (
     "data.test=30",
     "network.layers=[{dense: 12}]",
 )
-
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -40,9 +39,7 @@ def digits01(*overrides: str) -> AssociationProtocol:
 
 def command(out: Path, *arguments: str) -> int:
     settings = [part for override in SMALL for part in ("--set", override)]
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(app, ["digits01", *settings, "--seeds", "2", "--out", str(out), *arguments])
-    return int(exit_.value.code or 0)
+    return exit_code(app, "digits01", *settings, "--seeds", "2", "--out", str(out), *arguments)
 
 
 def only_run(out: Path) -> Path:
