@@ -1,4 +1,4 @@
-"""The accuracies of a run as a table, those of others beside them."""
+"""Console table of a run's accuracies and the published ones."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-ACCURACIES = {  # metric -> what a reader calls it
+ACCURACIES = {  # metric -> title of its row
     "accuracy/test": "test images, last {evaluations} evaluations",
     "accuracy/validation": "validation images, the same evaluations",
     "accuracy/best_snapshot": "test images, snapshot best on validation",
@@ -19,7 +19,7 @@ ACCURACIES = {  # metric -> what a reader calls it
 
 
 def show_accuracy(metrics: dict[str, Any], console: Console) -> None:
-    """Accuracies with their intervals, others' beside them; then which class is taken for which."""
+    """Print accuracies with intervals next to published ones, then the confusion of the classes."""
     others = list(dict.fromkeys(row["subject"] for row in metrics["targets"]))
     table = Table("fraction correct", "mean", "95 % interval", "seeds", *others, box=box.SIMPLE_HEAD)
     for path, title in ACCURACIES.items():

@@ -1,4 +1,4 @@
-"""From the scores of single learners, cultures or networks, to the numbers of an association experiment."""
+"""Metrics of an association experiment, from the scores of single learners (cultures or networks)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def summarise(protocol: AssociationProtocol, parts: Sequence[Part], targets: lis
     protocol
         The experiment.
     parts
-        One entry a seed; its first evaluation is before any training. Needed are these arrays and no others:
+        One entry for each seed; its first evaluation is before any training. Only these arrays are used:
         ``scores/validation`` and ``scores/test``, shape (n_evaluations, n_images, n_classes);
         ``labels/validation`` and ``labels/test``, the index of each image's class, shape (n_images,);
         ``evaluate_after``, presentations done at each evaluation, shape (n_evaluations,), the same for every seed;
@@ -90,7 +90,7 @@ def validation_accuracy(protocol: AssociationProtocol, scores: np.ndarray, label
 
 
 def _decided(protocol: AssociationProtocol, part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """What the decision is made on, for validation and test images, shapes (n_evaluations, n_images, n_classes)."""
+    """Scores that decide, of validation and test images, shapes (n_evaluations, n_images, n_classes)."""
     validation, test = part["scores/validation"], part["scores/test"]
     if protocol.association.decision == "largest_response":
         return validation, test

@@ -1,4 +1,4 @@
-"""What a learner answers: class regions of a culture, their scores, and how well the scores tell the classes apart."""
+"""Readout of a learner: class regions of a culture, their scores, and how well the scores separate the classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from scipy.stats import mannwhitneyu
 
 
 def region_of(cell: np.ndarray, regions: Sequence[Sequence[int]]) -> np.ndarray:
-    """The class region each neuron belongs to.
+    """Class region of each neuron.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def scores(counts: np.ndarray, region: np.ndarray, n_classes: int) -> np.ndarray
 
 
 def answers(score: np.ndarray) -> np.ndarray:
-    """Chance of each class to be the answer: the one of the largest score, or drawn among equals.
+    """Probability of each class to be the answer: 1 for the largest score, equal shares where several are largest.
 
-    Two silent regions, or two that fire in step, say nothing; taking the first would favour its class.
+    Two silent regions, or two that fire in step, do not decide; taking the first would favour its class.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def answers(score: np.ndarray) -> np.ndarray:
 
 
 def accuracy(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Fraction answered rightly, shape (..., n, n_classes) and (n,) to (...)."""
+    """Fraction of correct answers, shape (..., n, n_classes) and (n,) to (...)."""
     return answers(score)[..., np.arange(len(truth)), truth].mean(axis=-1)
 
 
@@ -83,12 +83,12 @@ def calibrated(score: np.ndarray, known: np.ndarray, truth: np.ndarray) -> np.nd
     score : shape (n, n_classes)
         Responses to be decided on.
     known, truth : shapes (n_known, n_classes) and (n_known,)
-        Responses to images whose class is given.
+        Responses to images of known class.
 
     Returns
     -------
     ndarray, shape (n, n_classes)
-        Probabilities, in place of the responses.
+        Probabilities of the classes.
     """
     return _logistic(known, truth).predict_proba(score)
 
@@ -101,7 +101,7 @@ def confusion(score: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def separation(score: np.ndarray, truth: np.ndarray, index: int) -> dict[str, float]:
-    """How far apart a region's responses to its own class and to the others are.
+    """Separation of a region's responses to its own class from those to the others.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def separation(score: np.ndarray, truth: np.ndarray, index: int) -> dict[str, fl
 def logistic_accuracy(
     training: np.ndarray, training_truth: np.ndarray, test: np.ndarray, test_truth: np.ndarray
 ) -> float:
-    """Test accuracy of a logistic regression on standardised features: what a linear readout of them can reach.
+    """Test accuracy of a logistic regression on standardised features: the ceiling of a linear readout.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is said of a value that every seed has: mean, spread, interval."""
+"""Summary statistics over seeds: mean, standard deviation, bootstrap interval."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The search for better parameters of any protocol: what may change, what is sought, and the answer."""
+"""Search for better parameters of a protocol: trials, samplers, workers, and the analysis of the result."""

@@ -1,4 +1,4 @@
-"""The same trials on an engine that others keep well: Dask distributed, by address or through a batch system."""
+"""Trials on a cluster by Dask distributed: a scheduler at an address, or workers as Slurm jobs."""
 
 import contextlib
 import shutil
@@ -13,20 +13,20 @@ from protocols.runs.processes import Failed, Next, Work
 from protocols.runs.reporting import unheard
 from protocols.spec.faults import ProtocolFault
 
-PATIENCE_S = 10.0  # for a scheduler that does not answer
+PATIENCE_S = 10.0  # timeout of a scheduler that does not answer
 POLL_S = 0.05
 
 
 @contextlib.contextmanager
 def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
-    """A client of a Dask scheduler.
+    """Client of a Dask scheduler, closed on exit.
 
     Parameters
     ----------
     where
-        Its address, ``tcp://host:port``; or ``slurm``, which starts one here and workers as batch jobs.
+        Address of the scheduler, ``tcp://host:port``; or ``slurm``: a scheduler here, and workers as batch jobs.
     options
-        For ``slurm``: those of dask-jobqueue's SLURMCluster, and ``jobs``, how many to submit.
+        For ``slurm``: those of dask-jobqueue's SLURMCluster, and ``jobs``, the number of jobs to submit.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def slurm(options: Mapping[str, Any]) -> Any:
-    """Workers as Slurm jobs.
+    """Cluster of workers that run as Slurm jobs.
 
     Raises
     ------
@@ -80,9 +80,9 @@ def slurm(options: Mapping[str, Any]) -> Any:
 
 
 def on_cluster(client: Any, work: Work, following: Next, console: Console) -> Iterator[tuple[int, Any]]:
-    """Run pieces as they come, one a worker thread, giving (key, result) of each as it ends.
+    """Run tasks on the cluster, one on each worker thread, and yield (key, result) as each ends.
 
-    A piece whose worker dies is run again by the scheduler, on another.
+    The scheduler runs a task again on another worker if its worker dies.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def on_cluster(client: Any, work: Work, following: Next, console: Console) -> It
 
 
 def _workers(client: Any) -> int:
-    """Threads of all workers."""
+    """Number of threads of all workers."""
     if client.status != "running":
         raise _gone(client)
     try:

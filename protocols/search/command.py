@@ -1,4 +1,4 @@
-"""The command that both packages offer: search, confirm, predict, answer."""
+"""Command line of the search, the same in both packages: search, confirm, predict, report."""
 
 import contextlib
 import fcntl
@@ -32,7 +32,7 @@ from protocols.spec.search import GridSampler
 
 
 def command(learner: Learner, trials: Trials) -> typer.Typer:
-    """The command-line program that searches a learner's parameters."""
+    """Command-line program that searches a learner's parameters."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @app.command()
@@ -52,9 +52,9 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         out: Annotated[Path, typer.Option(help="Where studies and runs go.")] = Path("runs"),
         json_: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, nothing else.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-        force: Annotated[bool, typer.Option("--force", help="Put an earlier study aside and begin anew.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Rename an earlier study and start a new one.")] = False,
     ) -> None:
-        """Search better parameters; an interrupted search goes on, several processes share it."""
+        """Search for better parameters. An interrupted search resumes; several processes may share one."""
         if device not in learner.devices:
             raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
         if importlib.util.find_spec("optuna") is None:
@@ -113,7 +113,7 @@ class _Search:
         self.prepares = cluster is None  # what the workers need is prepared by this process
 
     def plan(self) -> list[str]:
-        """Space, budget and one trial, in words."""
+        """Text of a dry run: space, budget and one trial."""
         search = self.protocol.search
         assert search is not None  # noqa: S101  (dimensions() refused it)
         lines = ["space:"]
@@ -133,7 +133,7 @@ class _Search:
         return [*lines, "a trial, with the protocol's own values:", *self.learner.plan(trial, self.options)]
 
     def run(self, force: bool) -> dict[str, Any] | None:
-        """Search and answer; None where another process that shares the study is to answer."""
+        """Search and write the answer; None if another process that shares the study writes it."""
         own = at_point(self.protocol, {}, trial=True)
         self.learner.check(own, self.options)
         self.trials.needs(own, self.space)
@@ -155,20 +155,22 @@ class _Search:
                 study.spend(time.monotonic() - started)
             elsewhere = study.elsewhere()
             if elsewhere:
-                self.console.print(f"{elsewhere} trials still run elsewhere; the process that ends last answers.")
+                self.console.print(
+                    f"{elsewhere} trials still run elsewhere; the process that ends last writes the answer."
+                )
                 return None
             with open(self.folder / "answer.lock", "w") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    self.console.print("Another process writes the answer already.")
+                    self.console.print("Another process is writing the answer.")
                     return None
                 found = report.answer(study, self.learner, self._task, workers, self.options, self.console, self.jobs)
                 self.trials.figures(self.folder, self.console)
                 return found
 
     def _task(self, protocol: Protocol, **watching: Any) -> Task:
-        """A trial's task: what a worker needs is prepared here, where the workers are on this machine."""
+        """Task of a trial; what workers need is prepared here if they run on this machine."""
         targets = read_targets(self.options.targets) if self.options.targets else []
         need = self.trials.needs(protocol, self.space)
         prepared = self.trials.prepare(need, self.options.device) if self.prepares else None

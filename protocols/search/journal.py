@@ -1,4 +1,4 @@
-"""Where a study is kept: a file of JSON lines that any process may be killed while writing, or a database."""
+"""Storage of a study: a journal of JSON lines, intact even if a writing process is killed, or a database."""
 
 import contextlib
 import fcntl
@@ -13,14 +13,14 @@ from protocols.spec.faults import ProtocolFault
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold a lock file; the system takes it from a process that is killed."""
+    """Hold a lock file; the operating system releases it if the process is killed."""
     with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def storage(path: Path, url: str | None) -> Any:
-    """Optuna's storage: the journal at `path`, or the database that the user has.
+    """Optuna's storage: the journal at `path`, or the database at `url`.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def storage(path: Path, url: str | None) -> Any:
     if url is None:
         lock: Any = WholeLines(path)
         backend = JournalFileBackend(str(path), lock_obj=lock)
-        lock.acquire()  # a half line would not be read either
+        lock.acquire()  # removes a half-written line, which Optuna could not read
         lock.release()
         return optuna.storages.JournalStorage(backend)
     try:
@@ -45,9 +45,9 @@ def storage(path: Path, url: str | None) -> Any:
 
 
 class WholeLines:
-    """Optuna's lock on a journal; whoever may write first removes a line that was left half written.
+    """Optuna's lock on a journal; acquiring it removes a half-written line.
 
-    A killed process leaves such a line, or a full disk.
+    A killed process or a full disk leaves such a line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,12 +61,12 @@ class WholeLines:
         return True
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         self.held.close()
 
 
 def drop_half_line(path: Path) -> None:
-    """Cut off what follows the last line's end."""
+    """Remove an incomplete last line."""
     with open(path, "rb+") as file:
         size = end = file.seek(0, os.SEEK_END)
         while end > 0:

@@ -1,4 +1,4 @@
-"""Lead a search: hand out trials as places get free, and keep what comes back."""
+"""Main loop of a search: start trials as workers become free, and record their outcomes."""
 
 import time
 from collections import Counter
@@ -16,16 +16,16 @@ from protocols.search.trial import Generation, Outcome, Task
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.search import trial_seeds
 
-MOST_DEATHS = 3  # of the processes of one trial, before it counts as failed
-FAILURES_AT_ONCE = 3  # the first trials all failing, the next ones will, too
-LOOK_EVERY_S = 1.0  # for trials that a process elsewhere has left behind
+MOST_DEATHS = 3  # of the process of a trial, before the trial counts as failed
+FAILURES_AT_ONCE = 3  # the search stops if so many first trials all fail
+LOOK_EVERY_S = 1.0  # interval between checks for trials that a dead process left unfinished
 
-#: Runs tasks as they come: (key, task) asked for, (key, outcome) given.
+#: Runs tasks: calls its argument for the next (key, task), and yields (key, outcome) as each ends.
 Workers = Callable[[Next], Iterator[tuple[int, Outcome | Failed]]]
 
 
 def in_generations(generation: Generation, most: int | None, following: Next) -> Iterator[tuple[int, Outcome | Failed]]:
-    """Run tasks as they come, as many at once as a generation takes, or `most`."""
+    """Run tasks in batches of the generation's size, or of `most` if that is less."""
     size = min(generation.size, most or generation.size)
     while True:
         pieces: list[tuple[int, Task]] = []
@@ -39,7 +39,7 @@ def in_generations(generation: Generation, most: int | None, following: Next) ->
 
 @dataclass
 class Leader:
-    """Asks the study for trials, makes tasks of them, tells the study how they ended.
+    """Asks the study for trials, runs them as tasks, and records their outcomes in the study.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Leader:
     task
         Makes a task from a protocol.
     console
-        Told a line a trial.
+        Shows a line for each trial.
     """
 
     study: Study
@@ -68,7 +68,7 @@ class Leader:
         Raises
         ------
         ProtocolFault
-            If a worker says that trials cannot run at all.
+            If a worker reports that no trial can run.
         RuntimeError
             If the first trials all fail.
         """
@@ -89,7 +89,7 @@ class Leader:
         while (asked := self.study.ask()) is not None:
             try:
                 task = self._task(asked)
-            except ProtocolFault as fault:  # values that do not go together
+            except ProtocolFault as fault:  # values that contradict each other
                 self._tell(Finished(asked.number, "failed", asked.values, reason=fault.lines[0]))
                 continue
             if (known := self._known(asked.values)) is not None:
@@ -101,7 +101,7 @@ class Leader:
         return None
 
     def _known(self, values: Values) -> tuple[Any, ...] | None:
-        """What a finished trial with the same values and seeds gave: the same again."""
+        """Result of a finished trial with the same values and seeds, which is used again."""
         if self.study.search.fresh_seeds:
             return None
         same = (done for done in self.study.finished() if done.state == "complete" and done.values == values)
@@ -117,7 +117,7 @@ class Leader:
         return self.task(protocol, watched=metric, thresholds=asked.thresholds, sign=self.study.sign[0])
 
     def take(self, number: int, outcome: Outcome | Failed) -> None:
-        """Note how a trial ended, or run it again if its process died."""
+        """Record the outcome of a trial, or run it again if its process died."""
         values = self.asked[number].values
         if isinstance(outcome, Failed):
             if outcome.died:
@@ -153,7 +153,7 @@ class Leader:
             raise RuntimeError(f"the first {FAILURES_AT_ONCE} trials failed: {done.reason}")
 
     def _line(self, done: Finished, finished: Sequence[Finished]) -> str:
-        """What is printed of a trial: how it ended, the best so far, how long the rest will take."""
+        """Line shown for a trial: its outcome, the best bound so far, the estimated remaining time."""
         search, sign = self.study.search, self.study.sign[0]
         if done.means is not None and done.scores is not None:
             said = ", ".join(

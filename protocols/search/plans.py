@@ -1,4 +1,4 @@
-"""Samplers that follow a plan: the next point follows from how many were planned, and what they gave."""
+"""Samplers without randomness: grid and coordinate descent, from the number and the scores of earlier points."""
 
 import itertools
 import math
@@ -13,7 +13,7 @@ Point = dict[str, Value]
 
 @dataclass(frozen=True)
 class Planned:
-    """A point asked for earlier: its place in the plan, and its score (larger is better) once it is finished."""
+    """Earlier point: its place in the sequence, and its score (larger is better) once it is finished."""
 
     place: int
     values: Point
@@ -21,24 +21,24 @@ class Planned:
 
 
 def grid(space: Sequence[Dimension], sampler: GridSampler) -> list[Point]:
-    """All combinations, those that differ in parameters that do not exist taken once."""
+    """All combinations; those that differ only in inactive parameters are taken once."""
     lines = [_line(dimension, sampler.points, dimension.low, dimension.high) for dimension in space]
     points = [_existing(space, dict(zip([d.path for d in space], c, strict=True))) for c in itertools.product(*lines)]
     return list({tuple(point.items()): point for point in points}.values())
 
 
 def grid_size(space: Sequence[Dimension], sampler: GridSampler) -> int:
-    """How many combinations there are at most."""
+    """Largest possible number of combinations."""
     return math.prod(len(_line(d, sampler.points, d.low, d.high)) for d in space)
 
 
 def descend(
     space: Sequence[Dimension], sampler: CoordinateDescentSampler, earlier: Sequence[Planned], start: Point
 ) -> Point:
-    """The next point of a coordinate descent.
+    """Next point of a coordinate descent.
 
-    A line of points along one parameter is laid through the best of what was finished before the line began; the
-    next parameter follows; after each round the lines get shorter.
+    Points lie on a line along one parameter, through the best point that was finished before the line began; then
+    along the next parameter. After each round over all parameters the lines get shorter.
     """
     place = len(earlier)
     first, round_ = 0, 0
@@ -82,7 +82,7 @@ def _line(dimension: Dimension, points: int, low: float, high: float) -> list[Va
 
 
 def _existing(space: Sequence[Dimension], point: Point) -> Point:
-    """The point without parameters that do not exist beside its choices; those without a value at their start."""
+    """Active parameters of a point; one without a value gets the protocol's own, or the middle of its range."""
     values: Point = {}
     for dimension in space:
         if dimension.exists(values):
@@ -92,7 +92,7 @@ def _existing(space: Sequence[Dimension], point: Point) -> Point:
 
 
 def middle(dimension: Dimension) -> Value:
-    """A value in the middle of the space."""
+    """Value in the middle of the range; the first option of a choice."""
     if dimension.choices is not None:
         return next(iter(dimension.choices))
     return _line(dimension, 3, dimension.low, dimension.high)[1]

@@ -1,4 +1,4 @@
-"""When a trial is hopeless, from its learning curve and those of the finished trials."""
+"""Pruning of trials whose learning curve falls below a quantile of those of finished trials."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from protocols.spec.search import Pruning
 
 
 class Hopeless(Exception):
-    """The trial's learning curve is below what was asked of it."""
+    """The trial's learning curve is below its threshold."""
 
 
 def thresholds(curves: Sequence[Sequence[float]], pruning: Pruning | None, sign: int) -> list[float]:
-    """What a new trial's best value so far must reach at every point of its curve.
+    """Thresholds for a new trial's best value so far, at every point of its learning curve.
 
     Parameters
     ----------
     curves
-        Of the trials that ran to their end, in the metric's own direction.
+        Learning curves of complete trials, as measured (not multiplied by `sign`).
     pruning
         None for no pruning.
     sign
@@ -27,7 +27,7 @@ def thresholds(curves: Sequence[Sequence[float]], pruning: Pruning | None, sign:
     Returns
     -------
     list of float
-        In the metric times `sign`; -inf where anything goes. Empty while too few trials are finished.
+        In the metric times `sign`; -inf where nothing is pruned. Empty while too few trials are finished.
     """
     if pruning is None or len(curves) < pruning.startup or not (length := min(map(len, curves))):
         return []
@@ -44,7 +44,7 @@ class Watch:
         self.curve: list[float] = []
 
     def __call__(self, metric: str, value: float) -> None:
-        """Note the next point of a metric's curve."""
+        """Record the next point of a metric's curve."""
         if metric != self.metric:
             return
         self.curve.append(float(value))

@@ -1,7 +1,7 @@
-"""A search on disk: what was asked, by whom, and what came out; shared by all processes that work on it.
+"""Study on disk: the trials of a search and their results, shared by all processes that work on it.
 
-Trials are asked for and told by the process that leads the search, never by a worker. A trial asked for by a process
-that has died is adopted by the next one that looks, with the same values.
+Only a process that leads the search (a leader) draws trials and records results, never a worker. A trial whose leader
+died is taken over, with the same values, by the next leader that looks.
 """
 
 import contextlib
@@ -29,15 +29,15 @@ from protocols.spec.search import (
     TpeSampler,
 )
 
-NOT_PART_OF_IT = ("budget", "confirmation", "cluster")  # of the section; may change while a study goes on
-NOT_OF_TRIALS = ("seeds", "first_seed", "quick")  # of the protocol; trials have seeds of their own
+NOT_PART_OF_IT = ("budget", "confirmation", "cluster")  # keys of the section that may change while a study goes on
+NOT_OF_TRIALS = ("seeds", "first_seed", "quick")  # keys of the protocol; trials have seeds of their own
 
 
 @dataclass(frozen=True)
 class Asked:
     """A trial to be run.
 
-    `thresholds` is what its learning curve must reach.
+    `thresholds` are the values that its learning curve must reach not to be pruned.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial that is over: ``complete``, ``pruned`` or ``failed``; lists have one entry an objective."""
+    """Finished trial: ``complete``, ``pruned`` or ``failed``; lists have one entry for each objective."""
 
     number: int
     state: str
@@ -67,18 +67,18 @@ class Study:
     Parameters
     ----------
     folder
-        Of the study; made where there is none.
+        Directory of the study; created if there is none.
     protocol
-        With its ``search:`` section.
+        Has a ``search:`` section.
     code
-        Hash of the source that trials run.
+        Hash of the source code that trials run.
     url
-        Of a database to keep it in; None for a journal in `folder`.
+        URL of a database for the trials; None for a journal in `folder`.
 
     Raises
     ------
     ProtocolFault
-        If the study there was begun with another protocol or other code.
+        If the study in `folder` was started with another protocol or other code.
     """
 
     def __init__(self, folder: Path, protocol: Protocol, code: str, url: str | None = None) -> None:
@@ -115,7 +115,7 @@ class Study:
         self.close()
 
     def close(self) -> None:
-        """No longer lead; trials asked for and not told can be adopted."""
+        """Stop leading; other leaders may take over trials without a result."""
         if not any(trial.user_attrs.get("owner") == self.owner for trial in self._running()):
             self._leader(self.owner).unlink(missing_ok=True)
         self._alive.close()
@@ -129,7 +129,7 @@ class Study:
             yield
 
     def _same(self, identity: dict[str, str]) -> None:
-        """Refuse a study of something else; note what a new one is of, and begin it with the protocol's own values."""
+        """Refuse a study of another protocol or code; enqueue the protocol's own values as first trial of a new one."""
         known = self._optuna.user_attrs.get("identity")
         if known is None:
             self._optuna.set_user_attr("identity", identity)
@@ -143,14 +143,14 @@ class Study:
             more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
             raise ProtocolFault(
                 [
-                    f"{self.folder}: the study was begun otherwise: {shown}{more}; "
-                    f"allowed: the same again, another --out, or --force to put it aside and begin anew"
+                    f"{self.folder}: the study was started with other settings: {shown}{more}; "
+                    f"allowed: the same again, another --out, or --force to put it aside and start a new one"
                 ]
             )
 
     @property
     def start(self) -> dict[str, Value]:
-        """The protocol's own values; empty where one lies outside the space."""
+        """The protocol's own values; empty if one lies outside the space."""
         values: dict[str, Value] = {}
         for dimension in self.space:
             if dimension.exists(values):
@@ -160,7 +160,7 @@ class Study:
         return values
 
     def ask(self) -> Asked | None:
-        """The next trial: one that a dead leader left behind, else a new one; None when the budget is spent."""
+        """Next trial: one that a dead leader left unfinished, else a new one; None when the budget is spent."""
         import optuna
 
         with self._alone():
@@ -183,12 +183,12 @@ class Study:
         return Asked(trial.number, values, thresholds(curves, self.search.pruning, self.sign[0]))
 
     def _abandoned(self, trial: Any) -> bool:
-        """Whether the process that asked for a running trial has died."""
+        """Whether the leader of a running trial has died."""
         owner = trial.user_attrs.get("owner")
         if owner is None:
-            return True  # died while asking: we hold the lock
+            return True  # its leader died while drawing it: we hold the lock
         if owner == self.owner or not self._leader(owner).exists():
-            return False  # of a machine whose files we do not see: it may live
+            return False  # on a machine whose files are not visible here: it may be alive
         with open(self._leader(owner)) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,7 +197,7 @@ class Study:
         return True
 
     def _plan(self, trials: Sequence[Any]) -> bool:
-        """Put the next point of a sampler that follows a plan in line; False where the plan is at its end."""
+        """Enqueue the next point of a grid or a coordinate descent; False if the grid has no more."""
         planned = [trial for trial in trials if "place" in trial.user_attrs]
         match self.search.sampler:
             case GridSampler() as sampler:
@@ -217,16 +217,16 @@ class Study:
         return True
 
     def _gain(self, trial: Any) -> float | None:
-        """The first objective's score, larger is better; None where the trial did not run to its end."""
+        """Score of the first objective, larger is better; None if the trial is not complete."""
         return self.sign[0] * trial.values[0] if trial.state.name == "COMPLETE" else None
 
     def _sampler(self, number: int) -> Any:
-        """A sampler for one trial, whose draws follow from the search's seed and the trial's number."""
+        """Sampler for one trial, seeded by the search's seed and the trial's number."""
         from optuna import samplers
 
         seed = int(stream("search", self.search.search_seed, number).generate_state(1)[0])
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of options that Optuna calls experimental
+            warnings.simplefilter("ignore")  # about options that Optuna calls experimental
             match self.search.sampler:
                 case TpeSampler(startup=startup):
                     return samplers.TPESampler(
@@ -258,7 +258,7 @@ class Study:
         return {d.path: d.rounded(params[d.path]) for d in self.space if d.path in params}
 
     def tell(self, done: Finished) -> None:
-        """Keep how a trial ended; from then on it is finished, whatever happens."""
+        """Write the outcome of a trial to disk."""
         from optuna.trial import Trial, TrialState
 
         frozen = next(trial for trial in self._optuna.get_trials(deepcopy=False) if trial.number == done.number)
@@ -275,7 +275,7 @@ class Study:
             self._optuna.tell(trial, state=TrialState.FAIL)
 
     def finished(self) -> list[Finished]:
-        """All trials that are over, by number."""
+        """Finished trials in the order of their numbers."""
         names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
         found = []
         for trial in self._optuna.get_trials(deepcopy=False):
@@ -288,16 +288,16 @@ class Study:
 
     @property
     def seconds(self) -> float:
-        """How long it was searched, by all processes together."""
+        """Search time of all processes together."""
         return float(self._optuna.user_attrs.get("seconds", 0.0))
 
     def spend(self, seconds: float) -> None:
-        """Note that this process searched for so long."""
+        """Add search time of this process."""
         with self._alone():
             self._optuna.set_user_attr("seconds", self.seconds + seconds)
 
     def elsewhere(self) -> int:
-        """Trials that other living processes run."""
+        """Number of trials that run in other living processes."""
         others = [trial for trial in self._running() if trial.user_attrs.get("owner") != self.owner]
         return sum(not self._abandoned(trial) for trial in others)
 
@@ -322,7 +322,7 @@ def _flat(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Give a study's folder another name, so that a new one can begin; None where there is none.
+    """Rename a study's directory so that a new study can start; None if there is none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One trial: a protocol run on its seeds, anywhere, and what came of it."""
+"""One trial: a protocol run on its seeds by any worker, and its outcome."""
 
 import contextlib
 import functools
@@ -25,29 +25,29 @@ from protocols.spec.protocol import Protocol as Experiment
 
 
 class Trials(Protocol):
-    """What a package brings to the search; an instance is sent to every worker."""
+    """Interface between a package and the search; an instance is sent to every worker."""
 
     packages: tuple[str, ...]
     preload: tuple[str, ...]
 
     def needs(self, protocol: Experiment, space: Sequence[Dimension]) -> Any:
-        """What must be prepared before trials in this space can run; hashable."""
+        """Description of what trials in this space need prepared, such as a compiled program; hashable."""
 
     def prepare(self, need: Any, device: str) -> Any:
-        """Prepare it, once a process."""
+        """Prepare what is needed, once in each process."""
 
     def measure(self, protocol: Experiment, targets: list[Target], prepared: Any, watch: WatchCurve) -> dict[str, Any]:
-        """Run all seeds and summarise them; `watch` is told the learning curve as it grows."""
+        """Run all seeds and summarise them; `watch` receives the learning curve point by point."""
 
     def generation(self, need: Any, protocol: Experiment, device: str) -> "Generation | None":
-        """A way of its own to run trials side by side, where the device has one; None for a process each."""
+        """Runner of several trials at once on one device; None to run each trial in a process of its own."""
 
     def figures(self, folder: Path, console: Console) -> None:
-        """Draw the figures of a study that is answered."""
+        """Draw the figures of a finished study."""
 
 
 class Generation(Protocol):
-    """Runs trials side by side in this process, all of them from the first step to the last."""
+    """Runs several trials at once in this process, each from its first step to its last."""
 
     size: int
 
@@ -57,18 +57,18 @@ class Generation(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """Everything a worker must know of a trial.
+    """Everything a worker needs for a trial.
 
     Parameters
     ----------
     protocol, targets, device
-        What to run, with which published values, on what.
+        Protocol to run, published values to compare with, device.
     need, prepared
-        What must be prepared, and the same prepared already; None on another machine.
+        Result of `Trials.needs`, and of `Trials.prepare`; None if the worker is to prepare it.
     watched, thresholds, sign
-        The metric whose learning curve is followed, and what it must reach.
+        Metric whose learning curve decides on pruning, values it must reach, 1 to maximise and -1 to minimise.
     code
-        Hash of the source that asked; a worker with another refuses.
+        Hash of the leader's source code; a worker with other code refuses.
     """
 
     protocol: Experiment
@@ -84,7 +84,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: ``complete`` with metrics, or ``pruned``; `fault` holds lines where it cannot run at all."""
+    """Outcome of a trial: ``complete`` with metrics, or ``pruned``; `fault` holds error lines if it cannot run."""
 
     state: str
     metrics: dict[str, Any]
@@ -121,7 +121,7 @@ def _code(packages: tuple[str, ...]) -> str:
 
 @contextlib.contextmanager
 def scratch_run(protocol: Experiment) -> Iterator[run_directory.Run]:
-    """A run directory that is gone afterwards."""
+    """Temporary run directory, deleted on exit."""
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder:
         run = run_directory.Run(Path(folder), protocol, "trial")
         run.partial.mkdir(parents=True)

@@ -1,1 +1,1 @@
-"""What a search found: confirmation, importance, response surfaces and the recipe."""
+"""Analysis of a search: confirmation of the best trials, importance, response surfaces, recipe."""

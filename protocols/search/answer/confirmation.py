@@ -1,4 +1,4 @@
-"""The best trials and the start once more, on fresh seeds: the winner of many owes something to luck."""
+"""Confirmation of the best trials and the start on fresh seeds: the best of many trials is partly so by chance."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from protocols.spec.search import confirmation_seeds
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A candidate on fresh seeds: the first objective's value in each, their mean, and its bound."""
+    """Candidate on fresh seeds: the first objective for each seed, the mean, and the bound it is ranked by."""
 
     trial: int | None
     values: Values
@@ -30,7 +30,7 @@ class Confirmed:
 
 
 def pareto(finished: list[Finished], signs: list[int]) -> list[int]:
-    """Numbers of the complete trials that no other one beats in every objective."""
+    """Pareto front: numbers of the complete trials that no other trial dominates."""
     points = {d.number: tuple(s * x for s, x in zip(signs, d.scores or [], strict=True)) for d in finished if d.scores}
     return [
         number
@@ -40,10 +40,10 @@ def pareto(finished: list[Finished], signs: list[int]) -> list[int]:
 
 
 def candidates(study: Study) -> list[tuple[int | None, Values]]:
-    """The best trials by the first objective, of the Pareto front where there are several; the start at last.
+    """Best trials by the first objective, of the Pareto front if there are several objectives; then the start.
 
-    A trial is worth what the surrogate expects at its values, not what its few seeds happened to give; its own score
-    counts where trials are too few for a surrogate.
+    Trials are ranked by the surrogate's mean at their values, as the score of a few seeds depends on chance; by their
+    scores if there are too few trials for a surrogate.
     """
     finished = [done for done in study.finished() if done.scores]
     worths = _expected(study, finished)
@@ -63,7 +63,7 @@ def candidates(study: Study) -> list[tuple[int | None, Values]]:
 
 
 def _expected(study: Study, finished: list[Finished]) -> dict[int, float]:
-    """What the trials are worth in the first objective, by number."""
+    """Expected first objective of each trial, by number."""
     way = next(iter(study.search.objectives.values()))
     fitted = surrogate.fit(parameter_records(study.space), trial_records(finished), 0, way)
     if fitted is None:
@@ -73,7 +73,7 @@ def _expected(study: Study, finished: list[Finished]) -> dict[int, float]:
 
 
 def confirm(study: Study, task: Callable[..., Task], workers: Workers, console: Console) -> list[Confirmed]:
-    """Run the candidates on seeds that no trial had; the best first. What is done already is not done again.
+    """Run the candidates on seeds that no trial had; the best first. Finished runs are used again.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def confirm(study: Study, task: Callable[..., Task], workers: Workers, console: 
 
 
 def all_of(tasks: Mapping[int, Task], workers: Workers) -> Iterator[tuple[int, Outcome]]:
-    """The outcomes of some tasks, as they come; one whose process dies is run again.
+    """Outcomes of tasks as they end; a task whose process dies is run again.
 
     Raises
     ------

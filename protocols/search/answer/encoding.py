@@ -92,10 +92,10 @@ def _log(values: Any) -> np.ndarray:
 
 
 def place(parameter: Parameter, value: float) -> float:
-    """Where a number lies between its parameter's `low` (0) and `high` (1)."""
+    """Place of a number between its parameter's `low` (0) and `high` (1)."""
     return float(_scaler(parameter).transform([[value]])[0, 0])
 
 
 def value_at(parameter: Parameter, place: float) -> float:
-    """The number that lies at a place between its parameter's `low` (0) and `high` (1)."""
+    """Number at a place between its parameter's `low` (0) and `high` (1)."""
     return float(np.clip(_scaler(parameter).inverse_transform([[place]])[0, 0], *_ends(parameter)))

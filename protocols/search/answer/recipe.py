@@ -1,4 +1,4 @@
-"""What a lab grows, stimulates and trains: a protocol in its units and words, before the search and after it."""
+"""Recipe: how to grow, stimulate and train, before and after the search, in a lab's units and words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,22 +23,22 @@ ARRAY = tuple(f"culture.array.{key}" for key in ("rows", "columns", "pitch"))
 def recipe(
     start: Protocol, best: Protocol, region: Mapping[str, Mapping[str, Any]], parameters: Sequence[Parameter]
 ) -> list[dict[str, Any]]:
-    """The rows of ``recipe`` in ``answer.json``: what a lab does, and every parameter that was searched.
+    """Rows of ``recipe`` in ``answer.json``: a lab's settings, and every searched parameter.
 
     Parameters
     ----------
     start, best
         The protocol before the search, and with the best values.
     region
-        Where the optimum lies, by path; may lack parameters.
+        Region of the optimum, by path; may lack parameters.
     parameters
-        What was searched.
+        Searched parameters.
 
     Returns
     -------
     list of dict
-        ``what``, ``start``, ``best``, ``searched`` and ``range``: what does as well, the best value included; None
-        where it is not known, or several parameters make the value.
+        ``what``, ``start``, ``best``, ``searched`` and ``range``: values that do as well, the best included; None if
+        unknown, or if several parameters determine the value.
     """
     units = {parameter["path"]: parameter["unit"] for parameter in parameters}
     of_network = isinstance(best, NetworkProtocol) or all(path.startswith("network.") for path in units)
@@ -62,7 +62,7 @@ def recipe(
 
 
 def _culture_rows(protocol: CultureProtocol) -> list[Row]:
-    """How the culture is grown, then how it is stimulated and trained."""
+    """Rows on growing the culture, then on stimulating and training it."""
     rows = [
         Row("Neuron density", "culture.neurons.count", "cells/cm2", _per_square_cm, ARRAY),
         Row("Cells on the array", "culture.neurons.count"),
@@ -105,7 +105,7 @@ def _association_rows() -> list[Row]:
 
 
 def _phase_rows(protocol: EvokedProtocol, phase: Phase) -> list[Row]:
-    """A phase in which the culture learns: its trains, and the time they take."""
+    """Rows on a plastic phase: its pulse trains, and their duration."""
     trains = [name for name in dict.fromkeys(phase.present) if not isinstance(protocol.stimuli[name].train, SpikeList)]
     rows = [Row(f"Pulse rate of {name}", f"stimuli.{name}.train.rate", "Hz") for name in trains]
     rows += [Row(f"Length of {name}", f"stimuli.{name}.duration", "ms") for name in dict.fromkeys(phase.present)]

@@ -1,4 +1,4 @@
-"""Parameters and trials as plain records: what the answer's file holds and the surrogate learns from."""
+"""Parameters and trials as plain records, for ``answer.json`` and the surrogate."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +10,12 @@ Record = dict[str, Any]
 
 
 def parameter_records(space: Sequence[Dimension]) -> list[Record]:
-    """The searched parameters."""
+    """Records of the searched parameters."""
     return [_parameter(dimension) for dimension in space]
 
 
 def trial_records(finished: Sequence[Finished]) -> list[Record]:
-    """The trials that are over."""
+    """Records of the finished trials."""
     keys = ("number", "state", "values", "means", "scores", "per_seed", "seconds")
     return [{key: getattr(done, key) for key in keys} for done in finished]
 

@@ -1,4 +1,4 @@
-"""What a search found, as files: every trial, what matters, where the best lies, what it will do in new cultures."""
+"""Result files of a search: trials, importance, region of the optimum, recipe, prediction for new seeds."""
 
 import json
 import os
@@ -34,12 +34,12 @@ def answer(
     console: Console,
     jobs: int,
 ) -> dict[str, Any]:
-    """Confirm the best, predict what it does on data that the search never saw, and write all of it.
+    """Confirm the best trials, predict the result on data that the search never used, and write all files.
 
     Raises
     ------
     RuntimeError
-        If no trial ran to its end.
+        If no trial is complete.
     """
     finished = study.finished()
     if not any(done.state == "complete" for done in finished):
@@ -73,7 +73,7 @@ def _content(
     protocols: Mapping[str, Protocol],
     metrics: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The answer's file: see `figures.runs.study` for what each entry means."""
+    """Content of ``answer.json``; its entries are documented in `figures.runs.study`."""
     search, protocol, best = study.search, study.protocol, confirmed[0]
     parameters, trials = parameter_records(study.space), trial_records(finished)
     names, ways = list(search.objectives), list(search.objectives.values())
@@ -157,7 +157,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
-    """Print the recipe and its predicted result for a person."""
+    """Print the recipe and its predicted result."""
     table = Table("", "start", "best", "does as well", box=box.SIMPLE_HEAD)
     for row in found["recipe"]:
         table.add_row(row["what"], row["start"], row["best"], row["range"] or "")

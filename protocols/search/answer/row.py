@@ -1,4 +1,4 @@
-"""A line of a recipe: a value of a protocol in a lab's units and words."""
+"""Row of a recipe: a value of a protocol in a lab's units and words."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,18 +14,18 @@ SI = ("Hz", "V", "m", "s")
 
 @dataclass(frozen=True)
 class Row:
-    """The value at a path of the protocol, times what the rest of the protocol makes of it.
+    """Value at a path of the protocol, times a factor that may depend on the rest of the protocol.
 
     Parameters
     ----------
     what
-        In a lab's words.
+        Name of the quantity, in a lab's words.
     path
         Dotted path of the value.
     unit
-        In which it is written; an SI unit with its prefix says in which prefix.
+        Unit it is written in; an SI unit may have a prefix.
     scale
-        Factor on the value (SI), from the protocol.
+        Factor on the value (SI), computed from the protocol.
     others
         Paths that the factor depends on.
     """
@@ -37,16 +37,16 @@ class Row:
     others: tuple[str, ...] = ()
 
     def text(self, protocol: Protocol) -> str:
-        """The value in a protocol."""
+        """Text of the value in a protocol."""
         try:
             return self._spelled(protocol, [self._value(protocol)])
         except LookupError:
-            return "not used"  # a parameter of what the protocol does without
+            return "not used"  # parameter of a part that this protocol lacks
 
     def range(self, protocol: Protocol, extent: Mapping[str, Any], unit: str) -> str:
-        """What does as well as a protocol's value: its entry of ``region`` in ``answer.json``, widened to the value.
+        """Text of values that do as well: an entry of ``region`` in ``answer.json``, widened to the protocol's value.
 
-        Ends are in `unit`, the parameter's; a choice's options come with their shares.
+        `unit` is that of the entry's ends; options of a choice come with their shares.
         """
         if "choices" in extent:
             shares = sorted(extent["choices"].items(), key=lambda item: -item[1])
@@ -59,7 +59,7 @@ class Row:
         return self._spelled(protocol, [min(low, own), max(high, own)] if _is_number(own) else [low, high])
 
     def _value(self, protocol: Protocol) -> Any:
-        """In SI where it is written with a unit, else as in a file."""
+        """Value in SI if it is written with a unit, else as in a file."""
         value = value_of(protocol, self.path)
         return in_si(value) if self.unit and isinstance(value, str) else value
 
@@ -72,13 +72,13 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Three significant digits, whole numbers in full, thousands apart."""
+    """Three significant digits, or all of a whole number, with commas between thousands."""
     whole = abs(value - round(value)) <= 1e-9 * abs(value)
     return f"{round(value):,}" if whole else f"{Decimal(f'{value:.3g}'):,f}"
 
 
 def words(value: Any) -> str:
-    """A value as a file has it, for readers who do not write files."""
+    """Plain text of a value in a protocol file."""
     match value:
         case None:
             return "none"
@@ -94,7 +94,7 @@ def words(value: Any) -> str:
 
 
 def _option(label: str) -> str:
-    """A choice by its label, which is JSON unless it is a text."""
+    """Plain text of an option, whose label is JSON unless it is a text."""
     try:
         return words(json.loads(label))
     except ValueError:
@@ -106,7 +106,7 @@ def _is_number(value: Any) -> bool:
 
 
 def size(unit: str) -> float:
-    """What one of a unit is in SI; 1 for what is no SI unit."""
+    """Size of a unit in SI; 1 if it is not an SI unit."""
     found = in_si(f"1 {unit}")
     return found if isinstance(found, float) else 1.0
 
@@ -122,7 +122,7 @@ def in_si(text: str) -> float | str:
 
 
 def value_of(protocol: Protocol, path: str) -> Any:
-    """The value at a dotted path, as a file has it; an item of a list goes by its index or its ``name``.
+    """Value at a dotted path, as in a file; an item of a list is named by its index or its ``name``.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What the trials of a search say of all the others: a Gaussian process over the searched parameters.
+"""Surrogate of a search: a Gaussian process over the searched parameters.
 
-It is fitted to the means over seeds of the complete trials. Importance, response surfaces and the region where the
-optimum lies are read off it; the arrays and mappings are those of ``answer.json``.
+It is fitted to the means over seeds of the complete trials. Parameter importance, response surfaces and the region of
+the optimum are computed from it, in the form of ``answer.json``.
 """
 
 import math
@@ -17,12 +17,12 @@ from protocols.search.answer.encoding import Coding, Parameter, place, value_at
 from protocols.search.answer.gaussian import regressor
 from protocols.spec.random_streams import stream
 
-FEWEST, EACH = 8, 2  # complete trials in all, and for each parameter: of fewer, most seem not to matter
+FEWEST, EACH = 8, 2  # least complete trials, in all and for each parameter: with fewer, most seem not to matter
 SAMPLES = 2048  # base points of the Sobol indices; a power of 2
-CANDIDATES = 20_000  # points of the space, and as many near good trials, that may do as well as the best
-FAR = 2.0  # times the sd at good trials: beyond it, no trial is near
-NEAR = 0.1  # sd of the points around a trial, of a parameter's range
-SHARE = 0.8  # of the optima that a region holds
+CANDIDATES = 20_000  # random points of the space, and as many near good trials, to find the region of the optimum
+FAR = 2.0  # times the largest sd at good trials: a point with a larger sd is far from all trials
+NEAR = 0.1  # sd of the random points around a trial, as a share of a parameter's range
+SHARE = 0.8  # share of the points as good as the best that lie in a parameter's region
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Surrogate:
     Parameters
     ----------
     coding
-        How parameters are encoded.
+        Encoding of the parameters.
     model
-        scikit-learn's regressor, fitted to values of which larger ones are better, without its noise.
+        scikit-learn's regressor of values whose sign makes larger ones better; predicts without noise.
     noise
-        By how much (sd) good trials differ from the metric's mean by chance, in the metric's unit.
+        Standard deviation of good trials by chance, in the metric's unit.
     good
         Encoded points of the better half of the trials, the best first.
     sign
@@ -65,22 +65,22 @@ def fit(
     objective_index: int,
     direction: str = "maximise",
 ) -> Surrogate | None:
-    """Fit a Gaussian process (Matern 5/2, a length scale a column, noise learned) to the complete trials.
+    """Fit a Gaussian process (Matern 5/2, a length scale for each column, noise learned) to the complete trials.
 
     Parameters
     ----------
     parameters, trials
         Entries of ``answer.json``.
     objective_index
-        Which of the objectives.
+        Index of the objective.
     direction
         ``maximise`` or ``minimise``.
 
     Returns
     -------
     Surrogate or None
-        None where fewer than 8 trials are complete, or two a parameter; where nothing was searched, or all values are
-        equal.
+        None if fewer than 8 trials, or two for each parameter, are complete; if there are no parameters; if all values
+        are equal.
     """
     complete = [trial for trial in trials if trial["state"] == "complete"]
     if len(complete) < max(FEWEST, EACH * len(parameters)) or not parameters:
@@ -98,7 +98,7 @@ def fit(
 
 
 def _chance(trials: Sequence[Mapping[str, Any]], objective_index: int) -> float:
-    """Standard error of a trial's mean over its seeds, the median of trials; infinite where it is not known."""
+    """Standard error of a trial's mean over its seeds, median over trials; infinite if unknown."""
     per_seed = [trial["per_seed"][objective_index] for trial in trials if trial.get("per_seed")]
     errors = [float(np.std(values, ddof=1)) / math.sqrt(len(values)) for values in per_seed if len(values) > 1]
     return float(np.median(errors)) if errors else math.inf
@@ -144,20 +144,20 @@ def surfaces(
     most: int = 3,
     points: int = 25,
 ) -> list[dict[str, Any]]:
-    """Slices through the best point, one a pair of the most important numbers that are active there.
+    """Response surfaces through the best point, one for each pair of the most important numbers active there.
 
     Parameters
     ----------
     surrogate, parameters, importance
-        Of the objective.
+        Those of this objective.
     best_values
-        Where the other parameters stay.
+        Values of the other parameters.
     objective
-        Its metric.
+        Name of the metric.
     most
-        How many parameters are paired.
+        Number of parameters that are paired.
     points
-        Values of each, from its low to its high; of an integer fewer where there are fewer.
+        Number of values of each, from its low to its high; an integer may have fewer.
 
     Returns
     -------
@@ -192,12 +192,12 @@ def _grid(parameter: Parameter, points: int) -> list[float]:
 def region(
     surrogate: Surrogate | None, parameters: Sequence[Parameter], rng: np.random.Generator
 ) -> dict[str, dict[str, Any]]:
-    """Where the optimum is known to lie: what does as well as the best, as far as the trials can tell.
+    """Region of the optimum: values that do as well as the best, as far as the trials can tell.
 
-    The surrogate is asked at points of the whole space and near good trials. Of each point counts what it does at the
-    least, one sd below its mean; those that fall short of the best trial by no more than good trials differ by chance
-    do as well. What no trial came near, where the surrogate knows less than twice what it knows of good trials, is not
-    among them: it may be better, but nobody knows, and a Gaussian process does not know that accuracies end at 1.
+    The surrogate is evaluated at random points of the space and near good trials. A point does as well if its lower
+    bound, one sd below the mean, is less than the largest one of a good trial by at most `surrogate.noise`. Points far
+    from all trials, where the sd is more than twice the largest at good trials, are left out: they may be better, but
+    that is extrapolation, and a Gaussian process does not know that accuracies end at 1.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def region(
 
 
 def _around(surrogate: Surrogate, rng: np.random.Generator) -> np.ndarray:
-    """Points near good trials: in a space of many parameters points drawn from all of it hardly ever come near."""
+    """Random points near good trials; points drawn from a space of many parameters hardly ever come near."""
     points = surrogate.good[rng.integers(len(surrogate.good), size=CANDIDATES)]
     numeric = [columns for columns in surrogate.coding.columns.values() if _width(columns) == 1]
     for columns in numeric:

@@ -1,4 +1,4 @@
-"""Answers of label regions and the numbers of a run, against loops, closed forms and invariances."""
+"""Readout of label regions and metrics of a run, against loops, closed forms and invariances."""
 
 import json
 from itertools import product

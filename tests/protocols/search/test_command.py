@@ -1,4 +1,4 @@
-"""The whole command: an answer, one clear line for each mistake, and nothing lost to whoever is killed."""
+"""The whole command: its answer, one line for each mistake, and no finished trial lost when a process is killed."""
 
 import contextlib
 import csv

@@ -1,4 +1,4 @@
-"""Leading a search: what is asked is run, what fails is told, what a dead process left is run again, and no more."""
+"""Main loop of a search: trials run once, failures are recorded, trials of a dead process run again."""
 
 import io
 from collections.abc import Iterator, Sequence

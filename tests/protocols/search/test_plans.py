@@ -1,4 +1,4 @@
-"""Samplers that follow a plan: the grid against a product, the descent on functions whose minimum is known."""
+"""Samplers without randomness: the grid against a product, the descent on functions of known minimum."""
 
 import itertools
 

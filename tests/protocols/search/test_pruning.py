@@ -1,4 +1,4 @@
-"""When a trial is hopeless: the thresholds against Optuna's own pruner, the watch against its definition."""
+"""Pruning: the thresholds against Optuna's own pruner, the watch against its definition."""
 
 import warnings
 

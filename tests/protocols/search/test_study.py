@@ -1,4 +1,4 @@
-"""A study on disk: whoever is killed, whatever is cut short, nothing finished is lost and nothing is asked twice."""
+"""A study on disk: after a kill or a cut file, no finished trial is lost and none is drawn twice."""
 
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def test_two_leaders_share_a_study_and_no_trial(tmp_path: Path) -> None:
 
 def test_another_space_other_code_another_protocol_are_refused(tmp_path: Path) -> None:
     study_of(tmp_path).close()
-    with pytest.raises(ProtocolFault, match=r'the study was begun otherwise: the code was "?abc'):
+    with pytest.raises(ProtocolFault, match=r'the study was started with other settings: the code was "?abc'):
         study_of(tmp_path, code="other")
     with pytest.raises(ProtocolFault, match=r"search\.seeds was 2"):
         Study(tmp_path / "search", load(str(tmp_path / "toy.yaml"), ["search.seeds=3"]), "abc")

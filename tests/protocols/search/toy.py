@@ -1,4 +1,4 @@
-"""A search whose trials take no simulator: a bowl over the parameters of a protocol, and a log of what was run.
+"""Search without a simulator: trials evaluate a paraboloid over a protocol's parameters and log what was run.
 
 ``python -m tests.protocols.search.toy FILE --out DIR`` is a whole search command; TOY_LOG names its log.
 """

@@ -1,4 +1,4 @@
-"""What is read off the surrogate against functions whose optimum and whose variances are known."""
+"""The surrogate against functions whose optimum and variances are known."""
 
 import math
 from collections.abc import Callable
