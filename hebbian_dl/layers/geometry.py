@@ -33,6 +33,10 @@ class Geometry:
         One entry per dimension.
     groups
         Groups of channels; neurons of different groups see different channels, and do not compete.
+    pad_first
+        Padding that the convolution itself cannot do, in the order of `torch.nn.functional.pad`; empty for none.
+    pad_mode
+        How `pad_first` fills: ``"constant"`` (zeros), ``"reflect"``, ``"replicate"`` or ``"circular"``.
     """
 
     stride: tuple[int, ...] = ()
@@ -41,6 +45,8 @@ class Geometry:
     groups: int = 1
     transposed: bool = False
     output_padding: tuple[int, ...] = ()
+    pad_first: tuple[int, ...] = ()
+    pad_mode: str = "constant"
 
     @classmethod
     def of(cls, layer: nn.Module) -> "Geometry":
@@ -50,30 +56,23 @@ class Geometry:
         ------
         TypeError
             If it is neither linear nor a convolution.
-        ValueError
-            If it pads with anything but zeros.
         """
         if isinstance(layer, nn.Linear):
             return DENSE
         if not isinstance(layer, _ConvNd):
             raise TypeError(f"{type(layer).__name__}; allowed: Linear, Conv1d to Conv3d, ConvTranspose1d to 3d")
-        if layer.padding_mode != "zeros":
-            raise ValueError(f"padding_mode {layer.padding_mode!r}; allowed: 'zeros'")
-        padding = layer.padding
-        if padding == "valid":
-            padding = (0,) * len(layer.stride)
-        if isinstance(padding, str):
-            spans = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-            if any(span % 2 for span in spans):
-                raise ValueError("padding 'same' with an even kernel; allowed: an odd kernel, or padding in numbers")
-            padding = tuple(span // 2 for span in spans)
+        sides = _padding(layer)
+        symmetric = all(before == after for before, after in sides)
+        within = symmetric and (layer.padding_mode == "zeros" or not any(before for before, _ in sides))
         return cls(
             tuple(layer.stride),
-            tuple(padding),
+            tuple(before for before, _ in sides) if within else (0,) * len(sides),
             tuple(layer.dilation),
             layer.groups,
             isinstance(layer, _ConvTransposeNd),
             tuple(layer.output_padding),
+            () if within else tuple(side for pair in reversed(sides) for side in pair),
+            "constant" if within or layer.padding_mode == "zeros" else layer.padding_mode,
         )
 
     @property
@@ -88,14 +87,15 @@ class Geometry:
         if self.transposed:
             place = (self.stride, self.padding, self.output_padding, self.groups, self.dilation)
             return TRANSPOSED[self.n_dims](inputs, weights, None, *place)
-        return CONVOLUTIONS[self.n_dims](inputs, weights, None, self.stride, self.padding, self.dilation, self.groups)
+        convolve, padded = CONVOLUTIONS[self.n_dims], self._padded(inputs)
+        return convolve(padded, weights, None, self.stride, self.padding, self.dilation, self.groups)
 
     def correlate(self, inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
         """sum_p signal_pq x_p, in the shape of `weights`, of which only shape and type are used."""
         if not self.n_dims:
             return signal.t() @ inputs
         return torch.ops.aten.convolution_backward(
-            *(signal, inputs, weights, None),
+            *(signal, self._padded(inputs), weights, None),
             *(self.stride, self.padding, self.dilation, self.transposed),
             *(self.output_padding or (0,) * self.n_dims, self.groups, [False, True, False]),
         )[1]
@@ -108,6 +108,10 @@ class Geometry:
             return self.patches(energy)
         ones = torch.ones(self.groups, 1, *weights.shape[2:], dtype=inputs.dtype, device=inputs.device)
         return self.patches(self.project(energy, ones))
+
+    def _padded(self, inputs: Tensor) -> Tensor:
+        """The inputs with `pad_first` around them."""
+        return functional.pad(inputs, self.pad_first, self.pad_mode) if self.pad_first else inputs
 
     def rows(self, weights: Tensor) -> Tensor:
         """The weights with one row per neuron, shape (groups, n_neurons / groups, M); a view where possible."""
@@ -162,6 +166,16 @@ class Geometry:
     def n_patches(self, signal: Tensor) -> int:
         """P, the number of patches of a signal."""
         return signal.shape[0] * math.prod(signal.shape[2:])
+
+
+def _padding(layer: _ConvNd) -> list[tuple[int, int]]:
+    """Elements added before and after each dimension of the input."""
+    if layer.padding == "valid":
+        return [(0, 0)] * len(layer.stride)
+    if layer.padding == "same":  # with an even span torch adds the odd element after
+        spans = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        return [(span // 2, span - span // 2) for span in spans]
+    return [(int(width), int(width)) for width in layer.padding]
 
 
 DENSE = Geometry()

@@ -1,11 +1,13 @@
-"""Hebbian layers: ordinary torch modules whose weights learn while they forward."""
+"""Hebbian layers: torch modules whose weights learn by a local rule in every forward pass in training mode."""
 
+import warnings
 from collections.abc import Collection, Iterator
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from hebbian_dl import processes
 from hebbian_dl.layers import rules
@@ -13,6 +15,15 @@ from hebbian_dl.layers.geometry import Geometry
 from protocols.spec.rules import Rule
 
 Model = TypeVar("Model", bound=nn.Module)
+
+LEARNABLE = (
+    *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+HOOKS = (
+    *("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks", "_forward_hooks_with_kwargs"),
+    *("_forward_hooks_always_called", "_backward_pre_hooks", "_backward_hooks", "_is_full_backward_hook"),
+)
 
 
 class NotFinite(RuntimeError):
@@ -24,44 +35,67 @@ class NotFinite(RuntimeError):
 
 
 class Hebbian(nn.Module):
-    """A linear or convolutional layer that learns by a Hebbian rule whenever it forwards in training mode.
+    """A linear or convolutional layer that learns by a Hebbian rule in every forward pass in training mode.
 
-    Its update lands in ``weight.grad``, with the sign of a gradient, so that any torch optimizer applies it; several
-    forwards before ``zero_grad()`` count as one batch. Or, where `learning_rate` is set, in the weights themselves.
-    The processes of a `torch.distributed` group learn from the patches of all of them.
+    The update is left in ``weight.grad``, with the sign of a gradient, so that any torch optimizer applies it; several
+    forward passes before ``zero_grad()`` count as one batch. If `learning_rate` is set, the weights change in place
+    instead. The processes of a `torch.distributed` group learn from the patches of all of them. A weight with
+    ``requires_grad=False`` does not learn.
 
     Parameters
     ----------
     layer
-        Linear, Conv1d to Conv3d or ConvTranspose1d to ConvTranspose3d, whose parameters are taken over. A bias does
-        not learn by the rule.
+        Linear, Conv1d to Conv3d or ConvTranspose1d to ConvTranspose3d, whose parameters, hooks and mode (training or
+        evaluation) are taken over. A bias does not learn by the rule.
     rule
         The learning rule.
     activated
-        Whether the output is the rule's (for example relu(w.x / |w|)), or the layer's own w.x + bias.
+        Whether the output is the rule's (for example relu(w.x / |w|)) or that of the plain layer, w.x + bias.
     chunk
-        Images whose sums are taken at a time, to bound the memory; None for all at once.
+        Number of images processed at a time, to bound the memory; None for the whole batch.
 
     Attributes
     ----------
     plastic : bool
-        Whether the layer learns in training mode; otherwise its output is differentiable as that of any layer.
+        Whether the layer learns in training mode; if not, its output is differentiable like that of any layer.
     learning_rate : float or None
-        Of updates in place; None for updates in ``.grad``.
+        Learning rate of updates in place; None for updates in ``.grad``.
     more_to_come : bool
-        Where updates are in place: the weights stay as they are, and what follows belongs to the same update.
+        With updates in place: keep the weights for now, because the next forward pass belongs to the same update.
+    has_learned : bool
+        Whether the layer has learned from any batch yet.
+
+    Raises
+    ------
+    TypeError
+        If the layer is of another type.
+    ValueError
+        If its weights are not an ordinary parameter (lazy, parametrised), or its class computes another output.
     """
 
     def __init__(self, layer: nn.Module, rule: Rule, *, activated: bool = True, chunk: int | None = None) -> None:
         super().__init__()
         self.geometry = Geometry.of(layer)
+        if obstacle := _obstacle(layer):
+            raise ValueError(obstacle)
+        for name in cast(list[str], layer.__constants__):  # in_features, stride, ...: other modules may read them
+            setattr(self, name, getattr(layer, name))
+        for name in HOOKS:
+            setattr(self, name, getattr(layer, name))
         self.weight = cast(nn.Parameter, layer.weight)
         self.bias = cast(nn.Parameter | None, layer.bias)
         self.rule, self.activated, self.chunk = rule, activated, chunk
         self.plastic = True
         self.learning_rate: float | None = None
         self.more_to_come = False
+        self.has_learned = False
         self._pending: rules.Sums | None = None
+        self.train(layer.training)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the next forward pass is one that learns."""
+        return self.training and self.plastic and self.weight.requires_grad
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, channels, *size) -> (n, n_neurons, *positions); dense: (..., channels) -> (..., n_neurons)."""
@@ -71,7 +105,7 @@ class Hebbian(nn.Module):
             raise ValueError(f"inputs of shape {tuple(inputs.shape)}; allowed: {channels} channels")
         if not self.geometry.n_dims and inputs.dim() > 2:
             return self.forward(inputs.flatten(0, -2)).unflatten(0, inputs.shape[:-1])
-        if not (self.training and self.plastic):
+        if not self.learns:
             return self._respond(inputs)
         with torch.no_grad():
             output, sums = self._learn(inputs)
@@ -83,6 +117,7 @@ class Hebbian(nn.Module):
                 self._leave_gradient(sums)
             else:
                 self._update(sums, self.learning_rate)
+            self.has_learned = True
             return output
 
     def _respond(self, inputs: Tensor) -> Tensor:
@@ -92,7 +127,7 @@ class Hebbian(nn.Module):
         return output if self.bias is None else output + self.bias.reshape(-1, *(1,) * self.geometry.n_dims)
 
     def _learn(self, inputs: Tensor) -> tuple[Tensor, rules.Sums]:
-        """The rule's output and sums, a chunk of the batch at a time."""
+        """The rule's output and sums, computed one chunk of the batch at a time."""
         first, *others = inputs.split(self.chunk or max(1, len(inputs)))
         output, sums = rules.learn(self.rule, first, self.weight, self.geometry)
         outputs = [output]
@@ -103,40 +138,59 @@ class Hebbian(nn.Module):
         return torch.cat(outputs) if others else output, sums
 
     def _leave_gradient(self, sums: rules.Sums) -> None:
-        """Put the negative update into ``.grad``, together with what was summed since ``zero_grad()``."""
+        """Put the negative update of all batches since ``zero_grad()`` into ``.grad``."""
         fresh = self.weight.grad is None or self._pending is None or not self.weight.grad.any()
         self._pending = sums if fresh or self._pending is None else self._pending + sums
         self.weight.grad = rules.update_of(self.rule, self._pending, self.geometry).neg_()
 
     def _update(self, sums: rules.Sums, learning_rate: float) -> None:
-        """Change the weights by all that was summed since the last update."""
+        """Change the weights by the sums of all batches since the last update."""
         sums = sums if self._pending is None else self._pending + sums
         self._pending = sums if self.more_to_come else None
         if not self.more_to_come:
             rules.apply(self.rule, sums, self.weight, learning_rate, self.geometry)
 
     def _check_finite(self, inputs: Tensor, output: Tensor, sums: rules.Sums) -> None:
-        """Refuse NaN and infinity, which show in the update, and in inputs or output: the smaller ones are looked at.
+        """Refuse NaN and infinity.
 
-        The output alone does not tell: relu(-inf) is 0. Of several processes all must see the same: the update.
+        They show both in the update and in inputs or output; the smaller of the two is checked. The output alone is
+        not enough: relu(-inf) is 0. Several processes must come to the same answer, so they all check the update.
         """
         around = (inputs, output)
         smaller = processes.world() == 1 and sum(map(torch.numel, around)) < sums.total.numel()
-        looked_at = around if smaller else (sums.total,)
-        if not all(torch.isfinite(tensor.sum()) for tensor in looked_at):
+        checked = around if smaller else (sums.total,)
+        if not all(torch.isfinite(tensor.sum()) for tensor in checked):
             cause = "the update holds" if torch.isfinite(self.weight).all() else "the weights hold"
             raise NotFinite(self, f"{cause} NaN or infinity")
 
     def extra_repr(self) -> str:
-        """What print(model) shows of the layer."""
+        """Sizes and rule, for print(model)."""
         shape = " x ".join(str(size) for size in self.weight.shape)
         return f"{shape}, {self.rule.rule}" + ("" if self.activated else ", own output")
+
+
+def _obstacle(layer: nn.Module) -> str | None:
+    """Why a linear or convolutional layer cannot be replaced by a Hebbian one; None if it can."""
+    kind = type(layer).__name__
+    if isinstance(layer, LazyModuleMixin) and layer.has_uninitialized_params():
+        return f"{kind} has no weights yet; run the network once before, or exclude it"
+    parameters = layer._parameters
+    if not isinstance(parameters.get("weight"), nn.Parameter) or "bias" not in parameters:
+        return f"{kind} computes its weight or bias from others (such as weight_norm); remove that, or exclude it"
+    plain = next(base for base in LEARNABLE if isinstance(layer, base))
+    methods = ("forward", "_conv_forward")
+    same = all(getattr(type(layer), name, None) is getattr(plain, name, None) for name in methods)
+    if not same or "forward" in vars(layer):
+        return f"{kind} has a forward of its own; use {plain.__name__} itself, or exclude it"
+    return None
 
 
 def hebbianize(model: Model, rule: Rule, exclude: Collection[str] = ()) -> Model:
     """Make the linear and convolutional layers of any torch network learn by a Hebbian rule.
 
-    The network computes what it computed before; its parameters keep their names.
+    The network computes what it computed before; its parameters keep their names. A layer whose weights are read by
+    another module in place of calling it sees no inputs and cannot learn: those of `torch.nn.MultiheadAttention` stay
+    as they are, with a warning; for others the network's first forward pass in training mode warns.
 
     Parameters
     ----------
@@ -150,25 +204,65 @@ def hebbianize(model: Model, rule: Rule, exclude: Collection[str] = ()) -> Model
     Raises
     ------
     ValueError
-        If a name to exclude is not in the network, or nothing is left to learn.
+        If a name to exclude is not in the network, nothing is left to learn, or a layer cannot learn: its weights are
+        lazy, parametrised or those of another layer, or its class computes another output. The network is unchanged.
     """
     names = dict(model.named_modules(remove_duplicate=False))
     if absent := sorted(set(exclude) - names.keys()):
         raise ValueError(f"exclude: no module '{absent[0]}'; allowed: {', '.join(filter(None, names))}")
     kept = {module for name in exclude for module in names[name].modules()}
-    made: dict[nn.Module, Hebbian] = {}  # a layer used in several places stays one layer
-    for name, module in names.items():
-        if name and module not in kept and isinstance(module, nn.Linear | _ConvNd):
-            if module not in made:
-                made[module] = Hebbian(module, rule, activated=False)
-            model.set_submodule(name, made[module])
-    if not made:
+    chosen: dict[str, nn.Module] = {n: m for n, m in names.items() if n and m not in kept and isinstance(m, LEARNABLE)}
+    if uncalled := [name for name, module in chosen.items() if isinstance(module, NonDynamicallyQuantizableLinear)]:
+        warnings.warn(
+            f"not Hebbian: {', '.join(uncalled)}: MultiheadAttention reads the weights and never calls the layer; "
+            "name it in exclude= to omit this warning",
+            stacklevel=2,
+        )
+        chosen = {name: module for name, module in chosen.items() if name not in uncalled}
+    if not chosen:
         raise ValueError("no linear or convolutional layer below the network itself")
+    _check_layers(chosen)
+    made = {module: Hebbian(module, rule, activated=False) for module in chosen.values()}  # one layer in all its places
+    for name, module in chosen.items():
+        model.set_submodule(name, made[module])
+    model.register_forward_hook(_FirstForward())
     return model
 
 
+def _check_layers(layers: dict[str, nn.Module]) -> None:
+    """Refuse layers that cannot learn by a rule, by name."""
+    first: dict[nn.Parameter, tuple[str, nn.Module]] = {}
+    for name, layer in layers.items():
+        if obstacle := _obstacle(layer):
+            raise ValueError(f"layer '{name}': {obstacle} (exclude=)")
+        other, same = first.setdefault(cast(nn.Parameter, layer.weight), (name, layer))
+        if same is not layer:
+            raise ValueError(
+                f"layer '{name}': its weights are those of '{other}'; reuse that layer, or exclude it (exclude=)"
+            )
+
+
+class _FirstForward:
+    """Forward hook of a network: warns after the first pass that learns of layers that were never called."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def __call__(self, model: nn.Module, inputs: Any, output: Any) -> None:
+        if self.done:
+            return
+        learning = {name: layer for name, layer in hebbian_layers(model) if layer.learns}
+        self.done = bool(learning)
+        if silent := [name for name, layer in learning.items() if not layer.has_learned]:
+            warnings.warn(
+                f"did not learn: {', '.join(silent)}: the network did not call the layer in this forward pass; "
+                "if it reads the weights instead, name the layer in exclude=",
+                stacklevel=2,
+            )
+
+
 def stop_learning(model: nn.Module) -> None:
-    """Make the Hebbian layers of a network answer as any layer does, in training mode, too."""
+    """Freeze the Hebbian layers of a network: also in training mode they respond without learning."""
     for _, layer in hebbian_layers(model):
         layer.plastic = False
 

@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
 
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
@@ -283,6 +285,57 @@ def test_other_layers_are_refused(layer: nn.Module) -> None:
         Hebbian(layer, specs.SoftWTA())
 
 
+def test_a_weight_without_gradient_does_not_learn_until_it_has_one() -> None:
+    for rate in (None, 0.1):
+        layer = layer_of("conv2d", specs.HebbianPCA(), activated=False)
+        layer.learning_rate = rate
+        before = layer.weight.detach().clone()
+        layer.weight.requires_grad_(False)
+        inputs = inputs_of("conv2d", 3).requires_grad_()
+        layer(inputs).sum().backward()
+        assert inputs.grad.any()
+        assert torch.equal(layer.weight, before)
+        assert layer.weight.grad is None
+        layer.weight.requires_grad_(True)
+        layer(inputs)
+        assert (layer.weight.grad is None) == (rate is not None)
+        assert torch.equal(layer.weight, before) == (rate is None)
+
+
+PADDED: list[tuple[type[nn.Module], dict, tuple[int, ...]]] = [
+    (nn.Conv1d, {"kernel_size": 3, "padding": 2, "padding_mode": "reflect"}, (2, 2)),
+    (nn.Conv1d, {"kernel_size": 4, "padding": "same", "padding_mode": "zeros"}, (1, 2)),
+    (nn.Conv2d, {"kernel_size": 3, "padding": 1, "padding_mode": "circular", "groups": 2}, (1, 1, 1, 1)),
+    (nn.Conv2d, {"kernel_size": (2, 3), "padding": (1, 0), "padding_mode": "replicate"}, (0, 0, 1, 1)),
+    (nn.Conv2d, {"kernel_size": (2, 3), "padding": "same", "padding_mode": "reflect", "dilation": 3}, (3, 3, 1, 2)),
+    (nn.Conv3d, {"kernel_size": 2, "padding": "same", "padding_mode": "circular"}, (0, 1, 0, 1, 0, 1)),
+]
+
+
+@pytest.mark.parametrize(("kind", "place", "pads"), PADDED, ids=str)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+def test_the_patches_at_the_border_are_those_of_the_padded_input(
+    kind: type[nn.Module], place: dict, pads: tuple[int, ...]
+) -> None:
+    """As a layer without padding sees them whose inputs were padded before."""
+    torch.manual_seed(0)
+    plain = kind(4, 6, **place).double()
+    bare = kind(4, 6, **place | {"padding": 0, "padding_mode": "zeros"}).double()
+    bare.load_state_dict(plain.state_dict())
+    inputs = draw_normal(3, 4, *(6,) * (len(pads) // 2))
+    mode = place["padding_mode"].replace("zeros", "constant")
+    padded = functional.pad(inputs, pads, mode)
+    wanted = plain(inputs).detach()
+    for rule, chunk in itertools.product(RULES, (None, 2)):
+        found, other = Hebbian(plain, rule, activated=False, chunk=chunk), Hebbian(bare, rule, activated=False)
+        plain.weight.grad = None
+        assert_close(found(inputs), wanted, rule)
+        assert_close(found.eval()(inputs).detach(), wanted, rule)
+        bare.weight.grad = None
+        other(padded)
+        assert_close(found.weight.grad, other.weight.grad, rule)
+
+
 class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -324,7 +377,7 @@ def test_a_hebbianized_network_computes_what_it_computed(training: bool, rate: f
     assert [n for n, _ in learning.named_parameters()] == [n for n, _ in plain.named_parameters()]
     assert learning.state_dict().keys() == plain.state_dict().keys()
     images = draw_normal(4, 3, 4, 4)
-    assert_close(learning(images), plain(images).detach(), rule)
+    assert_close(learning(images).detach(), plain(images).detach(), rule)
 
 
 def test_each_layer_of_a_hebbianized_network_learns_what_it_sees() -> None:
@@ -390,3 +443,129 @@ def test_a_layer_used_in_two_places_stays_one_layer() -> None:
     assert_close(model(inputs), wanted, "output")
     both = torch.cat([inputs, shared(inputs).tanh().detach()])
     assert_close(model[0].weight.grad, -literal(shared, specs.HebbianPCA(), both), "update")
+
+
+def test_two_layers_with_one_weight_are_refused_unless_one_is_excluded() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    model[2].weight = model[0].weight
+    with pytest.raises(ValueError, match=r"^layer '2': its weights are those of '0'; .*exclude="):
+        hebbianize(model, specs.HebbianPCA())
+    assert type(model[0]) is nn.Linear
+    assert [name for name, _ in hebbian_layers(hebbianize(model, specs.HebbianPCA(), exclude=["0"]))] == ["2"]
+
+
+class Scaled(nn.Linear):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return 2 * super().forward(inputs)
+
+
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(inputs, weight - weight.mean(), bias)
+
+
+def with_forward(layer: nn.Module) -> nn.Module:
+    layer.forward = lambda inputs: inputs  # type: ignore[method-assign]
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (lambda: parametrizations.weight_norm(nn.Linear(4, 3)), "ParametrizedLinear computes its weight"),
+        (lambda: parametrizations.spectral_norm(nn.Conv2d(4, 3, 2)), "ParametrizedConv2d computes its weight"),
+        (lambda: parametrizations.orthogonal(nn.Linear(4, 3)), "ParametrizedLinear computes its weight"),
+        (lambda: parametrizations.weight_norm(nn.Linear(4, 3), "bias", dim=None), "computes its weight or bias"),
+        (lambda: nn.utils.spectral_norm(nn.Linear(4, 3)), "Linear computes its weight"),
+        (lambda: prune.identity(nn.Linear(4, 3), "weight"), "Linear computes its weight"),
+        (lambda: nn.LazyLinear(3), "LazyLinear has no weights yet"),
+        (lambda: nn.LazyConv2d(3, 2), "LazyConv2d has no weights yet"),
+        (lambda: nn.LazyConvTranspose1d(3, 2), "LazyConvTranspose1d has no weights yet"),
+        (lambda: Scaled(4, 3), "Scaled has a forward of its own"),
+        (lambda: Standardised(4, 3, 2), "Standardised has a forward of its own"),
+        (lambda: with_forward(nn.Linear(4, 3)), "Linear has a forward of its own"),
+    ],
+)
+def test_a_layer_that_cannot_learn_is_named_and_the_network_left_as_it_was(
+    make: Callable[[], nn.Module], cause: str
+) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ModuleDict({"part": make()}))
+    with pytest.raises(ValueError, match=cause) as fault:
+        hebbianize(model, specs.HebbianPCA())
+    message = str(fault.value)
+    assert message.startswith("layer '1.part': ")
+    assert "exclude" in message
+    assert "\n" not in message
+    assert len(message) < 200
+    assert not list(hebbian_layers(model))
+    with pytest.raises(ValueError, match=cause):
+        Hebbian(make(), specs.HebbianPCA())
+    assert [name for name, _ in hebbian_layers(hebbianize(model, specs.HebbianPCA(), exclude=["1.part"]))] == ["0"]
+
+
+def test_hook_based_weight_norm_is_refused() -> None:
+    with pytest.warns(FutureWarning):
+        layer = nn.utils.weight_norm(nn.Linear(4, 3))
+    with pytest.raises(ValueError, match="layer '0': Linear computes its weight"):
+        hebbianize(nn.Sequential(layer), specs.HebbianPCA())
+
+
+def test_a_lazy_layer_learns_once_it_has_weights() -> None:
+    model = nn.Sequential(nn.LazyLinear(3))
+    model(torch.ones(2, 5))
+    hebbianize(model, specs.HebbianPCA())(torch.ones(2, 5))
+    assert model[0].weight.grad.any()
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_layers_of_a_transformer_learn_or_are_named(norm_first: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True, norm_first=norm_first)
+    plain = nn.Sequential(layer, nn.Linear(8, 3))
+    with pytest.warns(UserWarning, match=r"^not Hebbian: 0\.self_attn\.out_proj: .*exclude="):
+        model = hebbianize(copy.deepcopy(plain), specs.HebbianPCA())
+    names = ["0.linear1", "0.linear2", "1"]
+    assert [name for name, _ in hebbian_layers(model)] == names
+    inputs = torch.randn(4, 7, 8)
+    torch.testing.assert_close(model(inputs), plain(inputs))
+    assert all(model.get_submodule(name).weight.grad.any() for name in names)
+    with torch.no_grad():  # where torch's fused kernel reads the weights
+        torch.testing.assert_close(model.eval()(inputs), plain.eval()(inputs))
+    hebbianize(copy.deepcopy(plain), specs.HebbianPCA(), exclude=["0.self_attn"])  # which warns of nothing
+
+
+class Reading(nn.Module):
+    """Uses one layer as it should be, and another by its weights alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called, self.read = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        read = functional.linear(inputs, self.read.weight, self.read.bias)
+        return read + functional.linear(self.called(inputs), self.called.weight.t())
+
+
+def test_a_layer_whose_weights_are_only_read_is_named_at_the_first_learning_pass() -> None:
+    model = hebbianize(nn.Sequential(Reading()), specs.HebbianPCA())
+    twin = copy.deepcopy(model)
+    model.eval()(torch.ones(2, 4))
+    with pytest.warns(UserWarning, match=r"^did not learn: 0\.read: .*exclude="):
+        model.train()(torch.ones(2, 4))
+    model(torch.ones(2, 4))  # once is enough
+    with pytest.warns(UserWarning, match=r"0\.read"):
+        twin(torch.ones(2, 4))
+    hebbianize(nn.Sequential(Reading()), specs.HebbianPCA(), exclude=["0.read"])(torch.ones(2, 4))
+
+
+def test_a_hebbian_layer_keeps_the_mode_the_hooks_and_the_sizes_of_the_layer() -> None:
+    plain, seen = nn.Conv2d(3, 4, 3, stride=2), []
+    handle = plain.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    model = hebbianize(nn.Sequential(plain).eval(), specs.HebbianPCA())
+    model(torch.ones(1, 3, 5, 5))
+    assert model[0].weight.grad is None
+    assert seen == [(1, 4, 2, 2)]
+    handle.remove()
+    model.train()(torch.ones(1, 3, 5, 5))
+    assert len(seen) == 1
+    assert (model[0].in_channels, model[0].out_channels, model[0].stride) == (3, 4, (2, 2))
