@@ -7,8 +7,8 @@ from typing import Any
 
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import NoPretraining, regime_name
-from protocols.spec.retrieval import NORMALISATIONS, metric, top_name
 from protocols.spec.protocol import NetworkProtocol
+from protocols.spec.retrieval import NORMALISATIONS, metric, top_name
 
 ASSOCIATION = {
     "accuracy/curve": ("presentations", "mean", "ci95", "per_seed"),

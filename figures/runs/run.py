@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 
 from figures.runs.checks import check_association, check_network
-from protocols.spec.faults import ProtocolFault
 from protocols.loading.loader import parse_yaml
-from protocols.spec.network import HebbianPretraining, regime_name
 from protocols.loading.overrides import check
-from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Protocol
-from protocols.runs.run_directory import FILES
 from protocols.loading.published import Target, read_targets
+from protocols.runs.run_directory import FILES
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.network import HebbianPretraining, regime_name
+from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Protocol
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from protocols.loading.loader import find, load
 from protocols.runs import interruption, run_directory
 from protocols.spec.faults import ProtocolFault
-from protocols.loading.loader import find, load
 from protocols.spec.protocol import Protocol as Experiment
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or typer's own copy of click in later versions
@@ -140,7 +140,9 @@ def inputs_of(protocol: Experiment, options: Options) -> dict[str, bytes]:
 
 def run_of(learner: Learner, protocol: Experiment, options: Options, out: Path) -> run_directory.Run:
     """Where a run is, or will be."""
-    return run_directory.Run(out, protocol, run_directory.run_hash(protocol, inputs_of(protocol, options), learner.packages))
+    return run_directory.Run(
+        out, protocol, run_directory.run_hash(protocol, inputs_of(protocol, options), learner.packages)
+    )
 
 
 @contextlib.contextmanager

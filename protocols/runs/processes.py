@@ -57,7 +57,9 @@ def side_by_side(
     context: Any = multiprocessing.get_context("forkserver" if preload else "spawn")
     context.set_forkserver_preload(list(preload))
     running = dict[Connection, tuple[int, Any]]()
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:  # in the parent, because a killed process cleans up nothing
+    with tempfile.TemporaryDirectory(
+        prefix="culture_sim_"
+    ) as scratch:  # in the parent, because a killed process cleans up nothing
         # Signals are only noted and acted on between steps: no process is left half started, no result half written.
         interrupted = threading.Event()
         handlers = {number: signal.signal(number, lambda *_: interrupted.set()) for number in interruption.SIGNALS}

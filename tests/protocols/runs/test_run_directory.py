@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocols.runs import run_directory
 from protocols.loading.loader import load
 from protocols.loading.published import Target, compare, read_targets
+from protocols.runs import run_directory
 
 PACKAGES = ("culture_sim", "protocols")
 
