@@ -1,4 +1,4 @@
-"""C++ standalone: pays for the compiler once per model, then is the fastest on a CPU."""
+"""Engine `cpp`: a compiled C++ program, the fastest engine on a CPU once it is compiled (once per model)."""
 
 import subprocess
 import tempfile
@@ -20,7 +20,7 @@ from culture_sim.model.parameters import PARAMETERS, Shape, longest_segment, par
 class CppEngine:
     """Present a session to a culture in a compiled program.
 
-    A culture may have fewer neurons than the program: the rest have no synapses and never fire.
+    A culture may have fewer neurons than the program: the others have no synapses and never fire.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class CppEngine:
 
     @classmethod
     def prepare(cls, shape: Shape) -> Self:
-        """An engine for this shape; compiles the program unless it is kept already."""
-        from culture_sim.engines.program import compiled  # brings Brian2, which a worker does not need
+        """An engine for this shape; compiles the program unless it is in the cache."""
+        from culture_sim.engines.program import compiled  # imports Brian2, which a worker does not need
 
         return cls(shape, compiled(shape))
 

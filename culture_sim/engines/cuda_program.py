@@ -16,6 +16,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from culture_sim.model import brian  # before Brian2 itself
+
+# isort: split
 import brian2 as b2
 import brian2cuda  # noqa: F401  registers the device
 import numpy as np
@@ -54,6 +57,11 @@ def rows(
 
 def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
     """Write the CUDA project for `n_cultures` cultures of this shape, with a corrected makefile."""
+    with brian.LOCK:
+        _generate(shape, n_cultures, capability, directory)
+
+
+def _generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
     gc.collect()  # frees the names of earlier networks, so that a shape always gives the same source
     logging.getLogger("brian2.brian2cuda").setLevel(logging.WARNING)
     b2.set_device("cuda_standalone", build_on_run=False)

@@ -1,8 +1,8 @@
-"""Turn the Brian2 network into a C++ program, compiled once and kept.
+"""Generate a C++ program from the Brian2 network, compile it once and keep it in the user's cache.
 
-The program holds no values: parameters, wiring, stimulus and the list of presentations are files it reads when it
-starts. It is kept under the hash of its own source and of the compiler, so it serves every seed, weight, stimulus
-and parameter value.
+The program holds no values: it reads parameters, wiring, stimulus and the list of presentations from files when it
+starts. It is kept under the hash of its source and of the compiler, so it serves every seed, weight, stimulus and
+parameter value.
 """
 
 import contextlib
@@ -20,6 +20,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from culture_sim.model import brian  # before Brian2 itself
+
+# isort: split
 import brian2 as b2
 from brian2.codegen.cpp_prefs import get_compiler_and_args
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -39,14 +42,14 @@ class RowCodeObject(CPPStandaloneCodeObject):
 
 
 def cache_dir() -> Path:
-    """Where compiled programs are kept."""
+    """Folder of the compiled programs."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "culture_sim" / "programs"
 
 
 @cache
 def compiler() -> str | None:
-    """Name and version of the C++ compiler, or None where there is none."""
+    """Name and version of the C++ compiler; None if there is none."""
     command = shlex.split(os.environ.get("CXX", "g++"))[0]
     if shutil.which(command) is None or shutil.which("make") is None:
         return None
@@ -57,7 +60,7 @@ def compiler() -> str | None:
 def rows(
     source: b2.Group, target: b2.NeuronGroup, model: str, pathway: network.Pathway, name: str
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
-    """Walk the rows of the spiking neurons directly: the route of the C++ engine.
+    """Route of the C++ engine: for every spike, one walk through the row of its neuron in the weight matrix.
 
     A presentation without learning only transmits: it reads the weights and writes nothing.
     """
@@ -69,18 +72,18 @@ def rows(
 
 @dataclass(frozen=True)
 class RowWalk:
-    """How an engine's template `synapse_rows` is called.
+    """Use of an engine's template `synapse_rows`.
 
     Parameters
     ----------
     codeobj_class
-        Of the engine.
+        The engine's class of code objects.
     needed
-        The variable that the template needs beside the spikes.
+        Name of the variable that the template needs in addition to the spikes.
     only_if
-        The conditions under which a plastic projection only transmits, and learns.
+        Two conditions: the one under which a plastic projection only transmits, and the one under which it learns.
     more
-        What else the template is told.
+        Further arguments of the template.
     """
 
     codeobj_class: type
@@ -89,7 +92,7 @@ class RowWalk:
     more: Mapping[str, object] = field(default_factory=dict)
 
     def runners(self, synapses: b2.Synapses, source: b2.Group, pathway: network.Pathway) -> list[CodeRunner]:
-        """What is called for the spikes of every step, in a presentation without learning and in one with it."""
+        """The code run for the spikes of every step: without learning, and with it."""
         eventspace = f"_{pathway.event}space"
         synapses.variables.add_reference(eventspace, source)
 
@@ -119,7 +122,12 @@ class RowWalk:
 
 def generate(shape: Shape, directory: Path) -> None:
     """Write the C++ project of a culture of this shape."""
-    gc.collect()  # names of networks that are gone are free again: the same shape gives the same source
+    with brian.LOCK:
+        _generate(shape, directory)
+
+
+def _generate(shape: Shape, directory: Path) -> None:
+    gc.collect()  # frees the names of deleted networks, so that the same shape gives the same source
     b2.set_device("cpp_standalone", build_on_run=False)
     b2.prefs.core.stop_on_keyboard_interrupt = False
     device = get_device()
@@ -141,14 +149,14 @@ def generate(shape: Shape, directory: Path) -> None:
 
 
 def calls(runners: list[CodeRunner]) -> str:
-    """The C++ that calls what happens between presentations."""
+    """C++ calls of the code that runs between presentations."""
     for runner in runners:
         runner.before_run({})
     return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
 
 
 def _main(shape: Shape, net: network.CultureNetwork, device: object) -> str:
-    """The C++ that loads the values and leads through the presentations."""
+    """C++ code that loads the values and runs the presentations."""
 
     def array(group: b2.Group, variable: str) -> str:
         return device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
@@ -218,7 +226,7 @@ for (size_t k = 0; k < n_steps.size(); k++)
 
 
 def compiled(shape: Shape) -> Path:
-    """The program for cultures of this shape, compiling it if it is not kept yet.
+    """The program for cultures of this shape, compiled if it is not in the cache yet.
 
     Returns
     -------
@@ -228,7 +236,7 @@ def compiled(shape: Shape) -> Path:
     Raises
     ------
     RuntimeError
-        If the compiler fails; the message holds the end of what it said.
+        If the compiler fails; the message holds the end of its output.
     """
     with _generated(shape) as (project, program):
         keep(program, project, _compile)
@@ -236,7 +244,7 @@ def compiled(shape: Shape) -> Path:
 
 
 def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:
-    """Have the program, building it in the project's folder (as ``main``) if no one has done so yet."""
+    """Ensure that the program exists: unless it does, build it in the project's folder (as ``main``) and copy it."""
     program.parent.mkdir(parents=True, exist_ok=True)
     with _lock(program.parent / "lock"):
         if not _usable(program):
@@ -258,16 +266,17 @@ def _usable(program: Path) -> bool:
 
 @contextlib.contextmanager
 def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
-    """The generated project, and where its program is kept."""
+    """The generated project and the path of its program in the cache."""
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
         project = Path(scratch)
-        generate(shape, project)
-        tools = (compiler(), get_compiler_and_args(), processor_features())
+        with brian.LOCK:
+            generate(shape, project)
+            tools = (compiler(), get_compiler_and_args(), processor_features())
         yield project, cache_dir() / source_hash(project, tools) / "main"
 
 
 def source_hash(project: Path, tools: tuple) -> str:
-    """What tells a program from others: its source and what compiles it."""
+    """Cache key of a compiled program: hash of its source and of the tools that compile it."""
     digest = hashlib.sha256(repr(tools).encode())
     for path in sorted(project.rglob("*")):
         if path.suffix in {".cpp", ".cu", ".h"}:

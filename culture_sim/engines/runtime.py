@@ -1,5 +1,11 @@
-"""Brian2's runtime: starts at once, runs step by step from Python (Cython, or NumPy without a compiler)."""
+"""Engine `runtime`: Brian2 runs the network step by step from Python (Cython, or NumPy without a compiler).
 
+It starts at once. Threads take turns: each network is built and run under the lock of Brian2.
+"""
+
+from culture_sim.model import brian  # before Brian2 itself
+
+# isort: split
 import brian2 as b2
 import numpy as np
 from brian2.codegen.runtime.cython_rt.cython_rt import CythonCodeObject
@@ -29,7 +35,8 @@ class RuntimeEngine:
     @classmethod
     def best(cls) -> "RuntimeEngine":
         """Cython where it works here (it needs a compiler and Python's headers), else NumPy."""
-        return cls("cython" if CythonCodeObject.is_available() else "numpy")
+        with brian.LOCK:
+            return cls("cython" if CythonCodeObject.is_available() else "numpy")
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Build the network in this process and run it."""
@@ -37,9 +44,13 @@ class RuntimeEngine:
 
     def run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
         """The same for several cultures in one network; one recording each."""
+        with brian.LOCK:
+            return self._run_batch(batch, progress)
+
+    def _run_batch(self, batch: Batch, progress: Progress) -> list[Recording]:
         b2.set_device("runtime")
         b2.prefs.codegen.target = self.target
-        b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
+        b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, and looks complete
         shape, n_cultures = batch.shape, len(batch.cultures)
         net = network.build(shape, n_cultures=None if n_cultures == 1 else n_cultures)
         _set_values(net, batch)
@@ -77,7 +88,7 @@ def _set(group: b2.Group, name: str, of_cultures: np.ndarray, batch: Batch) -> N
 
 
 class _Conductor:
-    """Does what happens between presentations, and counts them."""
+    """Counts presentations and runs, at the end of each, the code that belongs between two of them."""
 
     def __init__(self, net: network.CultureNetwork, batch: Batch, progress: Progress) -> None:
         self.net, self.batch, self.progress = net, batch, progress
@@ -119,7 +130,7 @@ class _Conductor:
         _set(self.net.neurons, "learning", learning, self.batch)
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The weights as they are now, of the projections that have any."""
+        """The present weights of the projections that have synapses."""
         connected = {name: synapses for name, synapses in self.net.synapses.items() if synapses.active}
         return {name: np.array(synapses.variables["w"].get_value()) for name, synapses in connected.items()}
 

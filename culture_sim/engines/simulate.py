@@ -1,4 +1,4 @@
-"""The library's entry points: one culture and its session, or many."""
+"""Entry points of the library: simulate one culture, or many. Both may be called from several threads at once."""
 
 from collections.abc import Sequence
 
@@ -22,14 +22,14 @@ def simulate(
     session
         Presentations and the pulses in them.
     device
-        ``"auto"``, ``"runtime"``, ``"cpp"`` or ``"cuda"``; all give the same spikes, a GPU but for the order of sums.
+        ``"auto"``, ``"runtime"``, ``"cpp"`` or ``"cuda"``. All give the same spikes; on a GPU up to the order of sums.
     progress
         Called with (presentations done, presentations in all).
 
     Returns
     -------
     Recording
-        To go on where it ended, build a culture from its weights.
+        To continue where it ended, build a culture from its weights.
 
     Raises
     ------
@@ -47,14 +47,14 @@ def simulate(
 
 
 def simulate_many(cultures: Sequence[Culture], sessions: Sequence[Session], device: str = "auto") -> list[Recording]:
-    """Present its session to each of several cultures of one shape; on a GPU, as many at once as its memory holds.
+    """Present a session of its own to each of several cultures; on a GPU, as many at a time as fit its memory.
 
     Parameters
     ----------
     cultures, sessions
-        See `Batch` for what may differ between them.
+        As many of one as of the other; `Batch` says in which respects they may differ.
     device
-        As in `simulate`; anything but ``"cuda"`` takes one culture after the other.
+        As in `simulate`; all but ``"cuda"`` simulate one culture after the other.
 
     Raises
     ------

@@ -10,6 +10,9 @@ neuron; those of a single culture are shared by its neurons, which is faster.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from culture_sim.model import brian  # noqa: F401  before Brian2 itself
+
+# isort: split
 import brian2 as b2
 import numpy as np
 from brian2.equations.codestrings import Expression
