@@ -14,7 +14,7 @@ from figures.after_run import make_if_possible
 from hebbian_dl import environment, torchrun
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
-from protocols.runs import cli, run_directory
+from protocols.runs import cli, run_directory, scratch
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
@@ -55,6 +55,7 @@ class NetworkLearner:
         _check_network(protocol)
         lines = outline(protocol)
         if isinstance(protocol, NetworkProtocol):
+            scratch.claim()  # torch makes a folder in the temporary directory
             from hebbian_dl.memory import limits
 
             lines += limits.outline(protocol)

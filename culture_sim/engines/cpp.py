@@ -1,7 +1,6 @@
 """Engine `cpp`: a compiled C++ program, the fastest engine on a CPU once it is compiled (once per model)."""
 
 import subprocess
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session, cut
 from culture_sim.model.culture import Culture
 from culture_sim.model.parameters import PARAMETERS, Shape, longest_segment, parameters
+from protocols.runs import scratch
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class CppEngine:
         own = Shape.of_culture(culture)
         if replace(own, n_neurons=self.shape.n_neurons) != self.shape or own.n_neurons > self.shape.n_neurons:
             raise ValueError(f"this program was compiled for {self.shape}, the culture is {own}")
-        with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-            directory = Path(scratch)
+        with scratch.new_folder() as directory:
             _write_inputs(directory, culture.filled(self.shape.n_neurons), session)
             execute(self.program, directory, session, progress)
             return _read_outputs(directory, culture, session)

@@ -1,6 +1,5 @@
 """CUDA engine, through Brian2CUDA: many cultures at once in one program on one GPU."""
 
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -16,6 +15,7 @@ from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
 from culture_sim.model.parameters import Shape, strength_variable
+from protocols.runs import scratch
 
 NEVER = np.int32(2**31 - 1)  # step of a dummy pulse that is never reached: a stimulus must not be empty
 
@@ -65,8 +65,7 @@ class CudaEngine:
             allowed = f"up to {self.n_cultures} of {self.shape}"
             raise ValueError(f"this program was compiled for {allowed}, the batch has {given} of {batch.shape}")
         filled = _filled(batch, self.n_cultures)
-        with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-            directory = Path(scratch)
+        with scratch.new_folder() as directory:
             write_inputs(directory, filled)
             execute(self.program, directory, filled.sessions[0], progress)
             return read_outputs(directory, filled)[:given]

@@ -9,7 +9,6 @@ import contextlib
 import gc
 import logging
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -33,6 +32,7 @@ from culture_sim.engines.program import RowWalk, cache_dir, calls, compiler, kee
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape, strength_variable
+from protocols.runs import scratch
 from protocols.runs.machine import cores, processor_features
 
 HEADERS = ("culture_program.h", "culture_device.h")
@@ -203,8 +203,7 @@ def compiled(shape: Shape, n_cultures: int, capability: str) -> Path:
 
 @contextlib.contextmanager
 def _generated(shape: Shape, n_cultures: int, capability: str) -> Iterator[tuple[Path, Path]]:
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-        project = Path(scratch)
+    with scratch.new_folder() as project:
         generate(shape, n_cultures, capability, project)
         flags = (project / "makefile").read_text()
         tools = (compiler(), get_compiler_and_args(), processor_features(), nvcc_version(), flags)

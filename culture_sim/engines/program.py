@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -32,6 +31,7 @@ from brian2.groups.group import CodeRunner
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape
+from protocols.runs import scratch
 from protocols.runs.machine import cores, processor_features
 
 
@@ -267,8 +267,7 @@ def _usable(program: Path) -> bool:
 @contextlib.contextmanager
 def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
     """The generated project and the path of its program in the cache."""
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-        project = Path(scratch)
+    with scratch.new_folder() as project:
         with brian.LOCK:
             generate(shape, project)
             tools = (compiler(), get_compiler_and_args(), processor_features())

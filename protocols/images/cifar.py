@@ -91,7 +91,7 @@ def read(source: str, root: Path) -> tuple[Part, Part, dict[str, str]]:
         If files are damaged, or are missing and cannot be downloaded.
     """
     cifar = DATA_SETS[source]
-    folder = _folder(cifar, root / source, root)
+    folder = _folder(source, root)
     expected = cifar.training + cifar.test
     if missing := [name for name in expected if not (folder / name).exists()]:
         raise ProtocolFault([f"{folder}: {', '.join(missing)} missing; allowed: all of {', '.join(expected)}"])
@@ -104,11 +104,17 @@ def read(source: str, root: Path) -> tuple[Part, Part, dict[str, str]]:
     return training, test, md5
 
 
-def _folder(cifar: Cifar, own: Path, root: Path) -> Path:
+def unpacked(source: str, root: Path) -> Path | None:
+    """Folder of the unpacked files; None if there is none."""
+    folders = (parent / DATA_SETS[source].folder for parent in (root / source, root))
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def _folder(source: str, root: Path) -> Path:
     """Folder of the unpacked files; downloads and unpacks them if needed."""
-    for parent in (own, root):
-        if (parent / cifar.folder).is_dir():
-            return parent / cifar.folder
+    if (present := unpacked(source, root)) is not None:
+        return present
+    cifar, own = DATA_SETS[source], root / source
     fetch_missing(cifar.published, own)
     with writing(own):
         if not (own / cifar.folder).is_dir():  # another process may have unpacked it meanwhile

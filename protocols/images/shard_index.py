@@ -19,6 +19,7 @@ import numpy as np
 
 from protocols.images import datasets
 from protocols.images.listing import ImageFiles, Labelled
+from protocols.runs import dry_run
 
 VERSION = 1  # of the index format
 LONG = 2e9  # total size of shards, in bytes, above which a message announces the reading of headers
@@ -39,6 +40,8 @@ def kept(root: Path, n_classes: int, read: Callable[[], Labelled]) -> Labelled:
     if sum(size for _, size, _ in states) > LONG:
         print(f"reading the headers of {len(states)} shards in {root}", file=sys.stderr)
     found = read()
+    if dry_run.active():
+        return found
     with contextlib.suppress(OSError):
         _save(index, found)
     return found

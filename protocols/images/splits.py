@@ -42,7 +42,8 @@ def fingerprints(data: FileData) -> dict[str, str]:
 def _found(data: FileData) -> Labelled:
     match data:
         case SyntheticData():
-            return folders.read_folders(synthetic.generated(data))
+            folder = synthetic.generated(data)
+            return folders.read_folders(folder) if folder.is_dir() else synthetic.planned(data, folder)
         case FolderData(source="image_folder"):
             return folders.read_folders(_root(data, folders.HOW))
         case FolderData(source="shards"):

@@ -19,6 +19,8 @@ from pydantic import ValidationError
 
 from protocols.images import datasets
 from protocols.images.download import needs
+from protocols.images.listing import ImageFiles, Labelled
+from protocols.runs import dry_run
 from protocols.spec.faults import ProtocolFault, faults_of
 from protocols.spec.file_data import SyntheticData
 from protocols.spec.random_streams import stream
@@ -32,7 +34,7 @@ MEAN_PERIOD = 0.08  # of a grating, as a fraction of the shorter side
 
 
 def generated(data: SyntheticData) -> Path:
-    """Folder of a protocol's generated images; they are written if they do not exist yet.
+    """Folder of a protocol's generated images; they are written if they do not exist yet, except in a dry run.
 
     Raises
     ------
@@ -42,9 +44,22 @@ def generated(data: SyntheticData) -> Path:
     recipe = data.model_dump(mode="json", include={"n_classes", "images", "test_images", "side", "corrupt"})
     text = json.dumps([RECIPE, recipe], sort_keys=True)
     folder = datasets.data_dir().absolute() / "synthetic" / hashlib.sha256(text.encode()).hexdigest()[:16]
-    if not folder.is_dir():
+    if not folder.is_dir() and not dry_run.active():
         write_tree(folder, data)
     return folder
+
+
+def planned(data: SyntheticData, folder: Path) -> Labelled:
+    """Listing of the images to be generated; they have labels, but no names yet."""
+    classes = np.arange(data.n_classes)
+
+    def files(each: int) -> ImageFiles:
+        labels = np.repeat(classes, each)
+        none = np.zeros_like(labels)
+        return ImageFiles(str(folder), np.array([b""]), none, np.full(len(labels), b""), none, none, labels)
+
+    names = tuple(f"n{label:08d}" for label in classes)
+    return Labelled(files(data.images), files(data.test_images), names)
 
 
 def write_tree(folder: Path, data: SyntheticData) -> None:

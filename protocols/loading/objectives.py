@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from protocols.loading.search_space import Dimension, Values, dimensions
-from protocols.spec.faults import ProtocolFault, nearest
+from protocols.spec.faults import ProtocolFault, listed, nearest, short
 from protocols.spec.network import regime_name
 from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, NetworkProtocol, Protocol
 from protocols.spec.search import Search
@@ -58,17 +58,17 @@ def check_objectives(protocol: Protocol) -> None:
     lines = [_fault(name, allowed, numbers) for name in search.objectives if name not in {*allowed, *numbers}]
     first = next(iter(search.objectives))
     if first in numbers:
-        lines.append(f"search.objectives.{first}: a parameter comes first; allowed: one of {', '.join(allowed)}")
+        lines.append(f"search.objectives.{short(first)}: a parameter comes first; allowed: one of {listed(allowed)}")
     if lines:
         raise ProtocolFault(lines)
 
 
 def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
     if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/")):
-        hint = f"is measured on test images, which must not be optimised; allowed: {', '.join(allowed)}"
+        hint = f"is measured on test images, which must not be optimised; allowed: {listed(allowed)}"
     else:
         hint = f"no such metric; {nearest(name, [*allowed, *numbers])}"
-    return f"search.objectives.{name}: {hint}"
+    return f"search.objectives.{short(name)}: {hint}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from protocols.spec.faults import TAGS, ProtocolFault, faults_of, nearest
+from protocols.spec.faults import TAGS, ProtocolFault, faults_of, nearest, short, without_long_values
 from protocols.spec.protocol import Protocol, kind_of
 
 
@@ -21,7 +21,7 @@ def check(content: Mapping[str, Any]) -> Protocol:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise ProtocolFault(faults_of(error, kind)) from None
+        raise ProtocolFault(without_long_values(faults_of(error, kind), content)) from None
 
 
 def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
@@ -34,7 +34,7 @@ def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
     """
     content = protocol.model_dump(mode="json")
     for path, value in changes.items():
-        assign(content, path.split("."), value, path)
+        assign(content, path.split("."), value, short(path))
     return check(content)
 
 
@@ -44,7 +44,7 @@ def assign(node: Any, path: list[str], value: Any, whole: str) -> None:
     if isinstance(node, list):
         names = [str(item.get("name", i)) if isinstance(item, dict) else str(i) for i, item in enumerate(node)]
         if key not in names and not (key.isdecimal() and int(key) < len(node)):
-            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, names)}"])
+            raise ProtocolFault([f"{whole}: no '{short(key)}'; {nearest(key, names)}"])
         index = names.index(key) if key in names else int(key)
         if len(path) == 1:
             node[index] = value
@@ -52,12 +52,12 @@ def assign(node: Any, path: list[str], value: Any, whole: str) -> None:
             assign(node[index], path[1:], value, whole)
         return
     if not isinstance(node, dict):
-        raise ProtocolFault([f"{whole}: '{key}' is below a single value, which has no keys"])
+        raise ProtocolFault([f"{whole}: '{short(key)}' is below a single value, which has no keys"])
     if len(path) == 1:
         if key not in node and not set(TAGS) & node.keys():  # another member of a union may have other keys
-            raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+            raise ProtocolFault([f"{whole}: no '{short(key)}'; {nearest(key, node)}"])
         node[key] = value
         return
     if key not in node:
-        raise ProtocolFault([f"{whole}: no '{key}'; {nearest(key, node)}"])
+        raise ProtocolFault([f"{whole}: no '{short(key)}'; {nearest(key, node)}"])
     assign(node[key], path[1:], value, whole)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocols.loading.overrides import changed
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, short
 from protocols.spec.protocol import Protocol
 from protocols.spec.search import AnyParameter, Choice, Range, Search
 
@@ -139,10 +139,15 @@ def _start(own: Any, unit: str) -> float | None:
 def _number(where: str, given: Any) -> tuple[float, str]:
     """Split a quantity into number and unit."""
     if isinstance(given, int | float) and not isinstance(given, bool):
-        return float(given), ""
+        try:
+            return float(given), ""
+        except OverflowError:
+            raise ProtocolFault([f"{where}: {short(given)} is too large; allowed: what a float holds"]) from None
     match = _TEXT.fullmatch(given) if isinstance(given, str) else None
     if match is None:
-        raise ProtocolFault([f"{where}: {given!r} is no number; allowed: a number, or a quantity such as '20 mV'"])
+        raise ProtocolFault(
+            [f"{where}: {short(repr(given))} is no number; allowed: a number, or a quantity such as '20 mV'"]
+        )
     return float(match.group(1)), match.group(2)
 
 
@@ -153,7 +158,7 @@ def _in_unit(where: str, given: Any, unit: str) -> float:
         return value
     base, other = _base(unit), _base(own)
     if base is None or base != other:
-        raise ProtocolFault([f"{where}: {given!r}; allowed: a number in {unit or 'no unit'}, as 'low'"])
+        raise ProtocolFault([f"{where}: {short(repr(given))}; allowed: a number in {unit or 'no unit'}, as 'low'"])
     factor = _FACTORS[own.removesuffix(base)] / _FACTORS[unit.removesuffix(base)]
     return float(f"{value * factor:.12g}")
 

@@ -1,4 +1,4 @@
-"""The command that both packages offer: load, check, reuse or run, run_directory, show."""
+"""The command ``run`` of both packages: load a protocol, check it, run it or reuse a finished run, show the result."""
 
 import contextlib
 import json
@@ -13,17 +13,32 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from protocols.loading.loader import find, load
-from protocols.runs import interruption, run_directory
-from protocols.spec.faults import ProtocolFault
+from protocols.loading.loader import load, targets_file, titles
+from protocols.runs import dry_run as dry_runs
+from protocols.runs import interruption, run_directory, scratch
+from protocols.spec.faults import ProtocolFault, limited, short
 from protocols.spec.protocol import Protocol as Experiment
 
 UsageError: Any = typer.BadParameter.__bases__[0]  # click's, or typer's own copy of click in later versions
 
 
+def _list_protocols(asked: bool) -> None:
+    if asked:
+        found = titles()
+        width = max(map(len, found))
+        print("\n".join(f"{name:{width}}  {title}" for name, title in found.items()))
+        raise typer.Exit
+
+
+PROTOCOL_HELP = "A protocol file, the bare name of a built-in one, or - for standard input."
+ListOption = Annotated[
+    bool, typer.Option("--list", is_eager=True, callback=_list_protocols, help="List the built-in protocols and stop.")
+]
+
+
 @dataclass(frozen=True)
 class Options:
-    """What the user asked of this run, beside the protocol itself."""
+    """Options of a run that are not part of its protocol."""
 
     device: str
     jobs: int | None
@@ -31,7 +46,7 @@ class Options:
 
 
 class Learner(Protocol):
-    """What a package brings to the command."""
+    """The part of the command that differs between the packages."""
 
     packages: tuple[str, ...]
     devices: tuple[str, ...]
@@ -40,12 +55,12 @@ class Learner(Protocol):
         """Raise `ProtocolFault` for what cannot run on this machine."""
 
     def plan(self, protocol: Experiment, options: Options) -> list[str]:
-        """What ``--dry-run`` prints after the resolved protocol."""
+        """Lines that ``--dry-run`` prints after the resolved protocol; nothing is written."""
 
     def execute(
         self, protocol: Experiment, run: run_directory.Run, options: Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
-        """Run it: metrics, facts for the provenance, arrays."""
+        """Run it; returns metrics, facts for the provenance, and arrays."""
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print the result for a person."""
@@ -54,17 +69,17 @@ class Learner(Protocol):
         """Draw the run's figures."""
 
 
-#: What is done with a protocol; called with learner, protocol, options, the folder of runs, --json, --force.
+#: Runs a protocol and shows its result; called with learner, protocol, options, the folder of runs, --json, --force.
 CarryOut = Callable[[Learner, Experiment, Options, Path, bool, bool], None]
 
 
 def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
-    """The command-line program of a learner; `carry_out` in place of `run_and_show` where there is more to it."""
+    """The command-line program of a learner; `carry_out` replaces `run_and_show`."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
     @app.command()
     def run(
-        protocol: Annotated[str, typer.Argument(help="A protocol file, or the bare name of a built-in one.")],
+        protocol: Annotated[str, typer.Argument(help=PROTOCOL_HELP)],
         quick: Annotated[bool, typer.Option("--quick", help="The file's small version, under a minute.")] = False,
         set_: Annotated[
             list[str] | None, typer.Option("--set", help="Override, for example culture.neurons.count=2000.")
@@ -76,25 +91,33 @@ def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
         json_: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, nothing else.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         force: Annotated[bool, typer.Option("--force", help="Run again even if the run exists.")] = False,
+        list_: ListOption = False,
     ) -> None:
         """Run an experiment and leave a run directory with metrics, arrays and figures."""
         if device not in learner.devices:
-            raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
+            raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
         loaded = load(protocol, overrides, quick=quick)
         options = Options(device, jobs, targets_of(protocol, loaded))
         if dry_run:
-            print(run_directory.resolved(loaded))
-            print("\n".join(learner.plan(loaded, options)))
+            show_plan(loaded, lambda: learner.plan(loaded, options))
             return
+        scratch.claim()
         (carry_out or run_and_show)(learner, loaded, options, out, json_, force)
 
     return app
 
 
+def show_plan(protocol: Experiment, plan: Callable[[], list[str]]) -> None:
+    """Print the resolved protocol and the plan of a dry run."""
+    print(run_directory.resolved(protocol))
+    with dry_runs.nothing_written():
+        print("\n".join(plan()))
+
+
 def targets_of(name: str, protocol: Experiment) -> Path | None:
     """The file of published values of a protocol that was loaded by this name."""
-    return None if protocol.targets is None else find(name).parent / protocol.targets
+    return None if protocol.targets is None else targets_file(name, protocol.targets)
 
 
 def run_and_show(
@@ -115,7 +138,7 @@ def run_and_show(
 def perform(
     learner: Learner, protocol: Experiment, options: Options, out: Path, messages: Console, *, force: bool = False
 ) -> run_directory.Run:
-    """Run an experiment, unless it is finished already; `force` runs it again all the same."""
+    """Run an experiment unless a finished run exists; `force` runs it in any case."""
     inputs = inputs_of(protocol, options)
     run = run_of(learner, protocol, options, out)
     if run.complete and not force:
@@ -134,12 +157,12 @@ def perform(
 
 
 def inputs_of(protocol: Experiment, options: Options) -> dict[str, bytes]:
-    """The files beside the protocol that a result depends on."""
+    """Content of the files, apart from the protocol, that a result depends on."""
     return {protocol.targets: options.targets.read_bytes()} if options.targets and protocol.targets else {}
 
 
 def run_of(learner: Learner, protocol: Experiment, options: Options, out: Path) -> run_directory.Run:
-    """Where a run is, or will be."""
+    """The run directory, existing or not."""
     return run_directory.Run(
         out, protocol, run_directory.run_hash(protocol, inputs_of(protocol, options), learner.packages)
     )
@@ -147,30 +170,31 @@ def run_of(learner: Learner, protocol: Experiment, options: Options, out: Path) 
 
 @contextlib.contextmanager
 def kept_on_interruption(messages: Console, out: Path) -> Iterator[None]:
-    """Say on an interruption that nothing is lost, and on a fault of the system which file it was."""
+    """On an interruption, say that finished parts are kept; on an error of the system, name the file."""
     try:
         yield
     except KeyboardInterrupt:
-        messages.print("What is finished is kept: the same command goes on from there.")
+        messages.print("Finished parts are kept: the same command continues from there.")
         raise
     except OSError as error:
         raise RuntimeError(f"{error.filename or out}: {error.strerror or error}") from None
 
 
 def result_console() -> Console:
-    """Where results for a person go: wide enough for tables where there is no terminal."""
+    """Console for result tables: wide enough for them if the output is not a terminal."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def main(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
-    """Run the command, say what went wrong, exit."""
+    """Run the command in this process, print what went wrong, exit."""
+    scratch.own_process()
     code, lines = outcome(app, arguments)
     tell(lines)
     sys.exit(code)
 
 
 def outcome(app: typer.Typer, arguments: Sequence[str] | None = None) -> tuple[int, list[str]]:
-    """Run the command; exit codes 0 done, 1 failed while running, 2 wrong input, 130 interrupted; and what to say."""
+    """Run the command: error messages and exit code (0 done, 1 failed running, 2 wrong input, 130 interrupted)."""
     try:
         with interruption.noted():
             code = typer.main.get_command(app).main(
@@ -188,6 +212,6 @@ def outcome(app: typer.Typer, arguments: Sequence[str] | None = None) -> tuple[i
 
 
 def tell(lines: Sequence[str]) -> None:
-    """Say what went wrong, a line each."""
+    """Print error messages to stderr."""
     for line in lines:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {limited(line)}", file=sys.stderr)

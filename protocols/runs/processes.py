@@ -10,9 +10,10 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
-from protocols.runs import interruption
+from protocols.runs import interruption, scratch
 
 #: A task: called with its argument and a callback that takes the fraction done; returns the result.
 Work = Callable[[Any, Callable[[float], None]], Any]
@@ -57,16 +58,14 @@ def side_by_side(
     context: Any = multiprocessing.get_context("forkserver" if preload else "spawn")
     context.set_forkserver_preload(list(preload))
     running = dict[Connection, tuple[int, Any]]()
-    with tempfile.TemporaryDirectory(
-        prefix="culture_sim_"
-    ) as scratch:  # in the parent, because a killed process cleans up nothing
+    with scratch.new_folder() as folder:  # in the parent, because a killed process cleans up nothing
         # Signals are only noted and acted on between steps: no process is left half started, no result half written.
         interrupted = threading.Event()
         handlers = {number: signal.signal(number, lambda *_: interrupted.set()) for number in interruption.SIGNALS}
         try:
             while True:
                 while len(running) < jobs and (piece := following()) is not None:
-                    _start(context, running, scratch, work, *piece)
+                    _start(context, running, folder, work, *piece)
                 if not running:
                     return
                 for connection in wait(list(running), timeout=0.2):
@@ -87,10 +86,10 @@ def side_by_side(
                 signal.signal(number, handler)
 
 
-def _start(context: Any, running: dict[Connection, tuple[int, Any]], scratch: str, work: Work, *piece: Any) -> None:
+def _start(context: Any, running: dict[Connection, tuple[int, Any]], folder: Path, work: Work, *piece: Any) -> None:
     key, argument = piece
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(theirs, scratch, functools.partial(work, argument)))
+    process = context.Process(target=_work, args=(theirs, str(folder), functools.partial(work, argument)))
     running[ours] = key, process
     process.start()
     theirs.close()
@@ -115,11 +114,11 @@ def _end(process: Any) -> None:
     process.join()
 
 
-def _work(connection: Any, scratch: str, work: Callable[[Callable[[float], None]], Any]) -> None:
+def _work(connection: Any, folder: str, work: Callable[[Callable[[float], None]], Any]) -> None:
     """Do one task in a new process group, which is killed when the parent process ends."""
     os.setsid()
     threading.Thread(target=_follow_parent, daemon=True).start()
-    tempfile.tempdir = scratch
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
     try:
         connection.send(work(connection.send))
     except (RuntimeError, ValueError, OSError, MemoryError) as error:

@@ -1,4 +1,4 @@
-"""The run directory: what a run leaves on disk, complete or not at all.
+"""Run directory: the files that a run leaves on disk, complete or not at all.
 
 ``<out>/<protocol>/<hash>/`` holds ``protocol.yaml``, ``provenance.json``, ``metrics.json``, ``arrays.npz`` and the
 published values it was compared with. Until all of it is written the directory is called ``<hash>.partial`` and holds
@@ -49,7 +49,7 @@ def resolved(protocol: Protocol) -> str:
 
 
 def run_hash(protocol: Protocol, inputs: Mapping[str, bytes], packages: tuple[str, ...]) -> str:
-    """Hash of everything a result depends on: the resolved protocol, further input files, the code."""
+    """Hash of all that a result depends on: the resolved protocol, further input files, the code."""
     digest = hashlib.sha256(resolved(protocol).encode())
     for name, content in sorted(inputs.items()):
         digest.update(name.encode() + content)
@@ -58,8 +58,11 @@ def run_hash(protocol: Protocol, inputs: Mapping[str, bytes], packages: tuple[st
 
 
 def provenance(packages: tuple[str, ...], **facts: Any) -> dict[str, Any]:
-    """Where a result comes from: code, versions, machine, and what the caller adds."""
-    root = Path(str(resources.files(packages[0]))).parent
+    """Provenance of a result: code, versions, machine, and the facts that the caller adds.
+
+    The commit, and whether files differ from it, are None where the code is not the checkout of a git repository.
+    """
+    root = Path(str(resources.files(packages[0]))).resolve().parent
 
     def git(*arguments: str) -> str | None:
         with contextlib.suppress(OSError):
@@ -67,14 +70,20 @@ def provenance(packages: tuple[str, ...], **facts: Any) -> dict[str, Any]:
             return done.stdout.strip() if done.returncode == 0 else None
         return None
 
-    dirty = git("status", "--porcelain")
+    top = git("rev-parse", "--show-toplevel")
+    is_checkout = top is not None and Path(top).resolve() == root  # and no virtual environment within another one
+    changed = git("status", "--porcelain") if is_checkout else None
     libraries = ("brian2", "numpy", "scipy", "torch", "pydantic", "Cython")
     return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": {"hash": code_hash(*packages), "commit": git("rev-parse", "HEAD"), "dirty": dirty and bool(dirty)},
+        "code": {
+            "hash": code_hash(*packages),
+            "commit": git("rev-parse", "HEAD") if is_checkout else None,
+            "dirty": None if changed is None else bool(changed),
+        },
         "python": platform.python_version(),
         "packages": {name: version for name in libraries if (version := _version(name))},
-        "machine": {"system": platform.platform(), "processor": platform.processor(), "cores": os.cpu_count()},
+        "machine": {"system": platform.platform(), "processor": platform.processor() or None, "cores": os.cpu_count()},
         **facts,
     }
 
@@ -87,7 +96,7 @@ def _version(package: str) -> str | None:
 
 
 class Run:
-    """One run directory, complete or in the making."""
+    """One run directory, complete or partial."""
 
     def __init__(self, out: Path, protocol: Protocol, key: str) -> None:
         self.path = out / protocol.name / key
@@ -101,7 +110,7 @@ class Run:
 
     @contextlib.contextmanager
     def writing(self, *, afresh: bool = False) -> Iterator[None]:
-        """Hold the partial directory alone; `afresh` forgets the parts finished earlier.
+        """Hold the partial directory exclusively; `afresh` deletes the parts finished earlier.
 
         Raises
         ------
@@ -120,17 +129,17 @@ class Run:
             yield
 
     def save_part(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep a finished part of the run (one seed), whole or not at all."""
+        """Save a finished part of the run (one seed), completely or not at all."""
         unfinished = self.partial / f"{name}.unfinished.npz"
         np.savez(unfinished, **arrays)  # type: ignore[arg-type]
         unfinished.rename(self.partial / f"{name}.npz")
 
     def has_part(self, name: str) -> bool:
-        """Whether a part was kept."""
+        """Whether a part is saved."""
         return (self.partial / f"{name}.npz").is_file()
 
     def load_part(self, name: str) -> dict[str, np.ndarray] | None:
-        """A part finished earlier; None where there is none or it is damaged."""
+        """A part saved earlier; None if there is none or it is damaged."""
         try:
             with open(self.partial / f"{name}.npz", "rb") as file:
                 return dict(np.load(file))
@@ -160,7 +169,7 @@ class Run:
         arrays: Mapping[str, np.ndarray],
         inputs: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Write the results, and the input files by their relative paths, and give the directory its name."""
+        """Write the results, and the input files by their relative paths, and give the directory its final name."""
         for name, content in (inputs or {}).items():
             (self.partial / name).parent.mkdir(parents=True, exist_ok=True)
             (self.partial / name).write_bytes(content)

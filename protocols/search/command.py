@@ -16,8 +16,17 @@ from rich.console import Console
 from protocols.loading.loader import load, parse_yaml
 from protocols.loading.published import read_targets
 from protocols.loading.search_space import at_point, dimensions
-from protocols.runs import run_directory
-from protocols.runs.cli import Learner, Options, kept_on_interruption, result_console, targets_of
+from protocols.runs import run_directory, scratch
+from protocols.runs.cli import (
+    PROTOCOL_HELP,
+    Learner,
+    ListOption,
+    Options,
+    kept_on_interruption,
+    result_console,
+    show_plan,
+    targets_of,
+)
 from protocols.runs.machine import cores
 from protocols.runs.processes import side_by_side
 from protocols.search.answer import report
@@ -26,7 +35,7 @@ from protocols.search.loop import Leader, Workers, in_generations
 from protocols.search.plans import grid_size
 from protocols.search.study import Study, set_aside
 from protocols.search.trial import Task, Trials, run_trial
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, short
 from protocols.spec.protocol import Protocol
 from protocols.spec.search import GridSampler
 
@@ -37,7 +46,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
 
     @app.command()
     def search(
-        protocol: Annotated[str, typer.Argument(help="A protocol file with a 'search:' section, or its bare name.")],
+        protocol: Annotated[str, typer.Argument(help=f"{PROTOCOL_HELP} It has a 'search:' section.")],
         quick: Annotated[bool, typer.Option("--quick", help="The file's small version.")] = False,
         set_: Annotated[
             list[str] | None, typer.Option("--set", help="Override, for example search.budget.trials=20.")
@@ -53,10 +62,11 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         json_: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, nothing else.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         force: Annotated[bool, typer.Option("--force", help="Rename an earlier study and start a new one.")] = False,
+        list_: ListOption = False,
     ) -> None:
         """Search for better parameters. An interrupted search resumes; several processes may share one."""
         if device not in learner.devices:
-            raise ProtocolFault([f"--device {device}: allowed: {', '.join(learner.devices)}"])
+            raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         if importlib.util.find_spec("optuna") is None:
             raise ProtocolFault(["search: Optuna is not installed (pip install '.[search]')"])
         loaded = load(protocol, list(set_ or []), quick=quick)
@@ -67,9 +77,9 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         folder = out / loaded.name / ("search_quick" if quick else "search")
         job = _Search(learner, trials, loaded, options, folder, messages, cluster, storage)
         if dry_run:
-            print(run_directory.resolved(loaded))
-            print("\n".join(job.plan()))
+            show_plan(loaded, job.plan)
             return
+        scratch.claim()
         with kept_on_interruption(messages, out):
             found = job.run(force)
         if found is not None:

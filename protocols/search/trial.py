@@ -4,7 +4,6 @@ import contextlib
 import functools
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from protocols.loading.published import Target
 from protocols.loading.search_space import Dimension
-from protocols.runs import run_directory
+from protocols.runs import run_directory, scratch
 from protocols.runs.processes import Failed
 from protocols.runs.reporting import Report
 from protocols.runs.reporting import Watch as WatchCurve
@@ -122,7 +121,7 @@ def _code(packages: tuple[str, ...]) -> str:
 @contextlib.contextmanager
 def scratch_run(protocol: Experiment) -> Iterator[run_directory.Run]:
     """Temporary run directory, deleted on exit."""
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder:
-        run = run_directory.Run(Path(folder), protocol, "trial")
+    with scratch.new_folder() as folder:
+        run = run_directory.Run(folder, protocol, "trial")
         run.partial.mkdir(parents=True)
         yield run

@@ -10,6 +10,7 @@ from protocols.spec.association import Association
 from protocols.spec.culture import Culture
 from protocols.spec.data import CLASSES, Data, ImageData
 from protocols.spec.evoked import Evoked, Phase
+from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
 from protocols.spec.network import (
     AssociativeNetwork,
@@ -34,7 +35,7 @@ def check_evoked(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequ
     """Check stimuli against the array and the time step, phases against stimuli, measurement windows against phases."""
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
-        raise ValueError(f"phases: names must differ, given {', '.join(names)}")
+        raise ValueError(f"phases: names must differ, given {listed(names)}")
     for name, stimulus in stimuli.items():
         _check_stimulus(culture, name, stimulus)
     for phase in phases:
@@ -112,7 +113,7 @@ def check_associative_network(network: AssociativeNetwork, data: ImageData) -> N
 def _check_classes(data: ImageData) -> None:
     classes, published = data.class_list, CLASSES[data.source]
     if len(set(classes)) < len(classes):
-        raise ValueError(f"data.classes: a class is listed twice in {', '.join(map(str, classes))}")
+        raise ValueError(f"data.classes: a class is listed twice in {listed(map(str, classes))}")
     if len(classes) < 2:
         raise ValueError(f"data.classes: {len(classes)} given; allowed: at least 2")
     if max(classes) >= published:
@@ -192,7 +193,7 @@ def _check_phase(culture: Culture, stimuli: Mapping[str, Stimulus], phase: Phase
         raise ValueError(f"phases.{phase.name}.present: a stimulus is listed twice; use 'repetitions'")
     for name in phase.present:
         if name not in stimuli:
-            raise ValueError(f"phases.{phase.name}.present: no stimulus '{name}'; allowed: {', '.join(stimuli)}")
+            raise ValueError(f"phases.{phase.name}.present: no stimulus '{name}'; allowed: {listed(stimuli)}")
         end = stimuli[name].onset + stimuli[name].duration
         if end > phase.window * (1 + 1e-9):
             raise ValueError(
@@ -205,7 +206,7 @@ def _check_windows(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Se
     windows, scale = evoked.windows, evoked.calibrate_on
     for name, window in windows.items():
         if name not in probing:
-            raise ValueError(f"evoked.windows.{name}: not a phase without learning; allowed: {', '.join(probing)}")
+            raise ValueError(f"evoked.windows.{name}: not a phase without learning; allowed: {listed(probing)}")
         _whole(culture, f"evoked.windows.{name}", window)
         for phase in probing.values():
             end = window + max(stimuli[stimulus].onset for stimulus in phase.present)

@@ -1,7 +1,8 @@
 """Messages for mistakes in a protocol, one line each: path, given value, allowed values."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -23,19 +24,71 @@ TAG_VALUES = LAYERS | {
 }
 
 
+#: length of a value or a key in a message, of a list of allowed words, and of what no message exceeds
+MOST_VALUE, MOST_LIST, MOST_WORD, MOST_LINE = 60, 160, 150, 700
+
+
 class ProtocolFault(Exception):
     """The protocol or the arguments are wrong; ``lines`` holds one message per fault."""
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self.lines = list(lines)
+        self.lines = [limited(" ".join(line.splitlines())) for line in lines]
         super().__init__("\n".join(self.lines))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """A hint with the most similar allowed word, or with all of them."""
     allowed = sorted(allowed)
-    match = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
-    return f"did you mean '{match[0]}'?" if match else f"allowed: {', '.join(allowed)}"
+    match = difflib.get_close_matches(short(word), allowed, n=1, cutoff=0.6)
+    return f"did you mean '{short(match[0])}'?" if match else f"allowed: {listed(allowed)}"
+
+
+def short(value: object, most: int = MOST_VALUE) -> str:
+    """A value as text of at most so many characters: beginning and end, if it is longer."""
+    text = str(value)
+    end = most // 4
+    return text if len(text) <= most else f"{text[: most - end - 3]}...{text[len(text) - end :]}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words with commas between them; the first ones and their number, if they are many."""
+    words = [short(word) for word in words]
+    for n in range(len(words), 0, -1):
+        shown = ", ".join(words[:n])
+        if len(shown) <= MOST_LIST or n == 1:
+            return shown if n == len(words) else f"{shown}, ... ({len(words)} in all)"
+    return ""
+
+
+def limited(text: str) -> str:
+    """A message whose words and lines are not endless: whatever it quotes may be."""
+    text = re.sub(rf"\S{{{MOST_WORD + 1},}}", lambda word: short(word[0], MOST_WORD), text)
+    return "\n".join(line if len(line) <= MOST_LINE else short(line, 4 * MOST_VALUE) for line in text.split("\n"))
+
+
+def without_long_values(lines: Iterable[str], content: object) -> list[str]:
+    """Messages in which the long texts of a file's content, keys or values, are quoted short."""
+    texts = sorted({text for text in _texts(content) if len(text) > MOST_VALUE}, key=len, reverse=True)
+    spellings = [(spelt, short(spelt)) for text in texts for spelt in (text, repr(text)[1:-1])]
+    found = []
+    for line in lines:
+        for text, cut in spellings:
+            line = line.replace(text, cut)
+        found.append(line)
+    return found
+
+
+def _texts(content: object) -> Iterator[str]:
+    """All keys and values of nested mappings and lists, as text."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield str(key)
+            yield from _texts(value)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value)
+    elif isinstance(content, str | int):
+        yield str(content)
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -60,6 +113,8 @@ def _line(fault: Any, model: type[BaseModel]) -> str:
     location = _without_tags(fault["loc"])
     path = ".".join(str(part) for part in location)
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "union_tag_invalid":
+        message = message.replace(fault["ctx"]["tag"], short(fault["ctx"]["tag"]))
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key; {nearest(str(location[-1]), _keys(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing":

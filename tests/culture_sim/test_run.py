@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from culture_sim.run import app
+from protocols.loading.loader import builtin, load
 from tests.command import exit_code
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,36 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs")
     assert command("ruaro2005", "--quick", *SMALL, "--out", str(out), "--jobs", "1") == 0
     return only_run(out)
+
+
+def test_the_built_in_protocols_are_listed_with_their_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--list") == 0
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown.keys() == builtin().keys()
+    assert shown["ruaro2005"] == load("ruaro2005").title
+    assert shown["digits01"] == load("digits01").title  # which has a base
+
+
+def test_a_dry_run_reads_standard_input_and_writes_nothing(tmp_path: Path) -> None:
+    """Neither data, which are not there, nor a lock, a cache, a temporary file or a folder of runs."""
+    folders = {"HOME": "home", "XDG_CACHE_HOME": "cache", "CULTURE_DATA": "data", "TMPDIR": "temporary"}
+    given = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    for variable, name in folders.items():
+        (tmp_path / name).mkdir()
+        given[variable] = str(tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "culture_sim.run", "-", "--dry-run"],
+        input=builtin()["mnist01"].read_text(),
+        cwd=tmp_path,
+        env=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "timeline (one seed):" in done.stdout
+    assert "mnist: is not in" in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(folders.values())
 
 
 def test_a_run_leaves_everything_and_the_culture_learns(finished: Path) -> None:

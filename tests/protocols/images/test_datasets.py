@@ -19,6 +19,9 @@ import pytest
 from protocols.images import datasets, download
 from protocols.images.datasets import TEST, TRAINING, LabelledImages, load, resize, select
 from protocols.images.download import Published
+from protocols.images.examples import count_images
+from protocols.runs import dry_run
+from protocols.spec.data import ImageData
 from protocols.spec.faults import ProtocolFault
 
 NAMES = TRAINING + TEST
@@ -158,6 +161,23 @@ def test_a_folder_in_place_of_a_file(content: Content, root: Path, monkeypatch: 
     content.put(root / "mnist", *NAMES[1:])
     (root / "mnist" / BIG).mkdir()
     assert fault() == f"{root}/mnist/{BIG}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize("source", ["mnist", "fashion_mnist", "cifar10", "cifar100"])
+def test_in_a_dry_run_blank_images_stand_in_for_what_is_not_there(
+    source: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dry_run.nothing_written():
+        training, test = load(source)
+        counted = count_images(ImageData(source=source, classes=(0, 1), validation=40))
+    assert f"{source}: is not in {root} yet" in capsys.readouterr().err
+    assert not root.exists()
+    assert (len(training.labels), len(test.labels)) == ((50_000 if "cifar" in source else 60_000), 10_000)
+    assert len(training.images) == len(training.labels)
+    assert sum(counted[:2]) == np.isin(training.labels, [0, 1]).sum()
+    n_classes = len(np.unique(training.labels))
+    first = np.bincount(training.labels[:6000], minlength=n_classes) / 6000
+    np.testing.assert_allclose(first, np.bincount(training.labels) / len(training.labels), atol=0.002)
 
 
 def test_unknown_source() -> None:

@@ -15,6 +15,7 @@ from protocols.images import synthetic
 from protocols.images.decode import CorruptImage, decode
 from protocols.images.listing import ImageFiles
 from protocols.images.splits import find_images, fingerprints
+from protocols.runs import dry_run
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import SyntheticData
 from tests.protocols.images.files import folder_data, synthetic_data
@@ -187,3 +188,14 @@ def test_a_wrong_argument_is_one_line(arguments: dict[str, Any], says: str, tmp_
 
 def test_the_command_leaves_what_is_there(tmp_path: Path) -> None:
     assert command(tmp_path) == (2, f"error: {tmp_path}: is there already; allowed: a new folder\n")
+
+
+def test_a_dry_run_counts_what_would_be_generated_and_generates_nothing(tmp_path: Path) -> None:
+    data = synthetic_data()
+    with dry_run.nothing_written():
+        planned = find_images(data)
+    assert not (tmp_path / "data").exists()
+    found = find_images(data)
+    assert planned.classes == found.classes
+    for part in ("training", "validation", "test"):
+        np.testing.assert_array_equal(getattr(planned, part).labels, getattr(found, part).labels)

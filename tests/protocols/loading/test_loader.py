@@ -1,11 +1,15 @@
 """Loading of protocols: pitfalls of YAML, overrides, one error line for each mistake."""
 
+import copy
+import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from protocols.loading.loader import builtin, load, parse_yaml
+from protocols.loading.loader import builtin, load, parse_yaml, read, targets_file
 from protocols.loading.overrides import check
 from protocols.runs.run_directory import resolved
 from protocols.spec.faults import ProtocolFault
@@ -173,3 +177,117 @@ def test_files_that_are_no_protocols(tmp_path: Path) -> None:
             load(str(path))
     with pytest.raises(ProtocolFault, match="did you mean 'ruaro2005'"):
         load("ruaro205")
+
+
+def test_a_copy_of_a_built_in_protocol_finds_what_belongs_to_it(tmp_path: Path) -> None:
+    """Its published values, and the protocol it builds on; files beside the copy come first."""
+    mine = tmp_path / "mine.yaml"
+    for name in ("ruaro2005", "mnist01_tuned_published", "digits01", "digits_hebb_search"):
+        mine.write_text(builtin()[name].read_text())
+        own = load(name)
+        assert load(str(mine)) == own
+        if own.targets is not None:
+            assert targets_file(str(mine), own.targets) == builtin()[name].parent / own.targets
+    beside = tmp_path / "targets/ruaro2005.csv"
+    beside.parent.mkdir()
+    beside.write_text(builtin()["ruaro2005"].with_name("targets").joinpath("ruaro2005.csv").read_text())
+    assert targets_file(str(mine), "targets/ruaro2005.csv") == beside
+    (tmp_path / "mnist01_tuned.yaml").write_text("base: digits01\ntitle: one beside\nname: beside\n")
+    mine.write_text("base: mnist01_tuned.yaml\n")
+    assert load(str(mine)).title == "one beside"
+
+
+def test_a_protocol_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(content: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    for name in ("ruaro2005", "digits01"):
+        given(builtin()[name].read_bytes())
+        assert load("-") == load(name)
+    assert targets_file("-", "targets/ruaro2005.csv") == targets_file("ruaro2005", "targets/ruaro2005.csv")
+    for content, expected in [(b"", "is empty"), (b"# no more\n", "is empty"), (b"\xff", "is not a text file")]:
+        given(content)
+        with pytest.raises(ProtocolFault, match=f"^standard input: {expected}; allowed: .*$"):
+            load("-")
+    monkeypatch.setattr("sys.stdin", None)  # as in a process without one
+    with pytest.raises(ProtocolFault, match="standard input: is empty"):
+        load("-")
+
+
+ENDLESS = {
+    "word": "a" * 3000,
+    "words": "ab " * 1000,
+    "quoted": "it's \n" * 600,
+    "accents": "é" * 3000,
+    "digits": 10**3500,
+    "list": ["x"] * 1000,
+    "numbers": list(range(2000)),
+    "nested": {"k" * 3000: {"v": "b" * 3000}},
+    "unit": "1" * 2000 + " mV",
+    "path": "dir/" * 800,
+}
+
+
+def places(node: object, above: tuple = ()) -> Iterator[tuple]:
+    """Paths of all keys and items of a protocol's content."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        yield (*above, key)
+        yield from places(value, (*above, key))
+
+
+def assert_short(*given: Any) -> None:
+    with pytest.raises(ProtocolFault) as fault:
+        load(*given)
+    for line in fault.value.lines:
+        assert len(line) < 300, line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["ruaro2005", "digits_hebb_search"])
+@pytest.mark.parametrize("kind", [*ENDLESS, "key"])
+def test_an_endless_value_is_quoted_short_wherever_it_stands(name: str, kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    content, _ = read(name)
+    refused = 0
+    for place in list(places(content))[:: 1 if kind in ("word", "key") else 7]:
+        changed = node = copy.deepcopy(content)
+        for key in place[:-1]:
+            node = node[key]
+        if kind != "key":
+            node[place[-1]] = ENDLESS[kind]
+        elif isinstance(place[-1], str):
+            node["z" * 3000] = node.pop(place[-1])
+        file.write_text(yaml.safe_dump(changed, allow_unicode=True))
+        try:
+            load(str(file))
+        except ProtocolFault:
+            refused += 1
+            assert_short(str(file))
+    assert refused > 3
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["a" * 3000, "a" * 3000 + "=1", "a." * 2000 + "a=1", "seeds=" + "b " * 1500, "seeds=[" + "1," * 2000,
+     "culture." + "b" * 3000 + "=1", "phases." + "q" * 3000 + ".window=1 ms", "targets=" + "t" * 3000 + ".csv"],
+    ids=lambda override: override[:20],
+)  # fmt: skip
+def test_an_endless_override_is_quoted_short(override: str) -> None:
+    assert_short("ruaro2005", [override])
+
+
+@pytest.mark.parametrize("name", ["a" * 3000, "a/" * 2000, "a b " * 900, "\0" * 500, "x" * 200])
+def test_an_endless_name_is_quoted_short(name: str) -> None:
+    assert_short(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["base: " + "a" * 3000, "!" + "t" * 3000 + " x", '"' + "a" * 3000, "*" + "a" * 3000, "[" * 3000, "- x\n" * 3000,
+     ("k" * 2000 + ": 1\n") * 2, "a: " + "9" * 5000, "".join(f"key{i}: 1\n" for i in range(500))],
+    ids=lambda text: text[:10],
+)  # fmt: skip
+def test_an_endless_file_is_quoted_short(text: str, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    assert_short(str(tmp_path / "p.yaml"))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,40 @@ def test_provenance_names_code_versions_and_machine() -> None:
     assert facts["code"]["hash"] == run_directory.code_hash(*PACKAGES)
     assert facts["packages"]["numpy"] == np.__version__
     assert facts["seeds"] == [1]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    own = ("-c", "user.name=n", "-c", "user.email=e")
+    subprocess.run(["git", *own, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_provenance_says_whether_the_code_differs_from_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(run_directory.resources, "files", lambda name: package)
+
+    def code() -> tuple[str | None, bool | None]:
+        facts = run_directory.provenance(("package",))["code"]
+        return facts["commit"], facts["dirty"]
+
+    assert code() == (None, None)
+    git(tmp_path, "init")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    commit, dirty = code()
+    assert re.fullmatch(r"[0-9a-f]{40}", str(commit))
+    assert dirty is False
+    (package / "__init__.py").write_text("changed = True")
+    assert code() == (commit, True)
+    installed = tmp_path / "environment" / "package"  # installed below another project's checkout
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(run_directory.resources, "files", lambda name: installed)
+    assert code() == (None, None)
+    monkeypatch.setenv("PATH", "")
+    assert code() == (None, None)
 
 
 def target(value: float, sd: float, subject: str = "culture") -> Target:

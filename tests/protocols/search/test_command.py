@@ -152,7 +152,7 @@ def test_an_interruption_is_said_and_goes_on(tmp_path: Path) -> None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = finish(process, 130)
-    assert errors.endswith("What is finished is kept: the same command goes on from there.\n")
+    assert errors.endswith("Finished parts are kept: the same command continues from there.\n")
     known = told(out)
     _, errors = finish(start(protocol, out, "--jobs", "2"))
     assert f"Resuming: {len(known)} trials are finished already." in errors
