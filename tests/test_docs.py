@@ -17,6 +17,8 @@ import pytest
 from protocols.loading.loader import load
 from protocols.runs import cli
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
 PAGES = [ROOT / "README.md", *TUTORIALS, ROOT / "docs/how_to/library.md"]

@@ -18,6 +18,8 @@ from culture_sim.run import app
 from protocols.loading.loader import builtin, load
 from tests.command import exit_code
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 SMALL = [
     "--set", "phases.tetanisation.repetitions=12", "--set", "record.spikes=all", "--seeds", "2",

@@ -36,6 +36,8 @@ from tests.hebbian_dl.images.test_streaming import CPU, data_of
 from tests.hebbian_dl.layers.test_hebbian import PLACES, inputs_of, layer_of
 from tests.hebbian_dl.layers.test_rules import RULES, draw_normal
 
+pytestmark = pytest.mark.whole
+
 N_PROCESSES = 2
 SIZES = (5, 2, 1)  # of batches: the second process has no image of the last one
 Found = dict[str, Tensor]

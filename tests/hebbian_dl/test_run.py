@@ -52,7 +52,7 @@ METHODS, REGIMES = ("none", "HPCA", "SWTA"), ("10%", "100%")
 EPOCHS = {"HPCA": 3, "SWTA": 4} | {f"{method}/{regime}": 4 for method in METHODS for regime in REGIMES}
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.whole]
 
 
 command = partial(exit_code, app)

@@ -11,6 +11,8 @@ from hebbian_dl.search import app
 from protocols.runs import cli
 from tests.hebbian_dl.test_run import TINY
 
+pytestmark = pytest.mark.whole
+
 SEARCH = """
 search:
   space:

@@ -61,7 +61,7 @@ torchrun.main(app)
 """
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.whole]
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from culture_sim.bench import drawing
 
+pytestmark = pytest.mark.whole
+
 
 def printed(n_neurons: int) -> str:
     text = StringIO()

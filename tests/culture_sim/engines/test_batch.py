@@ -13,6 +13,8 @@ from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
 from tests.conftest import TUNED, random_session, spec
 
+pytestmark = pytest.mark.whole
+
 N_STEPS = [100, 37, 230, 60]
 
 

@@ -22,6 +22,8 @@ from tests.conftest import random_session, spec
 from tests.culture_sim.engines.test_batch import assert_same, different_cultures
 from tests.reference import cuda_on_cpu
 
+pytestmark = pytest.mark.whole
+
 needs_brian2cuda = pytest.mark.skipif(importlib.util.find_spec("brian2cuda") is None, reason="no brian2cuda")
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")

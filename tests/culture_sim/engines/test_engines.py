@@ -13,6 +13,8 @@ from culture_sim.model.parameters import Shape
 from tests.conftest import TUNED, random_session, spec
 from tests.reference import step as reference
 
+pytestmark = pytest.mark.whole
+
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 
 

@@ -16,6 +16,8 @@ from culture_sim.engines.program import compiler
 from culture_sim.model import brian
 from tests.conftest import random_session, spec
 
+pytestmark = pytest.mark.whole
+
 N_THREADS = 4
 CULTURES = [Culture.grow(spec(count), seed=seed) for seed, count in enumerate((60, 60, 40))]
 SESSIONS = [random_session(3, seed=seed) for seed in range(3)]

@@ -39,6 +39,8 @@ from protocols.spec.random_streams import stream
 from tests.command import exit_code
 from tests.protocols.spec.test_association import FIXED, digits01
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[3]
 SMALL = (
     "association.training.presentations=60",

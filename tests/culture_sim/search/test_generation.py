@@ -23,6 +23,8 @@ from protocols.search.trial import scratch_run
 from protocols.spec.protocol import Protocol
 from tests.conftest import random_session, spec
 
+pytestmark = pytest.mark.whole
+
 TINY = {
     "data.pool": 300,
     "data.test": 8,

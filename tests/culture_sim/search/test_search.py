@@ -14,6 +14,8 @@ from protocols.loading.loader import builtin, load
 from protocols.loading.search_space import at_point, dimensions
 from protocols.runs import cli
 
+pytestmark = pytest.mark.whole
+
 TINY = """
 base: digits01.yaml
 name: tiny

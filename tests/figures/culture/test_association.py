@@ -13,6 +13,8 @@ from figures.labels import spread
 from figures.runs.run import AssociationRun, read_run
 from tests.figures.synthetic import N_CELLS, N_TEST, make_run, protocol, seed_arrays, write_run
 
+pytestmark = pytest.mark.whole
+
 
 def association(path: Path) -> AssociationRun:
     run = read_run(path)

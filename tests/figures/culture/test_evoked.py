@@ -13,6 +13,8 @@ from figures.runs.run import EvokedRun, read_run
 from protocols.runs import cli
 from tests.culture_sim.test_run import SMALL, only_run
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> EvokedRun:

@@ -21,6 +21,8 @@ from figures.style import GREY, by_rows
 from tests.figures.synthetic import write_run
 from tests.figures.synthetic_networks import PUBLISHED, make_network_run, network_arrays, network_protocol
 
+pytestmark = pytest.mark.whole
+
 METHODS = ["none", "HPCA", "SWTA", "VAE"]
 
 

@@ -18,6 +18,8 @@ from figures.style import AFTER, PUBLISHED
 from protocols.spec.retrieval import NORMALISATIONS
 from tests.figures.synthetic_networks import make_network_run, network_protocol
 
+pytestmark = pytest.mark.whole
+
 METHODS = ["none", "HPCA", "SWTA", "VAE"]
 VALUES = """\
 map/HPCA/1%/at_100/found,,0.37,,5,average precision,,Lagani 2024,Neurocomputing,table 3

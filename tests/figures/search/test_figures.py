@@ -15,6 +15,8 @@ from figures.runs.study_parts import spoken
 from figures.search import history, importance, page, pareto, surfaces
 from tests.figures.synthetic_search import VARIANTS, write_study
 
+pytestmark = pytest.mark.whole
+
 
 def complete(content: dict[str, Any]) -> list[dict[str, Any]]:
     return [trial for trial in content["trials"] if trial["state"] == "complete"]

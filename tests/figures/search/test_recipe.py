@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from figures.runs.study import Answer
 from figures.search import recipe, recipe_prediction
 from figures.style import AFTER
+
+pytestmark = pytest.mark.whole
 
 
 def texts(fig: Figure) -> str:

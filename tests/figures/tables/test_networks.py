@@ -16,6 +16,8 @@ from protocols.spec.protocol import NetworkProtocol
 from tests.figures.synthetic import make_run, write_run
 from tests.figures.synthetic_networks import PUBLISHED, make_network_run, network_arrays
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:

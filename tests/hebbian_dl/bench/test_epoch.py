@@ -15,6 +15,8 @@ from protocols.loading.loader import load
 from protocols.spec.network import HebbianPretraining
 from tests.command import exit_code
 
+pytestmark = pytest.mark.whole
+
 TINY = """
 name: tiny
 title: A network that is measured in no time

@@ -16,6 +16,8 @@ from protocols.spec.network import Convolution, Dense, Normalisation, Pooling
 from protocols.spec.rules import HebbianPCA, Rule, SoftWTA
 from tests.command import exit_code
 
+pytestmark = pytest.mark.whole
+
 TINY = """
 name: tiny
 title: A network that is measured in no time

@@ -28,7 +28,7 @@ SMALL = (
     "network.layers=[{dense: 12}]",
 )
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.whole]
 
 
 def digits01(*overrides: str) -> AssociationProtocol:

@@ -18,6 +18,8 @@ from protocols.loading.published import read_targets
 from protocols.runs import cli
 from protocols.spec.network import Convolution, Dense, NoPretraining, map_sizes
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[3]
 PROTOCOLS = (
     *("fasthebb_tiny_imagenet", "fasthebb_imagenet", "vgg11_imagenet"),

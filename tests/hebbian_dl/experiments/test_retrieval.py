@@ -35,7 +35,7 @@ seeds: 2
 METHODS, REGIMES = ("none", "SWTA"), ("10%", "100%")
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.whole]
 
 
 def run_in(out: Path) -> Path:

@@ -35,7 +35,7 @@ seeds: 2
 """
 N_EACH = 30  # images in a file of the small CIFAR-10
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = [pytest.mark.usefixtures("alone"), pytest.mark.whole]
 
 
 def put_mnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:

@@ -28,6 +28,8 @@ from protocols.runs import cli
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import NetworkProtocol
 
+pytestmark = pytest.mark.whole
+
 PROTOCOL = """
 name: small
 title: a network whose steps take a few hundred megabytes

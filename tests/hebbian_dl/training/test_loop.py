@@ -25,6 +25,8 @@ from protocols.images.examples import load_images
 from protocols.spec.data import ImageData
 from protocols.spec.network import Finetuning, HebbianPretraining, Network, VaePretraining
 
+pytestmark = pytest.mark.whole
+
 N_CLASSES, SEED, BATCH = 3, 5, 16
 N_STEPS = 5  # of an epoch of 80 images
 LAYERS: list[dict[str, Any]] = [

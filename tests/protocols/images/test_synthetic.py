@@ -20,6 +20,8 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import SyntheticData
 from tests.protocols.images.files import folder_data, synthetic_data
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -16,6 +16,8 @@ from protocols.runs import interruption
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
 
+pytestmark = pytest.mark.whole
+
 
 def draws(n: int, seed: int, report: Callable[[float], None]) -> dict[str, np.ndarray]:
     report(0.5)

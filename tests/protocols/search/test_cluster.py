@@ -14,6 +14,8 @@ import pytest
 from tests.protocols.search import toy
 from tests.protocols.search.test_command import ROOT, finish, point, run_of, start, told
 
+pytestmark = pytest.mark.whole
+
 Process = subprocess.Popen[str]
 
 

@@ -23,6 +23,8 @@ from protocols.search.plans import Point
 from protocols.spec.search import CONFIRMATION_OFFSET
 from tests.protocols.search import toy
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[3]
 
 

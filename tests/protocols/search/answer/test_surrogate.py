@@ -10,6 +10,8 @@ import pytest
 from protocols.search.answer import gaussian, surrogate
 from protocols.search.answer.encoding import Coding, place, value_at
 
+pytestmark = pytest.mark.whole
+
 STRENGTH: dict[str, Any] = {
     "path": "strength",
     "kind": "float",
