@@ -296,16 +296,18 @@ def test_dry_run_says_what_is_presented(tmp_path: Path, capsys: pytest.CaptureFi
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
-def test_images_that_are_not_to_be_had_are_one_line(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_images_that_are_not_to_be_had_are_one_line_and_no_hindrance_to_a_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = replace(datasets.DATA_SETS["mnist"], mirrors=("http://127.0.0.1:9/", "http://127.0.0.1:9/other/"))
     monkeypatch.setitem(datasets.DATA_SETS, "mnist", nobody)
     monkeypatch.setattr("protocols.images.download.PAUSE", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("CULTURE_DATA", str(tmp_path / "data"))
-    assert command("mnist01", "--out", str(tmp_path / "out"), *arguments) == 2
+    assert command("mnist01", "--out", str(tmp_path / "out"), "--dry-run") == 0
+    assert "presentations" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert command("mnist01", "--out", str(tmp_path / "out")) == 2
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert line.startswith(f"error: {tmp_path}/data/mnist/train-images-idx3-ubyte.gz: cannot be downloaded")

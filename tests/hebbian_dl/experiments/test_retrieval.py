@@ -14,6 +14,7 @@ from hebbian_dl.experiments import semi_supervised
 from hebbian_dl.training import loop
 from protocols.loading.loader import builtin
 from protocols.spec.retrieval import NORMALISATIONS, chance
+from tests.command import exit_code
 from tests.hebbian_dl.test_run import arrays_of, command, metrics_of
 from tests.reference import retrieval as reference
 
@@ -315,9 +316,9 @@ def test_dry_run_says_what_retrieval_costs(small: str, pretrained: Path, capsys:
 
 def test_the_bench_prints_every_way_beside_the_floor(capsys: pytest.CaptureFixture[str]) -> None:
     sizes = ("--queries", "5", "--database", "300", "--bits", "70", "--at", "10", "--at", "200", "--rounds", "1")
-    assert command(*sizes, program=retrieval.app) == 0
+    assert exit_code(retrieval.app, *sizes) == 0
     printed = capsys.readouterr().out
     for words in ("exact, K = 10 ", "exact, K = 200 ", "exact, K = 10 and 200 ", "reading ", "as a product of +-1"):
         assert words in printed
-    assert command("--database", "10", "--at", "11", program=retrieval.app) == 2
+    assert exit_code(retrieval.app, "--database", "10", "--at", "11") == 2
     assert capsys.readouterr().err == "error: --at 11: allowed: at most the 10 codes of the database\n"
