@@ -12,6 +12,7 @@ from rich.console import Console
 
 from figures.after_run import make_if_possible
 from hebbian_dl import environment, torchrun
+from protocols.images.splits import check_unchanged, fingerprints
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
 from protocols.runs import cli, run_directory, scratch
@@ -19,6 +20,7 @@ from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
 from protocols.spec.faults import ProtocolFault
+from protocols.spec.file_data import FileData
 from protocols.spec.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
@@ -48,6 +50,15 @@ class NetworkLearner:
             case AssociationProtocol():
                 expand_association(protocol)
 
+    def check_data(self, protocol: Protocol, run: run_directory.Run) -> None:
+        """Refuse a run whose image files were other ones: the hash of a run does not cover them."""
+        if (
+            (known := run.recorded_data())
+            and isinstance(protocol, NetworkProtocol)
+            and isinstance(protocol.data, FileData)
+        ):
+            check_unchanged(protocol.data, known, run.path if run.complete else run.partial)
+
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Outline for ``--dry-run``: images, layers, methods, operations and memory."""
         from hebbian_dl.memory.work import outline
@@ -72,6 +83,8 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         if missing:
             torchrun.check_begun(run)
+            if isinstance(protocol, NetworkProtocol) and isinstance(protocol.data, FileData):
+                run.record_data(fingerprints(protocol.data))
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
         device = environment.device_of(options.device)

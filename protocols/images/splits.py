@@ -1,5 +1,6 @@
 """Image files of a ``data:`` section: listed, checked, and split into training, validation and test images."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,34 @@ def fingerprints(data: FileData) -> dict[str, str]:
     return {part: fingerprint(getattr(splits, part)) for part in ("training", "validation", "test")}
 
 
+def check_unchanged(data: FileData, known: Mapping[str, str], run: Path) -> None:
+    """Refuse images that changed since a run began; images that are not there any more are not compared.
+
+    Parameters
+    ----------
+    data
+        Where the images are. Generated ones follow from the protocol and are not compared.
+    known
+        `fingerprints` of the images that the run read.
+    run
+        The run, for the message.
+
+    Raises
+    ------
+    ProtocolFault
+        If names, sizes or classes differ from those of the run.
+    """
+    if not isinstance(data, FolderData) or not (folder := _place(data)).is_dir():
+        return
+    if fingerprints(data) != known:
+        raise ProtocolFault(
+            [
+                f"data.folder: the images in {folder} are not those of {run}; "
+                "allowed: the same files, another --out, or --force, which runs it again"
+            ]
+        )
+
+
 def _found(data: FileData) -> Labelled:
     match data:
         case SyntheticData():
@@ -52,13 +81,17 @@ def _found(data: FileData) -> Labelled:
     raise TypeError(type(data))
 
 
+def _place(data: FolderData) -> Path:
+    """Absolute path of the folder, existing or not."""
+    return (datasets.data_dir() / Path(data.folder).expanduser()).absolute()
+
+
 def _root(data: FolderData, how: str) -> Path:
     """Folder of the images, checked to exist."""
-    root = Path(data.folder).expanduser()
     place = f"or let $CULTURE_DATA name a folder that holds {data.folder}/"
-    if root.is_absolute():
+    if Path(data.folder).expanduser().is_absolute():
         place = "or name another folder"
-    root = (datasets.data_dir() / root).absolute()
+    root = _place(data)
     if not root.is_dir():
         raise ProtocolFault([f"data.folder: {root} is no folder; {how}; put the images there, {place}"])
     return root

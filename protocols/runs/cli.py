@@ -54,6 +54,9 @@ class Learner(Protocol):
     def check(self, protocol: Experiment, options: Options) -> None:
         """Raise `ProtocolFault` for what cannot run on this machine."""
 
+    def check_data(self, protocol: Experiment, run: run_directory.Run) -> None:
+        """Raise `ProtocolFault` if the data are not those of the run, finished or not, that was found."""
+
     def plan(self, protocol: Experiment, options: Options) -> list[str]:
         """Lines that ``--dry-run`` prints after the resolved protocol; nothing is written."""
 
@@ -141,6 +144,8 @@ def perform(
     """Run an experiment unless a finished run exists; `force` runs it in any case."""
     inputs = inputs_of(protocol, options)
     run = run_of(learner, protocol, options, out)
+    if not force:
+        learner.check_data(protocol, run)
     if run.complete and not force:
         messages.print(f"Reusing the finished run {run.path} (--force runs it again).", soft_wrap=True)
         return run

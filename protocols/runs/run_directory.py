@@ -26,6 +26,7 @@ import yaml
 from protocols.spec.protocol import Protocol
 
 FILES = ("protocol.yaml", "provenance.json", "metrics.json", "arrays.npz")
+DATA = "data.json"  # in the directory of an unfinished run: checksums of the data that it reads
 
 
 class RunInUse(Exception):
@@ -146,6 +147,23 @@ class Run:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
 
+    def record_data(self, checksums: Mapping[str, str]) -> None:
+        """Record, once, the checksums of the data that an unfinished run reads."""
+        if (record := self.partial / DATA).exists():
+            return
+        unfinished = record.with_name(DATA + ".unfinished")
+        unfinished.write_text(json.dumps(checksums) + "\n")
+        unfinished.replace(record)
+
+    def recorded_data(self) -> dict[str, str] | None:
+        """Checksums of the data that the run, finished or not, has read; None if there is no record of them."""
+        record = self.path / "provenance.json" if self.complete else self.partial / DATA
+        try:
+            content = json.loads(record.read_text())
+            return content["data"] if self.complete else content
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def metrics(self) -> dict[str, Any]:
         """The metrics of a complete run.
 
@@ -177,6 +195,7 @@ class Run:
         (self.partial / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
         (self.partial / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
         np.savez_compressed(self.partial / "arrays.npz", **arrays)  # type: ignore[arg-type]
+        (self.partial / DATA).unlink(missing_ok=True)  # its content is in the provenance
         shutil.rmtree(self.path, ignore_errors=True)
         self.partial.rename(self.path)
         for part in self.path.glob("seed_*.npz"):

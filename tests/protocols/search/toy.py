@@ -98,6 +98,9 @@ class ToyLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         pass
 
+    def check_data(self, protocol: Protocol, run: run_directory.Run) -> None:
+        pass
+
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         return ["a toy"]
 
