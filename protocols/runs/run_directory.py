@@ -44,9 +44,21 @@ def code_hash(*packages: str) -> str:
     return digest.hexdigest()
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML in which text of several lines, a drawing of the array, is written line by line."""
+
+
+def _written(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _written)
+
+
 def resolved(protocol: Protocol) -> str:
     """The protocol as YAML with every default written out; loading it gives the same protocol."""
-    return yaml.safe_dump(protocol.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+    content = protocol.model_dump(mode="json")
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def run_hash(protocol: Protocol, inputs: Mapping[str, bytes], packages: tuple[str, ...]) -> str:

@@ -2,34 +2,49 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 
 from protocols.spec.culture import PositiveTime
 from protocols.spec.data import Label
 from protocols.spec.section import Section
-from protocols.spec.stimuli import Electrodes, PositiveRate
+from protocols.spec.stimuli import Electrodes, PositiveRate, drawn_lines
 
 Cell = Annotated[int, Field(ge=0, le=1000)]
 Presentations = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 
 
-def _drawn(regions: Any) -> Any:
+class DrawnRegions(dict[int, tuple[tuple[int, int], ...]]):
+    """Electrodes of each class label, as a drawing of the array marks them; `lines`: the drawing itself."""
+
+    lines: tuple[str, ...]
+
+
+def _read(regions: Any, validated: ValidatorFunctionWrapHandler) -> Any:
     """Convert a drawing of the array (one line per row, each electrode marked with its class digit) to a mapping."""
     if not isinstance(regions, str):
-        return regions
-    rows = regions.split()
-    if set("".join(rows)) - set("0123456789."):
-        raise ValueError(
-            "may hold only digits (the class an electrode belongs to) and '.', one line a row of the array"
-        )
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError("must draw rows of equal length")
-    marks = [(int(mark), (r, c)) for r, row in enumerate(rows) for c, mark in enumerate(row) if mark != "."]
-    return {label: [place for mark, place in marks if mark == label] for label in sorted({mark for mark, _ in marks})}
+        return validated(regions)
+    meaning = "digits (the class an electrode belongs to) and '.', one line a row of the array"
+    lines = drawn_lines(regions, "0123456789.", meaning)
+    marks = [(int(mark), (r, c)) for r, line in enumerate(lines) for c, mark in enumerate(line) if mark != "."]
+    labels = sorted({mark for mark, _ in marks})
+    drawn = DrawnRegions(validated({label: [place for mark, place in marks if mark == label] for label in labels}))
+    drawn.lines = lines
+    return drawn
+
+
+def _written(regions: Any, serialised: SerializerFunctionWrapHandler) -> Any:
+    """The drawing that was read, or the mapping."""
+    return "\n".join(regions.lines) + "\n" if isinstance(regions, DrawnRegions) else serialised(regions)
 
 
 #: electrodes of each class label, as a mapping or as a drawing
-Regions = Annotated[dict[Label, Electrodes], BeforeValidator(_drawn), Field(min_length=2)]
+Regions = Annotated[dict[Label, Electrodes], WrapValidator(_read), Field(min_length=2), WrapSerializer(_written)]
 
 
 class ImagePlacement(Section):

@@ -6,7 +6,7 @@ Every check raises ValueError; the message names the path, the given value and t
 import math
 from collections.abc import Mapping, Sequence
 
-from protocols.spec.association import Association
+from protocols.spec.association import Association, DrawnRegions
 from protocols.spec.culture import Culture
 from protocols.spec.data import CLASSES, Data, ImageData
 from protocols.spec.evoked import Evoked, Phase
@@ -25,7 +25,7 @@ from protocols.spec.network import (
     map_sizes,
 )
 from protocols.spec.retrieval import Retrieval
-from protocols.spec.stimuli import Stimulus
+from protocols.spec.stimuli import Drawing, Stimulus
 
 MOST_WHITENED = 12_288  # pixels (64 x 64 in colour): the whitening matrix takes 1.2 GB
 MOST_STEPS = 2**31 - 1  # simulators count time steps in 32-bit integers
@@ -61,6 +61,8 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
         raise ValueError(
             f"association.label.regions: regions of {given}; allowed: one for each of data.classes {allowed}"
         )
+    if isinstance(plan.label.regions, DrawnRegions):
+        _covers_array(culture, "association.label.regions", plan.label.regions.lines)
     pixels = {(image.row + r, image.column + c) for r in range(height) for c in range(width)}
     taken: set[tuple[int, int]] = set()
     for label, region in plan.label.regions.items():
@@ -162,13 +164,21 @@ def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
         raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
+def _covers_array(culture: Culture, path: str, lines: tuple[str, ...]) -> None:
+    array, rows, columns = culture.array, len(lines), len(lines[0])
+    if (rows, columns) != (array.rows, array.columns):
+        raise ValueError(f"{path}: a drawing of {rows} x {columns}; allowed: {array.rows} x {array.columns}, the array")
+
+
 def _inside_array(culture: Culture, path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
     array = culture.array
+    if isinstance(electrodes, Drawing):
+        _covers_array(culture, path, electrodes.lines)
     for row, column in electrodes:
         if not (0 <= row < array.rows and 0 <= column < array.columns):
             raise ValueError(
                 f"{path}: ({row}, {column}) lies outside the array; "
-                f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1}"
+                f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1} (both count from 0)"
             )
     if len(set(electrodes)) < len(electrodes):
         raise ValueError(f"{path}: an electrode is listed twice")

@@ -122,7 +122,12 @@ def _line(fault: Any, model: type[BaseModel]) -> str:
     if fault["type"] == "union_tag_not_found":
         return f"{path}.{fault['ctx']['discriminator'].strip(chr(39))}: missing"
     given = fault["input"]
-    if isinstance(given, (dict, list, tuple)) or (given is not None and not isinstance(given, (str, int, float))):
+    drawn = fault["type"] == "value_error" and "\n" in str(given)  # marks of a drawing say nothing on one line
+    if (
+        drawn
+        or isinstance(given, (dict, list, tuple))
+        or (given is not None and not isinstance(given, (str, int, float)))
+    ):
         shown = ""
     else:
         shown = f"{given!r} "

@@ -83,8 +83,18 @@ def test_overrides_switch_the_member_of_a_union() -> None:
         ("pitch: 500 um", "pitch: 500", "culture.array.pitch: 500 has no unit"),
         ("pitch: 500 um", "pitch: 500 ms", "wrong unit 'ms'; allowed: a quantity in m, for example '500 um'"),
         ("electrode: {sigma: 0.3 mm", "electrode: {sigma: -0.3 mm", "culture.electrode.sigma"),
-        ("rows: 6", "rows: 5", "lies outside the array; allowed: rows 0 to 4, columns 0 to 9"),
-        ("encoder: regular", "encoder: reglar", "stimuli.L.train"),
+        ("rows: 6", "rows: 5", "stimuli.L.electrodes: a drawing of 6 x 10; allowed: 5 x 10, the array"),
+        ("rows: 6", "rows: 7", "stimuli.L.electrodes: a drawing of 6 x 10; allowed: 7 x 10, the array"),
+        (
+            "      .........#",
+            "      #",
+            "stimuli.inverted_L.electrodes: line 2 of the drawing has 1 marks, line 1 has 10; allowed: lines of equal",
+        ),
+        (
+            "      .........#",
+            "      ......./.#",
+            "electrodes: line 2 of the drawing has '/'; allowed: '#' (stimulated)",
+        ),
         ("rate: 250 Hz", "rate: 2500 Hz", "at most one pulse a step"),
         ("present: [tetanus]", "present: [tetanus, tetanus]", "a stimulus is listed twice"),
         ("onset: 50 ms", "onset: 50.6 ms", "stimuli.L.onset: 50.6 ms; allowed: a whole number of steps of 1 ms"),
@@ -124,6 +134,14 @@ def test_a_mistake_in_the_file_is_one_clear_line(old: str, new: str, expected: s
     assert len(lines) == 1
     assert "\n" not in lines[0]
     assert expected in lines[0]
+
+
+def test_a_drawing_is_written_as_it_was_read_and_equals_its_pairs() -> None:
+    protocol = load("ruaro2005", ["seeds=2"])
+    assert "    electrodes: |\n      #.........\n" in resolved(protocol)
+    pairs = [[row, 0] for row in range(5)] + [[5, column] for column in range(10)]
+    assert load("ruaro2005", [f"stimuli.L.electrodes={pairs}", "seeds=2"]) == protocol
+    assert "electrodes: |" in resolved(load("ruaro2005", [f"stimuli.L.electrodes={pairs}"]))  # the other shape
 
 
 def test_two_mistakes_are_two_lines(tmp_path: Path) -> None:

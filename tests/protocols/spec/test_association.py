@@ -120,11 +120,13 @@ def fault(name: str, *overrides: str) -> str:
         ),
         (f"{REGIONS}={{0: [[0, 9]], 1: [[0, 10]]}}", f"{REGIONS}.1: (0, 10) lies outside the array"),
         (f"{REGIONS}={{0: [[0, 9]], 1: [[-1, 9]]}}", f"{REGIONS}.1: (-1, 9) lies outside the array"),
-        (f'{REGIONS}="..x\\n0.1"', "may hold only digits (the class an electrode belongs to) and '.'"),
-        (f'{REGIONS}="..0\\n.1"', "must draw rows of equal length"),
+        (f'{REGIONS}="..x\\n0.1"', f"{REGIONS}: line 1 of the drawing has 'x'; allowed: digits (the class"),
+        (f'{REGIONS}="..0\\n.1"', f"{REGIONS}: line 2 of the drawing has 2 marks, line 1 has 3; allowed: lines of"),
         (f'{REGIONS}="..........\\n.........0"', "should have at least 2 items"),
-        (f'{REGIONS}=".......0\\n........1"', "must draw rows of equal length"),
-        (f'{REGIONS}="..........0\\n..........1"', f"{REGIONS}.0: (0, 10) lies outside the array"),
+        (f'{REGIONS}=".......0\\n........1"', "line 2 of the drawing has 9 marks, line 1 has 8"),
+        (f'{REGIONS}="..........0\\n..........1"', f"{REGIONS}: a drawing of 2 x 11; allowed: 6 x 10, the array"),
+        (f'{REGIONS}=".0\\n.1"', f"{REGIONS}: a drawing of 2 x 2; allowed: 6 x 10, the array"),
+        ("culture.array.columns=11", f"{REGIONS}: a drawing of 6 x 10; allowed: 6 x 11, the array"),
         ("data.classes=[0, 0]", "data.classes: a class is listed twice in 0, 0"),
         ("data.classes=[0, 1, 1]", "data.classes: a class is listed twice in 0, 1, 1"),
         ("data.classes=[0]", "data.classes: 1 given; allowed: at least 2"),
@@ -206,8 +208,8 @@ def test_a_drawing_is_the_mapping_written_out() -> None:
 def test_any_drawing_marks_each_classes_electrodes(rows: list[str]) -> None:
     content = parse_yaml(ROOT, "x")
     content["data"]["size"] = [1, 1]
-    content["association"]["image"] |= {"row": 0, "column": 9}  # beside the drawing, which is 8 wide
-    content["association"]["label"]["regions"] = "\n".join(rows)
+    content["association"]["image"] |= {"row": 0, "column": 9}  # beside the regions
+    content["association"]["label"]["regions"] = "\n".join(row + ".." for row in rows)
     found = check(content).association.label.regions  # type: ignore[attr-defined]
     for label in (0, 1):
         expected = []
