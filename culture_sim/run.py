@@ -39,7 +39,9 @@ class CultureLearner:
         protocol = _with_culture(protocol)
         if isinstance(protocol, AssociationProtocol):
             if importlib.util.find_spec("sklearn") is None:  # needed by the linear readout at the end
-                raise ProtocolFault(["association: scikit-learn is not installed (pip install '.[data]')"])
+                raise ProtocolFault(
+                    ["association: scikit-learn is not installed (pip install -c constraints.txt -e '.[data]')"]
+                )
             expand_association(protocol)
         most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
         if most > MOST_SYNAPSES:

@@ -35,4 +35,4 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
 
 
 def _none(missing: ImportError) -> str:
-    return escape(f"No figures: {missing.name} is not installed (pip install '.[figures]').")
+    return escape(f"No figures: {missing.name} is not installed (pip install -c constraints.txt -e '.[figures]').")

@@ -36,9 +36,7 @@ class NetworkLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse a missing device, missing images, too few labels, and trainings that do not fit into memory."""
         _check_network(protocol)
-        for package in ("torch", "safetensors", "sklearn", "PIL"):
-            if importlib.util.find_spec(package) is None:
-                raise ProtocolFault([f"network: {package} is not installed (pip install '.[deep,data]')"])
+        _check_installed()
         environment.device_of(options.device)
         torchrun.check(protocol, options)
         match protocol:
@@ -61,9 +59,10 @@ class NetworkLearner:
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Outline for ``--dry-run``: images, layers, methods, operations and memory."""
+        _check_network(protocol)
+        _check_installed()
         from hebbian_dl.memory.work import outline
 
-        _check_network(protocol)
         lines = outline(protocol)
         if isinstance(protocol, NetworkProtocol):
             scratch.claim()  # torch makes a folder in the temporary directory
@@ -132,6 +131,14 @@ def _check_network(protocol: Protocol) -> None:
     raise ProtocolFault(
         [f"network: missing in '{protocol.name}'; allowed: a protocol with one, or python -m culture_sim.run"]
     )
+
+
+def _check_installed() -> None:
+    for package in ("torch", "safetensors", "sklearn", "PIL"):
+        if importlib.util.find_spec(package) is None:
+            raise ProtocolFault(
+                [f"network: {package} is not installed (pip install -c constraints.txt -e '.[deep,data]')"]
+            )
 
 
 def _shares(device: str, trainings: int) -> tuple[int, int]:

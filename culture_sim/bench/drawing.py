@@ -39,7 +39,8 @@ def bench(console: Console, n_neurons: int = 10140) -> None:
         from figures.make import make
     except ImportError as missing:
         console.print(
-            f"Figures: not measured, {missing.name} is not installed (pip install '.[figures]').", markup=False
+            f"Figures: not measured, {missing.name} is not installed (pip install -c constraints.txt -e '.[figures]').",
+            markup=False,
         )
         return
     with tempfile.TemporaryDirectory(prefix="culture_sim_") as folder:

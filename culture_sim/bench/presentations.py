@@ -155,7 +155,9 @@ def table(measurements: list[Measurement]) -> Table:
 def _bench_search(console: Console) -> None:
     for package in ("optuna", "distributed", "sklearn"):
         if importlib.util.find_spec(package) is None:
-            raise ProtocolFault([f"--search: {package} is not installed (pip install '.[search,data]')"])
+            raise ProtocolFault(
+                [f"--search: {package} is not installed (pip install -c constraints.txt -e '.[search,data]')"]
+            )
     from culture_sim.bench import search as bench_search
 
     bench_search.bench(console)

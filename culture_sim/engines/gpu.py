@@ -45,7 +45,10 @@ def find_gpu() -> Gpu | None:
 def require_toolchain() -> None:
     """Raise RuntimeError, with one line, if a tool to build CUDA programs is missing."""
     if importlib.util.find_spec("brian2cuda") is None:
-        raise RuntimeError("brian2cuda is not installed (Python 3.12: pip install '.[cuda]'); allowed: --device cpp")
+        raise RuntimeError(
+            "brian2cuda is not installed (Python 3.12: pip install -c constraints.txt -e '.[cuda]'); "
+            "allowed: --device cpp"
+        )
     if shutil.which("nvcc") is None or shutil.which("make") is None:
         raise RuntimeError("no CUDA compiler found (nvcc and make); allowed: --device cpp")
 

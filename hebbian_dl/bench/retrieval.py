@@ -92,7 +92,7 @@ def bench(
     console.print(f"{queries} queries against {database} codes of {bits} bits, one core, median of {rounds}")
     console.print(table(times, database, queries, held.codes.shape[1], bits))
     if importlib.util.find_spec("faiss") is None:
-        console.print("faiss is not installed (pip install '.[faiss]')")
+        console.print("faiss is not installed (pip install -c constraints.txt -e '.[faiss]')")
 
 
 if __name__ == "__main__":

@@ -105,7 +105,10 @@ def check_faiss() -> None:
         import faiss  # noqa: F401
     except ImportError:
         raise ProtocolFault(
-            ["network.retrieval.backend: 'faiss' is not installed (pip install '.[faiss]'); allowed: exact"]
+            [
+                "network.retrieval.backend: 'faiss' is not installed (pip install -c constraints.txt -e '.[faiss]'); "
+                "allowed: exact"
+            ]
         ) from None
 
 

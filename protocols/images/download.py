@@ -44,7 +44,9 @@ def needs(package: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError:
-        raise ProtocolFault([f"data: {package} is not installed (pip install '.[data]')"]) from None
+        raise ProtocolFault(
+            [f"data: {package} is not installed (pip install -c constraints.txt -e '.[data]')"]
+        ) from None
 
 
 def fetch_missing(published: Published, folder: Path) -> None:

@@ -37,7 +37,9 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
         import dask
         from distributed import Client
     except ImportError:
-        raise ProtocolFault(["--cluster: Dask is not installed (pip install '.[search]')"]) from None
+        raise ProtocolFault(
+            ["--cluster: Dask is not installed (pip install -c constraints.txt -e '.[search]')"]
+        ) from None
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S}s"}))
         target: Any = where
@@ -65,7 +67,9 @@ def slurm(options: Mapping[str, Any]) -> Any:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError:
-        raise ProtocolFault(["--cluster slurm: dask-jobqueue is not installed (pip install '.[search]')"]) from None
+        raise ProtocolFault(
+            ["--cluster slurm: dask-jobqueue is not installed (pip install -c constraints.txt -e '.[search]')"]
+        ) from None
     if shutil.which("sbatch") is None:
         raise ProtocolFault(["--cluster slurm: there is no sbatch here; allowed: on a machine that submits to Slurm"])
     own: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GB"} | dict(options)

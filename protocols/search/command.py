@@ -68,7 +68,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         if device not in learner.devices:
             raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         if importlib.util.find_spec("optuna") is None:
-            raise ProtocolFault(["search: Optuna is not installed (pip install '.[search]')"])
+            raise ProtocolFault(["search: Optuna is not installed (pip install -c constraints.txt -e '.[search]')"])
         loaded = load(protocol, list(set_ or []), quick=quick)
         if cluster_options is not None:
             loaded = _with_options(loaded, cluster_options)

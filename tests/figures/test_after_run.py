@@ -20,4 +20,5 @@ def test_the_message_names_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     text = StringIO()
     draw(tmp_path, Console(file=text, width=200).print)
-    assert text.getvalue() == "No figures: matplotlib.figure is not installed (pip install '.[figures]').\n"
+    line = "No figures: matplotlib.figure is not installed (pip install -c constraints.txt -e '.[figures]').\n"
+    assert text.getvalue() == line

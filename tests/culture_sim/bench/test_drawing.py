@@ -30,4 +30,4 @@ def test_without_matplotlib_only_a_message_is_printed(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     line = printed(100)
     assert line.startswith("Figures: not measured, matplotlib")
-    assert "pip install '.[figures]'" in line
+    assert "pip install -c constraints.txt -e '.[figures]'" in line

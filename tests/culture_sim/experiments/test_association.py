@@ -320,7 +320,8 @@ def test_what_the_end_of_a_run_needs_is_asked_for_at_its_start(
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     assert command(*sets(SMALL), "--out", str(tmp_path)) == 2
-    assert capsys.readouterr().err == "error: association: scikit-learn is not installed (pip install '.[data]')\n"
+    line = "error: association: scikit-learn is not installed (pip install -c constraints.txt -e '.[data]')\n"
+    assert capsys.readouterr().err == line
     assert not list(tmp_path.iterdir())
 
 

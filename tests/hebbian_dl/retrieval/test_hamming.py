@@ -71,5 +71,6 @@ def test_without_faiss_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ProtocolFault) as fault:
         hamming.check_faiss()
     assert fault.value.lines == [
-        "network.retrieval.backend: 'faiss' is not installed (pip install '.[faiss]'); allowed: exact"
+        "network.retrieval.backend: 'faiss' is not installed (pip install -c constraints.txt -e '.[faiss]'); "
+        "allowed: exact"
     ]

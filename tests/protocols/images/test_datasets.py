@@ -462,7 +462,7 @@ def test_a_missing_library_is_named(
     datasets._split_digits.cache_clear()
     with pytest.raises(ProtocolFault) as caught:
         resize(SMALL, 2, 2) if package == "Pillow" else load("digits" if package == "scikit-learn" else "mnist")
-    assert caught.value.lines == [f"data: {package} is not installed (pip install '.[data]')"]
+    assert caught.value.lines == [f"data: {package} is not installed (pip install -c constraints.txt -e '.[data]')"]
 
 
 # sizes and classes
