@@ -9,6 +9,9 @@ from rich.table import Table
 from protocols.results.accuracy_table import show_accuracy
 
 CULTURE = "culture"  # the subject of published values that simulated cultures should agree with
+GROWS = (
+    "(grows: the mean increase over a culture's trials is above two standard errors; of a single trial, any increase)"
+)
 VERDICTS = {"agrees": "yes", "differs": "no", "calibrated": "sets scale"}
 
 
@@ -38,6 +41,8 @@ def _show_evoked(metrics: dict[str, Any], console: Console) -> None:
                 f"{stimulus} grows in {grown} of {len(growth['grows_per_seed'])} cultures "
                 f"({growth['to']} / {growth['from']}, first {window}: {ratios})"
             )
+    if any(path.startswith("growth/") for path in metrics):
+        console.print(GROWS)
 
 
 def _comparison(metrics: dict[str, Any]) -> Table:
@@ -61,9 +66,15 @@ def _comparison(metrics: dict[str, Any]) -> Table:
 def _measured(metrics: dict[str, Any]) -> Table:
     table = Table("quantity", "window", "measured", "unit", box=box.SIMPLE_HEAD)
     for path, value in metrics.items():
-        if path.startswith("evoked/"):
+        if path.startswith("evoked/") and not _repeats(path, value, metrics):
             table.add_row(path, _window(value), _spell(value), value["unit"])
     return table
+
+
+def _repeats(path: str, value: dict[str, Any], metrics: dict[str, Any]) -> bool:
+    """Whether a response in a named window stands already in the row of its phase, which has the same window."""
+    phase, _, window = path.rpartition("/")
+    return phase.count("/") == 2 and bool(window) and metrics[phase]["window_ms"] == value["window_ms"]
 
 
 def _window(value: dict[str, Any]) -> str:

@@ -23,10 +23,22 @@ def show(metrics: dict[str, Any], console: Console) -> None:
         console.print(_accuracies(metrics, methods, regimes, published, "top5", "top-5"))
     if left_out := metrics.get("unreadable"):
         names = ", ".join(name.encode(errors="replace").decode() for name in left_out["names"])  # may hold any bytes
-        console.print(f"{left_out['images']} images could not be read and were left out: {names}")
-    console.print(f"mean over {metrics[f'accuracy/{methods[0]}/{regimes[0]}']['n']} seeds [95 % interval of the mean]")
+        console.print(
+            f"{left_out['images']} images could not be read and were left out; the column 'images' counts them: {names}"
+        )
+    console.print(_legend(metrics[f"accuracy/{methods[0]}/{regimes[0]}"]["n"]))
     if any(path.startswith("map/") for path in metrics):
         _show_precision(metrics, methods, regimes, published, console)
+
+
+def _legend(n_seeds: int) -> str:
+    """Meaning of a cell; the bootstrap interval of two values is from the smaller to the larger."""
+    match n_seeds:
+        case 1:
+            return "1 seed: no interval"
+        case 2:
+            return "mean over 2 seeds [95 % interval of the mean: of two seeds, the smaller and the larger]"
+    return f"mean over {n_seeds} seeds [95 % interval of the mean]"
 
 
 def _accuracies(

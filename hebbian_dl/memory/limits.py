@@ -109,7 +109,7 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
     """Peak memory of the parts of a method's work, one after the other."""
     network, data = protocol.network, protocol.data
     method, tuning = network.methods[name], network.finetuning
-    yield Need(f"{name}'s images", RESIDENT + preparing_bytes(data, method, largest_batch(protocol)))
+    yield Need(f"preparing images for {name}", RESIDENT + preparing_bytes(data, method, largest_batch(protocol)))
     model, kept = model_bytes(protocol, method), RESIDENT + images_bytes(data, largest_batch(protocol))
     if isinstance(method, NoPretraining):
         n = batch_for(data.shape, STATISTICS_BATCH)

@@ -24,6 +24,7 @@ BACKPROP = 3  # forward pass, gradients of inputs and of weights
 HEBBIAN = 2  # forward pass and correlation
 VAE = 6  # backprop through encoder and decoder
 FORWARD = 1
+UNITS = {"TFLOP": 1e12, "GFLOP": 1e9, "MFLOP": 1e6}
 COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # s per query and code, approximately: to compare 64 bits, to rank
 
 
@@ -73,16 +74,16 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
             work = each * method.epochs * (factor * n + n_validation)
-        lines.append(f"pre-training {name}: {work / 1e12:.1f} TFLOP")
+        lines.append(f"pre-training {name}: {_flop(work)}")
         total += work
     tuning = _tuning(network, n, n_validation, each, BACKPROP)
     total += tuning * len(network.methods)
-    lines.append(f"fine-tuning, each method: {tuning / 1e12:.1f} TFLOP")
+    lines.append(f"fine-tuning, each method: {_flop(tuning)}")
     if network.retrieval is not None:
         work, said = _retrieval(network, network.retrieval, (n, n_validation, n_test), each)
         lines += said
         total += work * len(network.methods)
-    lines.append(f"work (one seed): {total / 1e12:.1f} TFLOP, {protocol.seeds} seeds")
+    lines.append(f"work (one seed): {_flop(total)}, {protocol.seeds} seeds")
     return lines
 
 
@@ -92,6 +93,12 @@ def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
         files = find_images(data)
         return len(files.training), len(files.validation), len(files.test)
     return count_images(data)
+
+
+def _flop(work: float) -> str:
+    """Floating-point operations in a unit that leaves digits before the point."""
+    name, unit = next(((name, unit) for name, unit in UNITS.items() if work >= unit / 10), ("MFLOP", 1e6))
+    return f"{work / unit:.1f} {name}" if work else "0 FLOP"
 
 
 def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
@@ -108,7 +115,7 @@ def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], 
     work += times * each * (n + queries)
     seconds = times * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
     return work, [
-        f"retrieval, each method: {work / 1e12:.1f} TFLOP for codes of {spec.bits} bits",
+        f"retrieval, each method: {_flop(work)} for codes of {spec.bits} bits",
         f"  {queries} queries against {n} codes, {times} times: about {seconds:.0f} s of one core",
     ]
 

@@ -93,7 +93,7 @@ def _root(data: FolderData, how: str) -> Path:
         place = "or name another folder"
     root = _place(data)
     if not root.is_dir():
-        raise ProtocolFault([f"data.folder: {root} is no folder; {how}; put the images there, {place}"])
+        raise ProtocolFault([f"data.folder: {root} is no folder; put the images there, {place}; {how}"])
     return root
 
 

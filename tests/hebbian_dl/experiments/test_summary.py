@@ -145,3 +145,15 @@ def test_a_single_seed_has_no_interval() -> None:
     metrics = summary.summarise(type(protocol()).model_validate(content), parts(), [])
     (line,) = [line for line in shown(metrics) if line.strip().startswith("100% ")]
     assert line.split() == ["100%", "2000", "80.00", "79.00"]
+    assert shown(metrics)[-1] == "1 seed: no interval"
+
+
+def test_the_interval_of_two_seeds_is_their_range_and_unreadable_images_are_counted() -> None:
+    content = protocol().model_dump(mode="json") | {"seeds": 2}
+    metrics = summary.summarise(type(protocol()).model_validate(content), parts(), [])
+    value = metrics["accuracy/none/1%"]
+    assert value["ci95"] == [min(value["per_seed"]), max(value["per_seed"])]
+    metrics["unreadable"] = {"images": 1, "names": ["a.png"]}
+    *_, left_out, legend = shown(metrics)
+    assert left_out == "1 images could not be read and were left out; the column 'images' counts them: a.png"
+    assert legend == "mean over 2 seeds [95 % interval of the mean: of two seeds, the smaller and the larger]"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hebbian_dl.images.in_memory import Examples
-from hebbian_dl.memory import limits, sizes
+from hebbian_dl.memory import limits, sizes, work
 from hebbian_dl.memory.sizes import (
     LiveBytes,
     counted,
@@ -212,7 +212,7 @@ def test_where_nothing_fits_it_is_said(protocol: NetworkProtocol) -> None:
         (found,) = refused.value.lines
         return found
 
-    assert line(10**8).startswith("data: none's images needs about")
+    assert line(10**8).startswith("data: preparing images for none needs about")
     assert "allowed: fewer or smaller images" in line(10**8)
     assert limits.check(protocol, None) is None  # free memory is not known
     assert limits.check(protocol, 10**12) is None
@@ -275,3 +275,9 @@ def test_a_count_asks_no_other_process(protocol: NetworkProtocol, monkeypatch: p
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     assert pretraining_bytes(protocol, protocol.network.methods["HPCA"]) == expected
+
+
+def test_small_work_is_said_in_small_units() -> None:
+    assert [work._flop(flop) for flop in (0, 2e5, 3e7, 4e9, 5e12)] == [
+        "0 FLOP", "0.2 MFLOP", "30.0 MFLOP", "4.0 GFLOP", "5.0 TFLOP"
+    ]  # fmt: skip

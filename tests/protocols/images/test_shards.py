@@ -183,7 +183,10 @@ def test_links_in_place_of_images(tmp_path: Path) -> None:
         (lambda root: (root / "val/a.tar").unlink(), "{root}/val: no shard; allowed: train/*.tar and val/*.tar in it"),
         (lambda root: put_shard(root / "val/a.tar", pairs("y", [0])), "{root}/val: no image of class 1; allowed: at "),
         (lambda root: put_shard(root / "val/a.tar", []), "{root}/val: no image of class 0; allowed: at least one of"),
-        (lambda root: shutil.rmtree(root), "data.folder: {root} is no folder; allowed: train/*.tar and val/*.tar"),
+        (
+            lambda root: shutil.rmtree(root),
+            "data.folder: {root} is no folder; put the images there, or name another folder; allowed: train/*",
+        ),
         (
             lambda root: [(root / "val/a.tar").unlink(), (root / "val/a.tar").mkdir()],
             "{root}/val/a.tar: cannot be read: Is a directory",
