@@ -31,7 +31,7 @@ def figure(run: EvokedRun) -> Figure | None:
             ax, grid = axes[row, column], image.reshape(array.rows, array.columns)
             shown = array_map.draw(ax, grid, f"{name}, {title}", cmap, limits=(low, high))
             fig.colorbar(shown, ax=ax, label="mV", shrink=0.9)
-    fig.suptitle("Weight from each electrode's surroundings onto a neuron, mean over the array")
+    fig.suptitle("Mean weight onto the neurons of the array: from each electrode, and from the neurons around it")
     return fig
 
 

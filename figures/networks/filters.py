@@ -13,7 +13,7 @@ from protocols.spec.protocol import NetworkProtocol
 MOST = 96  # filters per panel
 SIDE, GAP = 24, 3  # least size of a filter and gap between filters, in pixels of the mosaic
 BACKGROUND = (0.86, 0.91, 0.96)  # differs from the colours of grey filters
-HEAD, FOOT = 0.22, 0.3  # inches: a panel's title, the caption
+HEAD, FOOT = 0.3, 0.3  # inches: a panel's title, the caption
 CAPTION = (
     "{which} of the first layer, seed {seed}, in their own order. Each filter is scaled by its largest absolute "
     "weight:\nmid-grey is zero, {extremes}."

@@ -90,7 +90,7 @@ def _limit(ax: Axes, run: NetworkRun, others: Sequence[Curve]) -> None:
     ax.set_xticks(fractions, fitting(fractions, [tick(run, fraction) for fraction in fractions]), fontsize=7)
     ax.set_xlabel("labelled share of the training images, and their number")
     ax.annotate(
-        f"chance {100 * run.chance:g} %", (1, 100 * run.chance), (0, 2), ax.get_yaxis_transform(),
+        f"chance {100 * run.chance:.3g} %", (1, 100 * run.chance), (0, 2), ax.get_yaxis_transform(),
         textcoords="offset points", ha="right", fontsize=7, color=GREY,
     )  # fmt: skip
 

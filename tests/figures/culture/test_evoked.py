@@ -52,7 +52,11 @@ def test_array_maps_outline_the_stimulated_electrodes(run: EvokedRun) -> None:
 
 
 def test_raster_has_a_dot_for_every_kept_spike_of_the_presentation(run: EvokedRun) -> None:
-    ax = raster.figure(run).axes[1]  # type: ignore[union-attr] # first tetanus
+    axes = raster.figure(run).axes  # type: ignore[union-attr]
+    assert [ax.get_title("left").split("\n")[1] for ax in axes] == [
+        "L 1", "inverted L 1", "tetanus 1", f"tetanus {run.protocol.phases[1].repetitions}", "L 1", "inverted L 1"
+    ]  # fmt: skip
+    ax = axes[2]
     dots = sum(len(c.get_segments()) for c in ax.collections)
     step, neuron, units = (run.arrays[f"seed_0/{k}"] for k in ("spikes/step", "spikes/neuron", "units"))
     units = units[:, : raster.MOST_UNITS]
