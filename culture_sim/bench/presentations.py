@@ -19,7 +19,7 @@ from rich.table import Table
 
 from culture_sim.bench import drawing
 from culture_sim.engines import CppEngine, Engine
-from culture_sim.engines.program import compiler
+from culture_sim.engines.compiled import compiler
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture

@@ -1,6 +1,5 @@
 """Engine `cpp`: a compiled C++ program, the fastest engine on a CPU once it is compiled (once per model)."""
 
-import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -9,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.engines.base import Progress
+from culture_sim.engines.compiled import execute
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session, cut
 from culture_sim.model.culture import Culture
@@ -48,29 +48,8 @@ class CppEngine:
             raise ValueError(f"this program was compiled for {self.shape}, the culture is {own}")
         with scratch.new_folder() as directory:
             _write_inputs(directory, culture.filled(self.shape.n_neurons), session)
-            execute(self.program, directory, session, progress)
+            execute(self.program, directory, lambda done: progress(done, len(session.n_steps)))
             return _read_outputs(directory, culture, session)
-
-
-def execute(program: Path, directory: Path, session: Session, progress: Progress) -> None:
-    """Run the program; it prints the number of presentations done, one a line."""
-    with (
-        open(directory / "errors", "w+") as errors,
-        subprocess.Popen([program], cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        try:
-            for line in process.stdout or ():
-                if line.strip().isdigit():
-                    progress(int(line), len(session.n_steps))
-        except BaseException:
-            process.kill()
-            raise
-        if process.wait():
-            errors.seek(0)
-            said = errors.read()[-500:].strip()
-            if process.returncode < 0:
-                said = f"{said} (if this happens again, delete {program.parent})".strip()
-            raise RuntimeError(f"the compiled culture ended with code {process.returncode}: {said}")
 
 
 def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from culture_sim.engines import gpu
 from culture_sim.engines.base import Progress
 from culture_sim.engines.batch import Batch
-from culture_sim.engines.cpp import execute
+from culture_sim.engines.compiled import execute
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
@@ -67,7 +67,7 @@ class CudaEngine:
         filled = _filled(batch, self.n_cultures)
         with scratch.new_folder() as directory:
             write_inputs(directory, filled)
-            execute(self.program, directory, filled.sessions[0], progress)
+            execute(self.program, directory, lambda done: progress(done, len(filled.sessions[0].n_steps)))
             return read_outputs(directory, filled)[:given]
 
 

@@ -28,7 +28,8 @@ from brian2cuda.codeobject import CUDAStandaloneAtomicsCodeObject
 from brian2cuda.utils.gputools import reset_gpu_selection
 
 from culture_sim.engines import gpu
-from culture_sim.engines.program import RowWalk, cache_dir, calls, compiler, keep, source_hash
+from culture_sim.engines.compiled import cache_dir, compiler, keep, source_hash
+from culture_sim.engines.program import RowWalk, calls
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape, strength_variable

@@ -6,16 +6,10 @@ parameter value.
 """
 
 import contextlib
-import fcntl
 import gc
-import hashlib
-import os
-import shlex
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -28,6 +22,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
 
+from culture_sim.engines.compiled import cache_dir, compiler, keep, source_hash, usable
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape
@@ -39,22 +34,6 @@ class RowCodeObject(CPPStandaloneCodeObject):
     """Brian2's C++ code objects plus the template `synapse_rows`."""
 
     templater = CPPStandaloneCodeObject.templater.derive("culture_sim.engines")
-
-
-def cache_dir() -> Path:
-    """Folder of the compiled programs."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "culture_sim" / "programs"
-
-
-@cache
-def compiler() -> str | None:
-    """Name and version of the C++ compiler; None if there is none."""
-    command = shlex.split(os.environ.get("CXX", "g++"))[0]
-    if shutil.which(command) is None or shutil.which("make") is None:
-        return None
-    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
-    return version.stdout.splitlines()[0] if version.returncode == 0 and version.stdout else None
 
 
 def rows(
@@ -243,25 +222,10 @@ def compiled(shape: Shape) -> Path:
     return program
 
 
-def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:
-    """Ensure that the program exists: unless it does, build it in the project's folder (as ``main``) and copy it."""
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(program.parent / "lock"):
-        if not _usable(program):
-            build(project)
-            unfinished = program.with_suffix(".part")
-            shutil.copy(project / "main", unfinished)
-            unfinished.rename(program)
-
-
 def is_kept(shape: Shape) -> bool:
     """Whether the program for this shape is compiled already."""
     with _generated(shape) as (_, program):
-        return _usable(program)
-
-
-def _usable(program: Path) -> bool:
-    return program.is_file() and program.stat().st_size > 0 and os.access(program, os.X_OK)
+        return usable(program)
 
 
 @contextlib.contextmanager
@@ -274,24 +238,8 @@ def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
         yield project, cache_dir() / source_hash(project, tools) / "main"
 
 
-def source_hash(project: Path, tools: tuple) -> str:
-    """Cache key of a compiled program: hash of its source and of the tools that compile it."""
-    digest = hashlib.sha256(repr(tools).encode())
-    for path in sorted(project.rglob("*")):
-        if path.suffix in {".cpp", ".cu", ".h"}:
-            digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def _compile(project: Path) -> None:
     jobs = cores()
     done = subprocess.run(["make", f"-j{jobs}"], cwd=project, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -13,8 +13,8 @@ import pytest
 from culture_sim import engines, simulate_many
 from culture_sim.engines import gpu
 from culture_sim.engines.batch import Batch
+from culture_sim.engines.compiled import compiler
 from culture_sim.engines.cuda import CudaEngine
-from culture_sim.engines.program import compiler
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.model.culture import Culture
 from culture_sim.model.parameters import Shape

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from culture_sim.engines import CppEngine, Engine
-from culture_sim.engines.program import compiler
+from culture_sim.engines.compiled import compiler
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.engines.session import Session

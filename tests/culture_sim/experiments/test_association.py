@@ -19,7 +19,7 @@ from rich.console import Console
 
 from culture_sim.analysis.weights import cell_sums
 from culture_sim.engines import CppEngine, Engine
-from culture_sim.engines.program import compiler
+from culture_sim.engines.compiled import compiler
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.experiments import association, table

@@ -1,0 +1,90 @@
+"""Compiled programs: built once, kept under the hash of source and compiler, run in a scratch directory.
+
+Needs no Brian2.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """Folder of the compiled programs."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "culture_sim" / "programs"
+
+
+@cache
+def compiler() -> str | None:
+    """Name and version of the C++ compiler; None if there is none."""
+    command = shlex.split(os.environ.get("CXX", "g++"))[0]
+    if shutil.which(command) is None or shutil.which("make") is None:
+        return None
+    version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    return version.stdout.splitlines()[0] if version.returncode == 0 and version.stdout else None
+
+
+def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:
+    """Ensure that the program exists: unless it does, build it in the project's folder (as ``main``) and copy it."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(program.parent / "lock"):
+        if not usable(program):
+            build(project)
+            unfinished = program.with_suffix(".part")
+            shutil.copy(project / "main", unfinished)
+            unfinished.rename(program)
+
+
+def usable(program: Path) -> bool:
+    """Whether the file is there and can be run."""
+    return program.is_file() and program.stat().st_size > 0 and os.access(program, os.X_OK)
+
+
+def source_hash(project: Path, tools: tuple) -> str:
+    """Cache key of a compiled program: hash of its source and of the tools that compile it."""
+    digest = hashlib.sha256(repr(tools).encode())
+    for path in sorted(project.rglob("*")):
+        if path.suffix in {".cpp", ".cu", ".h"}:
+            digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def execute(program: Path, directory: Path, done: Callable[[int], None]) -> None:
+    """Run a program in a directory, calling `done` with every number that it prints on a line of its own.
+
+    Raises
+    ------
+    RuntimeError
+        If the program fails or is killed; the message holds the end of its error output.
+    """
+    with (
+        open(directory / "errors", "w+") as errors,
+        subprocess.Popen([program], cwd=directory, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        try:
+            for line in process.stdout or ():
+                if line.strip().isdigit():
+                    done(int(line))
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait():
+            errors.seek(0)
+            said = errors.read()[-500:].strip()
+            if process.returncode < 0:
+                said = f"{said} (if this happens again, delete {program.parent})".strip()
+            raise RuntimeError(f"the compiled culture ended with code {process.returncode}: {said}")
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    with open(path, "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
