@@ -91,3 +91,6 @@ Time = _quantity("s", "m", "20 ms")
 Length = _quantity("m", "u", "500 um")
 Voltage = _quantity("V", "m", "-70 mV")
 Rate = _quantity("Hz", "", "250 Hz")
+Current = _quantity("A", "u", "10 uA")
+CurrentPerArea = _quantity("uA/mm2", "", "600 uA/mm2")  # = A/m2, the SI unit
+Speed = _quantity("m/s", "", "0.5 m/s")

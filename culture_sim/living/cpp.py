@@ -1,0 +1,115 @@
+"""The fast engine: one C++ program for all sizes and parameters, compiled once."""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib import resources
+from os import environ
+from pathlib import Path
+
+import numpy as np
+
+from culture_sim.engines.compiled import cache_dir, compiler, execute, keep, source_hash
+from culture_sim.living.constants import Constants
+from culture_sim.living.culture import LivingCulture
+from culture_sim.living.pulses import Pulses
+from culture_sim.living.recording import LivingRecording, LivingState
+from culture_sim.living.session import LivingSession
+from protocols.runs.machine import processor_features
+
+# No contraction of products and sums, no reordering: results equal NumPy's.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+SOURCES = ("program.cpp", "files.h", "noise.h")
+NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "flying_release")
+WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "flying_neuron", "flying_step")
+
+
+def program() -> Path:
+    """The compiled program; compiles it unless it is kept already.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no C++ compiler, or it fails; the message holds the end of what it said.
+    """
+    if compiler() is None:
+        raise RuntimeError("no C++ compiler found (g++ and make); allowed: device runtime")
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
+        project = Path(scratch)
+        for name in SOURCES:
+            with resources.as_file(resources.files("culture_sim.living") / name) as source:
+                shutil.copy(source, project / name)
+        kept = cache_dir() / source_hash(project, (compiler(), FLAGS, processor_features())) / "main"
+        keep(kept, project, _compile)
+    return kept
+
+
+def _compile(project: Path) -> None:
+    command = [*shlex.split(environ.get("CXX", "g++")), *FLAGS, "program.cpp", "-o", "main"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
+
+
+def run(
+    culture: LivingCulture, session: LivingSession, state: LivingState, progress: Callable[[int, int], None]
+) -> LivingRecording:
+    """Run the program on this culture's arrays, in a scratch directory."""
+    executable = program()
+    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
+        directory = Path(scratch)
+        (directory / "inputs").mkdir()
+        (directory / "outputs").mkdir()
+        _write_inputs(directory / "inputs", culture, session, state)
+        execute(executable, directory, lambda done: progress(done, session.n_steps))
+        return _read_outputs(directory / "outputs", culture, session, state)
+
+
+def _write_inputs(inputs: Path, culture: LivingCulture, session: LivingSession, state: LivingState) -> None:
+    real = np.dtype(culture.spec.simulation.precision)
+
+    def write(name: str, values: object, dtype: type | np.dtype) -> None:
+        np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)
+
+    write("settings", [state.step, session.n_steps, real.itemsize], np.int64)
+    write("constants", Constants.of(culture.spec), np.float64)
+    write("noise_seeds", np.array([culture.noise_seed, culture.shared_noise_seed], np.uint64), np.uint64)
+    write("excitatory", culture.excitatory, np.uint8)
+    write("start", culture.synapses.start, np.int64)
+    write("target", culture.synapses.target, np.int32)
+    write("delay", culture.synapses.delay, np.int32)
+    write("drive", culture.drive, real)
+    write("shared", [state.shared], np.float64)
+    for name in NUMBERS:
+        write(name, getattr(state, name), real)
+    for name in WHOLE_NUMBERS:
+        write(name, getattr(state, name), np.int32)
+    pulses = Pulses.of(culture, session)
+    write("pulse_step", pulses.step, np.int64)
+    write("pulse_kind", pulses.kind, np.int32)
+    write("kind_start", np.cumsum([0, *map(len, pulses.cells)]), np.int64)
+    write("kind_cells", np.concatenate([*pulses.cells, np.zeros(0, np.int32)]), np.int32)
+    write("plastic", session.plastic, np.int64)
+    write("snapshot_steps", session.snapshots, np.int64)
+
+
+def _read_outputs(
+    outputs: Path, culture: LivingCulture, session: LivingSession, before: LivingState
+) -> LivingRecording:
+    real = np.dtype(culture.spec.simulation.precision)
+    numbers = {name: np.fromfile(outputs / name, real) for name in NUMBERS}
+    whole = {name: np.fromfile(outputs / name, np.int32) for name in WHOLE_NUMBERS}
+    shared = float(np.fromfile(outputs / "shared", np.float64)[0])
+    n_snapshots = len(session.snapshots)
+    weights = np.fromfile(outputs / "snapshots", real) if n_snapshots else np.zeros(0, real)
+    return LivingRecording(
+        dt=culture.spec.simulation.dt,
+        session=session,
+        neuron=np.fromfile(outputs / "neuron", np.int32),
+        step=np.fromfile(outputs / "step", np.int32),
+        direct=np.fromfile(outputs / "direct", np.uint8).astype(bool),
+        state=LivingState(step=before.step + session.n_steps, shared=shared, **numbers, **whole),
+        snapshots=list(weights.reshape(n_snapshots, -1)) if n_snapshots else [],
+    )

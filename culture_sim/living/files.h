@@ -1,0 +1,67 @@
+// Raw arrays: one file each, read from inputs/ and written to outputs/ of the directory the program is started in.
+#pragma once
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+[[noreturn]] inline void fail(const std::string& message)
+{
+    std::cerr << message << std::endl;
+    std::exit(1);
+}
+
+template<class T> std::vector<T> read(const std::string& name)
+{
+    std::ifstream file("inputs/" + name, std::ios::binary | std::ios::ate);
+    if (!file) fail("cannot open inputs/" + name);
+    std::vector<T> values(file.tellg() / sizeof(T));
+    file.seekg(0);
+    file.read(reinterpret_cast<char*>(values.data()), values.size() * sizeof(T));
+    if (!file) fail("cannot read inputs/" + name);
+    return values;
+}
+
+// An output file, written through a buffer of bounded size.
+template<class T> class Output
+{
+public:
+    explicit Output(const std::string& name) : name(name), file(std::fopen(("outputs/" + name).c_str(), "ab"))
+    {
+        if (!file) fail("cannot open outputs/" + name);
+    }
+    ~Output()
+    {
+        flush();
+        if (std::fclose(file)) fail("cannot write outputs/" + name);
+    }
+    void add(T value)
+    {
+        buffer.push_back(value);
+        if (buffer.size() >= 1 << 16) flush();
+    }
+    void add(const std::vector<T>& values)
+    {
+        flush();
+        write(values);
+    }
+
+private:
+    void flush()
+    {
+        write(buffer);
+        buffer.clear();
+    }
+    void write(const std::vector<T>& values)
+    {
+        if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size()) fail("cannot write " + name);
+    }
+    std::string name;
+    std::FILE* file;
+    std::vector<T> buffer;
+};
+
+template<class T> void save(const std::string& name, const std::vector<T>& values) { Output<T>(name).add(values); }
