@@ -21,7 +21,7 @@ from protocols.runs.machine import processor_features
 
 # No contraction of products and sums, no reordering: results equal NumPy's.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
-SOURCES = ("program.cpp", "files.h", "noise.h")
+SOURCES = ("program.cpp", "files.h", "membrane.h", "noise.h")
 NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "flying_release")
 WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "flying_neuron", "flying_step")
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 
 inline std::uint64_t mix(std::uint64_t z)  // finaliser of splitmix64
@@ -19,4 +20,10 @@ inline double standard_noise(std::uint64_t key, std::uint64_t index)
     const std::uint64_t z = mix(key + GOLDEN * (index + 1));
     const std::uint64_t sum = (z & 0xFFFF) + (z >> 16 & 0xFFFF) + (z >> 32 & 0xFFFF) + (z >> 48);
     return double(std::int32_t(sum) - 131070) * UNIT;  // 131070: mean of the sum
+}
+
+// to = amplitude * noise of one step, without overlap with anything else, so that it is vectorised.
+template<class Real> void fill_noise(Real* __restrict to, Real amplitude, std::uint64_t key, std::size_t n)
+{
+    for (std::size_t i = 0; i < n; i++) to[i] = amplitude * Real(standard_noise(key, i));
 }

@@ -13,6 +13,7 @@
 #endif
 
 #include "files.h"
+#include "membrane.h"
 #include "noise.h"
 
 using std::int32_t;
@@ -77,7 +78,7 @@ public:
         const auto release = read<Real>("flying_release");
         for (size_t k = 0; k < neuron.size(); k++) flying[step[k] % flying.size()].push_back({neuron[k], release[k]});
         excitation.assign(n, 0), inhibition.assign(n, 0), noise.assign(n, 0);
-        clamped.assign(n, 0), fired.assign(n, 0), hit.assign(n, 0), waiting.resize(plastic ? n : 0);
+        held.assign(n, 0), fired.assign(n, 0), hit.assign(n, 0), waiting.resize(plastic ? n : 0);
         last_waiting.assign(plastic ? n : 0, NEVER);
     }
 
@@ -191,39 +192,23 @@ private:
 
     void integrate(int64_t t)
     {
-        shared = shared * c.shared_decay;
-        if (c.shared_noise) shared += c.shared_renewal * standard_noise(mix(shared_seed + GOLDEN * (t + 1)), 0);
-        if (c.noise)
+        if (c.shared_noise)
         {
-            const uint64_t key = mix(noise_seed + GOLDEN * (t + 1));
-            Real* __restrict to = noise.data();
-            for (size_t i = 0; i < n; i++) to[i] = c.noise * Real(standard_noise(key, i));
+            const double renewal = standard_noise(mix(shared_seed + GOLDEN * (t + 1)), 0);
+            shared = c.shared_decay * shared + c.shared_renewal * renewal;
         }
-        const Constants<Real> k = c;
-        const Real common = k.shared_noise * Real(shared), input_gain = 1 - k.membrane_decay;
-        const Real growth = learning ? k.scale_growth : Real(1);
-        const Real *__restrict in_e = excitation.data(), *__restrict in_i = inhibition.data();
-        const Real *__restrict jump = noise.data(), *__restrict mean = drive.data();
-        Real *__restrict V = v.data(), *__restrict A = ampa.data(), *__restrict N = nmda.data();
-        Real *__restrict G = gaba.data(), *__restrict a = adaptation.data(), *__restrict x = used.data();
-        Real *__restrict f = u.data(), *__restrict h = scale.data();
-        int32_t *__restrict left = refractory.data(), *__restrict held = clamped.data(), *__restrict out = fired.data();
-        for (size_t i = 0; i < n; i++)
-        {
-            a[i] *= k.adaptation_decay;
-            x[i] *= k.recovery_decay;
-            f[i] *= k.facilitation_decay;
-            h[i] = std::min(h[i] * growth, k.scale_most);
-            A[i] = A[i] * k.ampa_decay + k.ampa_gain * (h[i] * in_e[i]);
-            N[i] = N[i] * k.nmda_decay + k.nmda_gain * (h[i] * in_e[i]);
-            G[i] = G[i] * k.gaba_decay + k.gaba_gain * in_i[i];
-            const Real input = mean[i] + common + (A[i] + N[i] - G[i]) - a[i];
-            const Real moved = k.membrane_decay * V[i] + input_gain * input + jump[i];
-            held[i] = left[i] > 0;
-            V[i] = left[i] > 0 ? k.reset : moved;
-            left[i] = left[i] > 0 ? left[i] - 1 : 0;
-            out[i] = V[i] >= k.threshold;
-        }
+        if (c.noise) fill_noise(noise.data(), c.noise, mix(noise_seed + GOLDEN * (t + 1)), n);
+        decay(adaptation.data(), c.adaptation_decay, n);
+        decay(used.data(), c.recovery_decay, n);
+        decay(u.data(), c.facilitation_decay, n);
+        if (learning) grow(scale.data(), c.scale_growth, c.scale_most, n);
+        for (size_t i = 0; i < n; i++) excitation[i] *= scale[i];
+        receive(ampa.data(), c.ampa_decay, c.ampa_gain, excitation.data(), n);
+        receive(nmda.data(), c.nmda_decay, c.nmda_gain, excitation.data(), n);
+        receive(gaba.data(), c.gaba_decay, c.gaba_gain, inhibition.data(), n);
+        ::integrate(v.data(), drive.data(), c.shared_noise * Real(shared), ampa.data(), nmda.data(), gaba.data(),
+                    adaptation.data(), noise.data(), c.membrane_decay, c.reset, c.threshold, refractory.data(),
+                    held.data(), fired.data(), n);
     }
 
     void fire(int64_t t)
@@ -232,7 +217,8 @@ private:
         spikes.clear();
         for (size_t i = 0; i < n; i++)
         {
-            const bool direct = hit[i] && !clamped[i];
+            if (!(fired[i] | hit[i])) continue;
+            const bool direct = hit[i] && !held[i];
             hit[i] = 0;
             if (!fired[i] && !direct) continue;
             neurons.add(i), steps.add(t - first_step), directs.add(direct);
@@ -278,8 +264,7 @@ private:
     int64_t since_credit = 0;
     vector<int64_t> segment;
     vector<Real> trace, excitation, inhibition, noise;
-    vector<int32_t> clamped, fired, last_waiting;
-    vector<uint8_t> hit;
+    vector<int32_t> held, fired, hit, last_waiting;
     vector<vector<int32_t>> waiting;        // learned-from spikes of each cell since the last `credit_all`
     vector<vector<Flying<Real>>> flying;    // spikes of each of the last steps
     Output<int32_t> neurons{"neuron"}, steps{"step"};
