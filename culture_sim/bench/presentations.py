@@ -171,11 +171,17 @@ def bench(
     full: Annotated[bool, typer.Option(help="Measure 10,140 neurons and their figures too: 4 GB, a minute.")] = True,
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
     search: Annotated[bool, typer.Option("--search", help="Measure only a search: trials per hour.")] = False,
+    living: Annotated[bool, typer.Option("--living", help="Measure only the living culture.")] = False,
 ) -> None:
     """Measure every engine at 240 neurons, and the fastest at the density of the dish (10,140)."""
     console = Console(width=150, highlight=False)
     if search:
         _bench_search(console)
+        return
+    if living:
+        from culture_sim.bench import living as bench_living
+
+        bench_living.bench(console, full)
         return
     compiled = compiler() is not None
 
