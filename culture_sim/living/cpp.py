@@ -22,8 +22,8 @@ from protocols.runs.machine import processor_features
 # No contraction of products and sums, no reordering: results equal NumPy's.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 SOURCES = ("program.cpp", "files.h", "membrane.h", "noise.h")
-NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "flying_release")
-WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "flying_neuron", "flying_step")
+NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "in_flight_release")
+WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "in_flight_neuron", "in_flight_step")
 
 
 def program() -> Path:

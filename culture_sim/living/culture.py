@@ -112,8 +112,8 @@ class LivingCulture:
         )
 
     @property
-    def plastic(self) -> np.ndarray:
-        """Which synapses are plastic: those of excitatory cells; bool, shape (n_synapses,)."""
+    def excitatory_synapses(self) -> np.ndarray:
+        """Which synapses belong to excitatory cells, and so can be plastic; bool, shape (n_synapses,)."""
         return np.repeat(self.excitatory, np.diff(self.synapses.start))
 
     def threshold_current(self, electrode: int, width_s: float) -> np.ndarray:

@@ -2,16 +2,21 @@
 
 Potentials are relative to rest. One time step t is, in this order:
 
-1. decay: adaptation a, used resources x, release u, currents, traces; while synapses learn, the factor h grows.
-2. arrivals: spikes fired ``delay`` steps ago reach their targets. Each transmits its weight times the share of
-   resources that it released when it was fired; then its weight is depressed by the target's trace y.
-3. membrane: exact exponential step E v + (1 - E) input + noise; refractory cells are held at reset instead.
-4. spikes: threshold crossings, and cells hit by stimulation unless held; reset, refractory time, adaptation, trace y.
-5. release: u += U (1 - u), released = u (1 - x), x += released (Tsodyks and Markram 1997; Markram et al. 1998).
-6. potentiation of the synapses onto the cells that fired, by their traces; homeostatic loss of the factor h.
+1. Decay: adaptation, used resources, release probability u, currents; the shared noise is renewed. While synapses
+   learn, the homeostatic factor `scale` grows.
+2. Arrivals: spikes fired `delay` steps ago reach their targets. Each transmits w times the share of resources that it
+   released when it was fired; then w -= A_minus w exp(-t / tau), t the time since the target's last spike.
+3. Membrane: v = E v + (1 - E) input + noise, with E = exp(-dt / tau); refractory cells are held at reset instead.
+4. Spikes: where v reaches the threshold, or stimulation hits a cell that is not held. Reset, refractory time,
+   adaptation.
+5. Release: u += U (1 - u), released = u (1 - used), used += released (Tsodyks and Markram 1997, PNAS 94:719; Markram,
+   Wang and Tsodyks 1998, PNAS 95:5323).
+6. Learning of the cells that fired: w += A_plus (bound - w) exp(-t / tau) of their inputs, t the time since the last
+   arrival (pairs of nearest spikes; soft bounds as in van Rossum, Bi and Turrigiano 2000, J Neurosci 20:8812); `scale`
+   falls (multiplicative scaling, Turrigiano et al. 1998, Nature 391:892).
 
-The engines and the reference of the tests follow it. A spike and an arrival in one step are therefore cause before
-effect: the arrival's trace is 1 at the spike, and the spike's trace is not there yet at the arrival.
+All engines, and the reference of the tests, follow it. An arrival and a spike of its target in one step count as cause
+and effect: t = 0 for potentiation, no depression.
 """
 
 from collections.abc import Iterable

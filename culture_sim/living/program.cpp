@@ -46,7 +46,7 @@ template<class Real> struct Constants  // in the order of constants.py
     }
 };
 
-template<class Real> struct Flying
+template<class Real> struct InFlight
 {
     int32_t neuron;
     Real release;
@@ -73,10 +73,10 @@ public:
             }
         }
         vector<int32_t>().swap(delay);
-        flying.resize(max_delay + 1);
-        const auto neuron = read<int32_t>("flying_neuron"), step = read<int32_t>("flying_step");
-        const auto release = read<Real>("flying_release");
-        for (size_t k = 0; k < neuron.size(); k++) flying[step[k] % flying.size()].push_back({neuron[k], release[k]});
+        in_flight.resize(max_delay + 1);
+        const auto neuron = read<int32_t>("in_flight_neuron"), step = read<int32_t>("in_flight_step");
+        const auto release = read<Real>("in_flight_release");
+        for (size_t k = 0; k < neuron.size(); k++) in_flight[step[k] % in_flight.size()].push_back({neuron[k], release[k]});
         excitation.assign(n, 0), inhibition.assign(n, 0), noise.assign(n, 0);
         held.assign(n, 0), fired.assign(n, 0), hit.assign(n, 0), waiting.resize(plastic ? n : 0);
         last_waiting.assign(plastic ? n : 0, NEVER);
@@ -123,10 +123,10 @@ public:
         save("used", used), save("u", u), save("scale", scale), save("refractory", refractory);
         save("last_spike", last_spike), save("weight", weight), save("arrived", arrived);
         save("shared", vector<double>{shared});
-        Output<int32_t> neuron("flying_neuron"), step("flying_step");
-        Output<Real> release("flying_release");
+        Output<int32_t> neuron("in_flight_neuron"), step("in_flight_step");
+        Output<Real> release("in_flight_release");
         for (int64_t s = std::max<int64_t>(0, t - max_delay); s < t; s++)
-            for (const auto& spike : flying[s % flying.size()])
+            for (const auto& spike : in_flight[s % in_flight.size()])
                 neuron.add(spike.neuron), step.add(s), release.add(spike.release);
     }
 
@@ -158,7 +158,7 @@ private:
         std::fill(excitation.begin(), excitation.end(), Real(0));
         std::fill(inhibition.begin(), inhibition.end(), Real(0));
         for (int32_t d = 1; d <= max_delay && d <= t; d++)
-            for (const auto& spike : flying[(t - d) % flying.size()])
+            for (const auto& spike : in_flight[(t - d) % in_flight.size()])
             {
                 const int64_t* row = &segment[int64_t(spike.neuron) * (max_delay + 1) + d];
                 if (!excitatory[spike.neuron])
@@ -213,7 +213,7 @@ private:
 
     void fire(int64_t t)
     {
-        auto& spikes = flying[t % flying.size()];
+        auto& spikes = in_flight[t % in_flight.size()];
         spikes.clear();
         for (size_t i = 0; i < n; i++)
         {
@@ -266,7 +266,7 @@ private:
     vector<Real> trace, excitation, inhibition, noise;
     vector<int32_t> held, fired, hit, last_waiting;
     vector<vector<int32_t>> waiting;        // learned-from spikes of each cell since the last `credit_all`
-    vector<vector<Flying<Real>>> flying;    // spikes of each of the last steps
+    vector<vector<InFlight<Real>>> in_flight;    // spikes of each of the last steps
     Output<int32_t> neurons{"neuron"}, steps{"step"};
     Output<uint8_t> directs{"direct"};
 };

@@ -38,7 +38,7 @@ class LivingState:
         In the order of `culture.synapses`.
     arrived : int, shape (n_synapses,)
         Step at which the last spike arrived; of no length where the culture has no plasticity.
-    flying_neuron, flying_step : int; flying_release : shape (n_flying,)
+    in_flight_neuron, in_flight_step : int; in_flight_release : shape (n_in_flight,)
         Spikes that may still arrive somewhere: cell, step, and released share of the resources; in order of time.
     """
 
@@ -56,9 +56,9 @@ class LivingState:
     last_spike: np.ndarray
     weight: np.ndarray
     arrived: np.ndarray
-    flying_neuron: np.ndarray
-    flying_step: np.ndarray
-    flying_release: np.ndarray
+    in_flight_neuron: np.ndarray
+    in_flight_step: np.ndarray
+    in_flight_release: np.ndarray
 
     @classmethod
     def at_rest(cls, culture: LivingCulture) -> Self:
@@ -74,16 +74,16 @@ class LivingState:
             last_spike=np.full(n, NEVER, np.int32),
             weight=culture.synapses.weight.copy(),
             arrived=np.full(n_arrivals, NEVER, np.int32),
-            flying_neuron=np.zeros(0, np.int32),
-            flying_step=np.zeros(0, np.int32),
-            flying_release=np.zeros(0, dtype),
+            in_flight_neuron=np.zeros(0, np.int32),
+            in_flight_step=np.zeros(0, np.int32),
+            in_flight_release=np.zeros(0, dtype),
         )
 
     def check(self, culture: LivingCulture) -> None:
         """Raise a ValueError if this is no state of that culture."""
         expected = LivingState.at_rest(culture)
         for name, array in vars(expected).items():
-            if isinstance(array, np.ndarray) and not name.startswith("flying"):
+            if isinstance(array, np.ndarray) and not name.startswith("in_flight"):
                 shape = getattr(self, name).shape
                 if shape != array.shape:
                     raise ValueError(f"state.{name}: shape {shape}; allowed: {array.shape}, as the culture has")

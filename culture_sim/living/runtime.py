@@ -99,7 +99,7 @@ class Network:
 
     def _of_sign(self, excitatory: bool) -> np.ndarray:
         """Which synapses belong to cells of that sign; shape (n_synapses,)."""
-        return self.culture.plastic == excitatory
+        return self.culture.excitatory_synapses == excitatory
 
     def _synapses(self, name: str, block: Block, state: LivingState) -> b2.Synapses:
         """Synapses of one sign. A spike is seen a step after it was fired, so Brian2's delay is a step shorter."""
@@ -144,15 +144,15 @@ class Network:
 
     def replay(self, state: LivingState) -> None:
         """Put the spikes that are on their way into the queues, as if they had been fired in this network."""
-        self.released[state.flying_step % len(self.released), state.flying_neuron] = state.flying_release
+        self.released[state.in_flight_step % len(self.released), state.in_flight_neuron] = state.in_flight_release
         last = state.step - 1
         for step in range(state.step - self.max_delay, last):
-            fired = state.flying_neuron[state.flying_step == step]
+            fired = state.in_flight_neuron[state.in_flight_step == step]
             for synapses in self.synapses.values():
                 if len(fired):
                     synapses.pre.queue.push(fired.astype(np.int32))
                 synapses.pre.queue.advance()
-        fired = state.flying_neuron[state.flying_step == last]
+        fired = state.in_flight_neuron[state.in_flight_step == last]
         space = np.zeros(len(self.culture.positions) + 1, np.int32)  # the spikes, and at the end their number
         space[: len(fired)], space[-1] = fired, len(fired)
         self.neurons.variables["_spikespace"].set_value(space)
@@ -177,9 +177,9 @@ class Network:
         fired = np.asarray(recording_step, np.int32) + before.step
         last_spike = before.last_spike.copy()
         np.maximum.at(last_spike, neuron, fired)
-        neuron = np.concatenate([before.flying_neuron, neuron]).astype(np.int32)
-        fired = np.concatenate([before.flying_step, fired]).astype(np.int32)
-        flying = fired >= step - self.max_delay
+        neuron = np.concatenate([before.in_flight_neuron, neuron]).astype(np.int32)
+        fired = np.concatenate([before.in_flight_step, fired]).astype(np.int32)
+        in_flight = fired >= step - self.max_delay
         arrived = before.arrived.copy()
         if len(arrived) and True in self.synapses:
             arrived[self._of_sign(True)] = self.synapses[True].variables["last_arrival"].get_value()
@@ -191,9 +191,9 @@ class Network:
             last_spike=last_spike,
             weight=self.weights(),
             arrived=arrived,
-            flying_neuron=neuron[flying],
-            flying_step=fired[flying],
-            flying_release=self.released[fired[flying] % len(self.released), neuron[flying]],
+            in_flight_neuron=neuron[in_flight],
+            in_flight_step=fired[in_flight],
+            in_flight_release=self.released[fired[in_flight] % len(self.released), neuron[in_flight]],
         )
         return replace(changed, **numbers)  # type: ignore[arg-type]
 

@@ -50,12 +50,12 @@ ALL: dict[str, Any] = {
 }
 
 
-def spec(count: int = 40, precision: str = "float64", **sections: Any) -> LivingSpec:
+def spec(count: int = 40, precision: str = "float64", dt: str = "1 ms", **sections: Any) -> LivingSpec:
     """A culture with the given ingredients and no others; its neurons are driven to threshold, some beyond."""
     content = {**BARE, **sections}
     neurons = {"count": count, "drive": {"mean": "18 mV", "sd": "3 mV"}, **BARE["neurons"], **content["neurons"]}
     return LivingSpec.model_validate(
-        {"model": "living", **content, "neurons": neurons, "simulation": {"precision": precision}}
+        {"model": "living", **content, "neurons": neurons, "simulation": {"precision": precision, "dt": dt}}
     )
 
 

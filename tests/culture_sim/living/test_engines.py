@@ -34,11 +34,18 @@ def test_spikes_and_weights_equal_the_literal_model(device: str, ingredient: str
     if ingredient in ("stdp", "all"):
         change = np.abs(recording.state.weight - culture.synapses.weight)
         assert change.max() > 1e-3  # learning took place
-        np.testing.assert_array_equal(change[~culture.plastic], 0)
+        np.testing.assert_array_equal(change[~culture.excitatory_synapses], 0)
     if ingredient in ("stimulation", "all"):
         assert recording.direct.sum() > 10
     if ingredient in ("homeostasis", "all"):
         assert recording.state.scale.std() > 1e-3
+
+
+@pytest.mark.parametrize("device", ENGINES)
+def test_another_time_step(device: str) -> None:
+    culture = LivingCulture.grow(spec(dt="0.25 ms", **ALL), seed=2)
+    done = session(culture)
+    assert_equal(culture, simulate(culture, done, device), reference_run(culture, done))
 
 
 @needs_compiler
@@ -84,7 +91,7 @@ def test_going_on_from_a_saved_state_equals_the_uninterrupted_run(devices: tuple
     cut = int(expected.step[len(expected.step) * 7 // 8]) + 1  # a step after some cell fired
     first, second = halves(whole, cut)
     a = simulate(culture, first, devices[0])
-    assert len(a.state.flying_neuron)
+    assert len(a.state.in_flight_neuron)
     b = simulate(culture, second, devices[1], state=a.state)
     np.testing.assert_array_equal(np.concatenate([a.neuron, b.neuron]), expected.neuron)
     np.testing.assert_array_equal(np.concatenate([a.step, b.step + cut]), expected.step)

@@ -185,4 +185,4 @@ def test_a_train_releases_what_tsodyks_and_markram_compute(facilitation: str | N
             x = 1 - (1 - x * (1 - u)) * np.exp(-interval / 300)
             u = 0.2 if facilitation is None else 0.2 + u * np.exp(-interval / 500) * (1 - 0.2)
     assert recording.state.used[0] == pytest.approx(1 - x * (1 - u), rel=1e-12)
-    assert recording.state.flying_release[-1] == pytest.approx(u * x, rel=1e-12)
+    assert recording.state.in_flight_release[-1] == pytest.approx(u * x, rel=1e-12)
