@@ -40,10 +40,10 @@ class Measurement:
     floor_s: float
 
 
-def spec(neurons: int, fan_in: int, precision: str, plastic: bool, **more: Any) -> LivingSpec:
+def spec(count: int, fan_in: int, precision: str, plastic: bool, **more: Any) -> LivingSpec:
     """The default culture at a size; weights fall as inputs grow, so that a neuron receives the same on average."""
-    content: dict[str, Any] = {"neurons": {"count": neurons}, "simulation": {"precision": precision}, **more}
-    default = LivingSpec.model_validate({"model": "living", "neurons": {"count": neurons}}).synapses
+    content: dict[str, Any] = {"neurons": {"count": count}, "simulation": {"precision": precision}, **more}
+    default = LivingSpec.model_validate({"model": "living", "neurons": {"count": count}}).synapses
     if fan_in and default is not None:
         scale = default.fan_in / fan_in
         content["synapses"] = {
@@ -57,22 +57,22 @@ def spec(neurons: int, fan_in: int, precision: str, plastic: bool, **more: Any) 
     return LivingSpec.model_validate({"model": "living", "plasticity": {} if plastic else None, **content})
 
 
-def measure(neurons: int, fan_in: int, precision: str, plastic: bool, n_steps: int, **more: Any) -> Measurement:
+def measure(count: int, fan_in: int, precision: str, plastic: bool, n_steps: int, **more: Any) -> Measurement:
     """Measure one size. More sections of the spec may be given."""
-    given = spec(neurons, fan_in, precision, plastic, **more)
+    given = spec(count, fan_in, precision, plastic, **more)
     started = time.perf_counter()
     culture = LivingCulture.grow(given, 0)
     grow_s = time.perf_counter() - started
-    alone = LivingCulture.grow(spec(neurons, 0, precision, False, **{**more, "synapses": None}), 0)
+    alone = LivingCulture.grow(spec(count, 0, precision, False, **{**more, "synapses": None}), 0)
     updates_s, _, _ = timed(alone, n_steps, False)
     run_s, spikes, events = timed(culture, n_steps, plastic)
     word = np.dtype(precision).itemsize
     event_rate = streaming_rate(max(len(culture.synapses.target) * (word + 4), 4096), 20)
-    update_rate = streaming_rate(neurons * word * STATE_VARIABLES, 200)
-    floor_s = events * (word + 4) / event_rate + n_steps * neurons * 2 * STATE_VARIABLES * word / update_rate
+    update_rate = streaming_rate(count * word * STATE_VARIABLES, 200)
+    floor_s = events * (word + 4) / event_rate + n_steps * count * 2 * STATE_VARIABLES * word / update_rate
     dt = given.simulation.dt
     return Measurement(
-        *(neurons, fan_in, precision, plastic, grow_s, n_steps, dt, run_s, updates_s, spikes, events, floor_s)
+        *(count, fan_in, precision, plastic, grow_s, n_steps, dt, run_s, updates_s, spikes, events, floor_s)
     )
 
 

@@ -49,10 +49,11 @@ class LivingSession:
             raise ValueError(f"step: {step.min()} to {step.max()}; allowed: 0 to {self.n_steps - 1}")
         if len(electrode) and electrode.min() < 0:
             raise ValueError(f"electrode: {electrode.min()}; allowed: 0 or more")
-        plastic = np.asarray(self.plastic, np.int64).reshape(-1, 2)
-        edges = plastic.ravel()
-        if len(edges) and not (edges[0] >= 0 and edges[-1] <= self.n_steps and np.all(np.diff(edges) >= 0)):
+        edges = _integers("plastic", np.ravel(self.plastic))
+        within = not len(edges) or (edges[0] >= 0 and edges[-1] <= self.n_steps)
+        if not within or len(edges) % 2 or np.any(np.diff(edges) < 0):
             raise ValueError(f"plastic: allowed: ascending intervals without overlap within 0 to {self.n_steps}")
+        plastic = edges.reshape(-1, 2)
         snapshots = _integers("snapshots", self.snapshots)
         in_range = not len(snapshots) or (snapshots[0] >= 0 and snapshots[-1] <= self.n_steps)
         if not in_range or np.any(np.diff(snapshots) <= 0):

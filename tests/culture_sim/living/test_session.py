@@ -20,6 +20,8 @@ PULSE = {"step": [1], "electrode": [0], "amplitude_A": [1e-6], "width_s": [1e-4]
         ({"width_s": [np.nan]}, "width_s: allowed"),
         ({"plastic": [[2, 11]]}, "plastic: allowed: ascending intervals without overlap within 0 to 10"),
         ({"plastic": [[2, 5], [4, 8]]}, "plastic: allowed"),
+        ({"plastic": [2, 5, 6]}, "plastic: allowed"),
+        ({"plastic": [[2.5, 5]]}, "plastic: 1-dimensional float64; allowed"),
         ({"snapshots": [11]}, "snapshots: allowed: ascending steps from 0 to 10"),
         ({"snapshots": [3, 3]}, "snapshots: allowed"),
     ],
