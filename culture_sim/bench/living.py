@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from culture_sim.bench.presentations import streaming_rate
+from culture_sim.bench.memory import streaming_rate
 from culture_sim.living import LivingCulture, LivingSession, LivingState, simulate
 from protocols.spec.living import LivingCulture as LivingSpec
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from culture_sim.bench import drawing
+from culture_sim.bench.memory import streaming_rate
 from culture_sim.engines import CppEngine, Engine
 from culture_sim.engines.compiled import compiler
 from culture_sim.engines.runtime import RuntimeEngine
@@ -71,19 +72,6 @@ def training(n: int, n_electrodes: int, share: float = 0.5, rate: float = 0.125)
     pulses = (rng.random((n, STEPS, n_electrodes)) < rate) & driven
     step, electrode = np.nonzero(pulses.reshape(n * STEPS, n_electrodes))
     return Session(np.full(n, STEPS), np.ones(n, bool), electrode, step)
-
-
-def streaming_rate(n_bytes: int, repeats: int) -> float:
-    """Bytes per second of reading and writing an array of this size in place, single precision, one core."""
-    values = np.ones(n_bytes // 4, np.float32)
-    best = min(_timed(lambda: np.multiply(values, np.float32(1.0), out=values)) for _ in range(repeats))
-    return 2 * values.nbytes / best
-
-
-def _timed(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], presentations: int) -> Measurement:

@@ -1,7 +1,8 @@
 """The ``culture:`` section of a culture that is spontaneously active (``model: living``).
 
-A value of null leaves an ingredient out. Potentials are relative to rest. The defaults of neurons, synapses,
-depression and adaptation were fitted to the spontaneous activity of dissociated cultures at 21 days in vitro.
+A value of null leaves an ingredient out. Potentials are relative to rest. The defaults of drive, noise, synapses,
+depression and adaptation were fitted, at 240 neurons on 1.6 mm x 1.6 mm, to the spontaneous activity of six dissociated
+cultures of mouse cortex and hippocampus at 21 days in vitro (recordings of Charlesworth et al. 2015, Neural Dev 10:1).
 """
 
 from typing import Annotated, Literal, Self
@@ -24,8 +25,8 @@ FIXED_DELAY = 1e-3  # s, of all synapses where `delay` is null
 class Drive(Section):
     """Constant input of each neuron: the potential that it would reach without threshold, drawn from a Gaussian."""
 
-    mean: PotentialVoltage = 10.26e-3
-    sd: NonNegativeVoltage = 3.24e-3
+    mean: PotentialVoltage = 13.8e-3
+    sd: NonNegativeVoltage = 1.67e-3
 
 
 class Noise(Section):
@@ -39,9 +40,9 @@ class Noise(Section):
         The same for all neurons, with the correlation time `shared_decay`.
     """
 
-    private: NonNegativeVoltage = 1.42e-3
-    shared: NonNegativeVoltage = 0.0
-    shared_decay: PositiveTime = 1.0
+    private: NonNegativeVoltage = 2.12e-3
+    shared: NonNegativeVoltage = 2.54e-3
+    shared_decay: PositiveTime = 2.0
 
 
 class LivingNeurons(Section):
@@ -67,7 +68,7 @@ class Nmda(Section):
     """Slow part of excitation: its time constant and its share of the charge."""
 
     decay: PositiveTime = 80e-3
-    share: Share = 0.8
+    share: Share = 0.08
 
 
 class Delay(Section):
@@ -105,12 +106,12 @@ class LivingSynapses(Section):
         Delay by distance; null: 1 ms.
     """
 
-    excitatory: NonNegativeVoltage = 3.48e-3
-    inhibitory: NonNegativeVoltage = 5.23e-3
+    excitatory: NonNegativeVoltage = 4.40e-3
+    inhibitory: NonNegativeVoltage = 4.04e-3
     spread: Spread = 0.6
     fan_in: Annotated[float, Field(ge=0, le=1e5)] = 40
-    reach: PositiveLength = 0.21e-3
-    inhibitory_reach: PositiveLength = 0.21e-3
+    reach: PositiveLength = 0.41e-3
+    inhibitory_reach: PositiveLength = 0.41e-3
     ampa: PositiveTime = 5e-3
     nmda: Nmda | None = Nmda()
     gaba: PositiveTime = 10e-3
@@ -132,8 +133,8 @@ class Depression(Section):
         Whether synapses of inhibitory cells depress too; otherwise they transmit their whole weight.
     """
 
-    U: Annotated[float, Field(gt=0, le=1)] = 0.31
-    recovery: PositiveTime = 0.910
+    U: Annotated[float, Field(gt=0, le=1)] = 0.34
+    recovery: PositiveTime = 1.77
     facilitation: PositiveTime | None = None
     inhibitory: bool = True
 
@@ -141,8 +142,8 @@ class Depression(Section):
 class Adaptation(Section):
     """Spike-frequency adaptation: each spike lowers the drive by `step`, which decays with `decay`."""
 
-    step: NonNegativeVoltage = 0.070e-3
-    decay: PositiveTime = 3.85
+    step: NonNegativeVoltage = 0.29e-3
+    decay: PositiveTime = 4.0
 
 
 class Homeostasis(Section):

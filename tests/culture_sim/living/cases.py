@@ -18,13 +18,14 @@ BARE: dict[str, Any] = {
     "stimulation": None,
     "neurons": {"noise": None},
 }
-PLAIN_SYNAPSES = {"fan_in": 15, "nmda": None, "excitatory": "6 mV", "inhibitory": "6 mV"}
+REACH = {"reach": "0.21 mm", "inhibitory_reach": "0.21 mm"}
+PLAIN_SYNAPSES = {"fan_in": 15, "nmda": None, "excitatory": "6 mV", "inhibitory": "6 mV", **REACH}
 STDP = {"A_plus": 0.05, "A_minus": 0.05}
 STIMULATION = {"rheobase": "4 uA", "axons": {"share": 0.5}}
 #: One ingredient each, all alone or on the plainest synapses.
 INGREDIENTS: dict[str, dict[str, Any]] = {
     "drive": {},
-    "noise": {"neurons": {"noise": {"private": "3 mV"}}},
+    "noise": {"neurons": {"noise": {"private": "3 mV", "shared": "0 mV"}}},
     "shared noise": {"neurons": {"noise": {"private": "0 mV", "shared": "3 mV", "shared_decay": "50 ms"}}},
     "adaptation": {"adaptation": {"step": "2 mV", "decay": "200 ms"}},
     "stimulation": {"stimulation": STIMULATION},

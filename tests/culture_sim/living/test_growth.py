@@ -76,7 +76,9 @@ def test_a_new_ingredient_or_value_changes_no_others_numbers() -> None:
 
     def excitation(culture: LivingCulture) -> dict[tuple[int, int], float]:
         source, target, _ = pairs(culture)
-        normal = np.log(culture.synapses.weight / 3.48e-3) / culture.spec.synapses.spread  # type: ignore[union-attr]
+        given = culture.spec.synapses
+        assert given is not None
+        normal = np.log(culture.synapses.weight / given.excitatory) / given.spread
         return {(j, i): w for j, i, w in zip(source, target, normal, strict=True) if culture.excitatory[j]}
 
     one, other = excitation(a), excitation(b)
