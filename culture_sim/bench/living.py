@@ -19,6 +19,7 @@ from culture_sim.living import LivingCulture, LivingSession, LivingState, simula
 from protocols.spec.living import LivingCulture as LivingSpec
 
 STATE_VARIABLES = 10  # read and written for each neuron in each step: potential, three currents, resources, ...
+SMALLEST = 2**18  # bytes; of a shorter array, NumPy's own overhead would be measured
 SETTLE = 5000  # steps before the measurement: the first burst takes the culture out of rest
 
 
@@ -67,8 +68,8 @@ def measure(count: int, fan_in: int, precision: str, plastic: bool, n_steps: int
     updates_s, _, _ = timed(alone, n_steps, False)
     run_s, spikes, events = timed(culture, n_steps, plastic)
     word = np.dtype(precision).itemsize
-    event_rate = streaming_rate(max(len(culture.synapses.target) * (word + 4), 4096), 20)
-    update_rate = streaming_rate(count * word * STATE_VARIABLES, 200)
+    event_rate = streaming_rate(max(len(culture.synapses.target) * (word + 4), SMALLEST), 20)
+    update_rate = streaming_rate(max(count * word * STATE_VARIABLES, SMALLEST), 200)
     floor_s = events * (word + 4) / event_rate + n_steps * count * 2 * STATE_VARIABLES * word / update_rate
     dt = given.simulation.dt
     return Measurement(

@@ -146,10 +146,10 @@ private:
     {
         const int32_t i = target[s], since = arrived[s];
         if (last_waiting[i] < since || since == NEVER) return weight[s];
-        const auto& spikes = waiting[i];
+        const int32_t *first = waiting[i].data(), *end = first + waiting[i].size(), *spike = end;
+        while (spike != first && spike[-1] >= since) spike--;
         Real w = weight[s];
-        for (auto spike = std::lower_bound(spikes.begin(), spikes.end(), since); spike != spikes.end(); spike++)
-            w += c.A_plus * (c.bound - w) * trace_after(*spike - since);
+        for (; spike != end; spike++) w += c.A_plus * (c.bound - w) * trace_after(*spike - since);
         return w;
     }
 
