@@ -19,7 +19,9 @@ FORBIDDEN = {
 # Folders and single modules of each package, from the ground up: a room imports rooms that stand before it.
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
-    "culture_sim": ["model", "engines", "living", "analysis", "experiments", "run", "search", "bench"],
+    "culture_sim": [
+        *("model", "engines", "living", "analysis", "experiments", "formats", "analyse", "run", "search", "bench"),
+    ],
     "hebbian_dl": [
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),
         *("memory", "torchrun", "run", "search", "bench", "tensorboard"),

@@ -20,6 +20,7 @@ TAG_VALUES = LAYERS | {
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
+    *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }
 

@@ -1,0 +1,120 @@
+"""The command that measures recordings: page, table, groups, CSV and JSON; mistakes are one line."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from culture_sim.analyse import app
+from culture_sim.analysis.panel import panel
+from culture_sim.formats import read
+from protocols.runs import cli
+
+
+def command(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(app, [str(argument) for argument in arguments])
+    return int(exit_.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def dishes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two recordings of the HDF5 layout, of a slow and a fast culture."""
+    h5py = pytest.importorskip("h5py")
+    folder, paths = tmp_path_factory.mktemp("dishes"), []
+    for age, rate in ((7, 1.0), (21, 5.0)):
+        rng = np.random.default_rng(age)
+        counts = rng.poisson(rate * 60, 9)
+        paths.append(folder / f"div{age}.h5")
+        with h5py.File(paths[-1], "w") as file:
+            file["spikes"] = np.concatenate([np.sort(rng.uniform(0, 60, n)) for n in counts])
+            file["sCount"] = counts.astype(np.int32)
+            file["epos"] = np.stack(np.divmod(np.arange(9), 3)) * 200.0
+            file["recordingtime"] = np.array([0.0, 60.0])
+            file["meta/age"] = np.array([age], np.int32)
+    return paths
+
+
+def test_one_recording_is_a_page_of_measures_with_their_definitions(
+    dishes: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(dishes[0]) == 0
+    shown = capsys.readouterr().out
+    assert "coincidence (window 50 ms, share 0.25, min_units 4, merge 100 ms)" in shown
+    assert "age 7" in shown
+
+
+def test_json_and_csv_hold_every_measure_of_the_library(
+    dishes: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "panel.csv"
+    assert command(*dishes, "--json", "--csv", table, "--set", "network_bursts.rule=overlap", "--jobs", 1) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["definitions"]["network_bursts"] == {"rule": "overlap", "share": 0.25, "min_units": 4}
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["recording"] for row in rows] == ["div7", "div21"]
+    for path, row, other in zip(dishes, rows, found["recordings"], strict=True):
+        expected = panel(read(path)[path.stem])
+        assert float(row["rate (Hz)"]) == pytest.approx(expected["rate"].value)
+        assert other["measures"]["ISI LV"]["value"] == pytest.approx(expected["ISI LV"].value)
+    assert rows[0]["IBI CV"] == ""  # independent units at 1 Hz have no network bursts
+    assert found["recordings"][0]["measures"]["IBI CV"]["value"] is None
+
+
+def test_recordings_are_grouped_by_metadata(dishes: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(*dishes, "--by", "age", "--jobs", 2) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("median" in line for line in lines)
+    ages = [line.split()[:2] for line in lines if line.split() and line.split()[0] in {"7", "21"}]
+    assert ages == [["7", "1"], ["21", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "Missing argument"),
+        (["nowhere.h5"], "nowhere.h5: no such file"),
+        (["{0}", "--by", "mood"], "--by mood: no such metadata; allowed: age"),
+        (["{0}", "--set", "bursts.rule=logisi"], "bursts"),
+        (["{0}", "--set", "bursts.begin_isi=5"], "has no unit"),
+        (["{0}", "--set", "network_bursts.share=2"], "network_bursts.share"),
+        (["{0}", "--set", "bursts.begin"], "allowed: path=value"),
+        (["{0}", "--set", "brusts.begin_isi=1 ms"], "did you mean 'bursts'?"),
+        (["{0}", "--jobs", "0"], "jobs"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], expected: str, dishes: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(*(argument.format(dishes[0]) for argument in arguments)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert expected in said.err
+
+
+def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What an electrode hears of a run: the spikes of its units."""
+    from culture_sim.run import app as run
+
+    small = ["--set", "phases.tetanisation.repetitions=2", "--set", "record.spikes=all", "--seeds", "2"]
+    with pytest.raises(SystemExit):
+        cli.main(run, ["ruaro2005", "--quick", *small, "--out", str(tmp_path), "--device", "runtime", "--jobs", "1"])
+    (folder,) = (path for path in (tmp_path / "ruaro2005").iterdir() if path.is_dir())
+    found = read(folder)
+    arrays = np.load(folder / "arrays.npz")
+    for seed in range(2):
+        trains = found[f"{folder.name} seed {seed}"]
+        step, neuron = arrays[f"seed_{seed}/spikes/step"], arrays[f"seed_{seed}/spikes/neuron"]
+        distance = np.linalg.norm(arrays[f"seed_{seed}/electrodes"][:, None] - arrays[f"seed_{seed}/positions"], axis=2)
+        for electrode in (0, 13, 59):
+            mine = np.isin(neuron, np.flatnonzero(distance.argmin(axis=0) == electrode))
+            np.testing.assert_allclose(trains.trains[electrode], np.sort(step[mine]) * 1e-3)
+        assert trains.duration == pytest.approx(6 * 0.4)
+    capsys.readouterr()
+    assert command(folder) == 0
+    assert "network" in capsys.readouterr().out
