@@ -23,8 +23,8 @@ from protocols.loading.loader import parse_yaml
 from protocols.loading.overrides import assign
 from protocols.runs import cli
 from protocols.runs.machine import cores
+from protocols.spec.dish.measures import Measures
 from protocols.spec.faults import ProtocolFault, faults_of
-from protocols.spec.measures import Measures
 
 #: measures shown of several recordings; --csv and --json hold all
 SHOWN = (

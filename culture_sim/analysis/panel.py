@@ -8,7 +8,7 @@ from culture_sim.analysis import avalanches, bursts, firing, network_bursts, syn
 from culture_sim.analysis.bursts import Bursts
 from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.spike_trains import SpikeTrains
-from protocols.spec.measures import Coincidence, LogIsi, MaxInterval, Measures, Overlap, Pooled
+from protocols.spec.dish.measures import Coincidence, LogIsi, MaxInterval, Measures, Overlap, Pooled
 
 
 class Measure(NamedTuple):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from culture_sim.analysis import avalanches, bursts, firing, network_bursts, synchrony
 from culture_sim.analysis.panel import panel
 from culture_sim.analysis.spike_trains import SpikeTrains
-from protocols.spec.measures import LogIsi, Measures, Overlap, Pooled
+from protocols.spec.dish.measures import LogIsi, Measures, Overlap, Pooled
 
 # on a grid of 5 ms, so that intervals on a threshold are frequent
 TRAIN = st.lists(st.integers(0, 2000), max_size=60, unique=True).map(lambda steps: np.sort(np.array(steps)) * 0.005)
