@@ -9,9 +9,12 @@ import numpy as np
 from scipy.stats import t as student
 
 from protocols.loading.search_space import Dimension, Values, dimensions
+from protocols.spec.dish.asked import Asked, EvokedSpikes, Growth, PairedPulse, Panel
+from protocols.spec.dish.measures import PANEL
+from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.faults import ProtocolFault, listed, nearest, short
 from protocols.spec.network import regime_name
-from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, DishProtocol, EvokedProtocol, NetworkProtocol, Protocol
 from protocols.spec.search import Search
 
 
@@ -23,6 +26,9 @@ def metric_names(protocol: Protocol) -> list[str]:
         case NetworkProtocol(network=network):
             regimes = [regime_name(regime) for regime in network.regimes]
             return [f"validation/{method}/{regime}" for method in network.methods for regime in regimes]
+        case DishProtocol(measure=measure):
+            names = [path for name, asked in measure.items() for path in _measured(name, asked, protocol)]
+            return [*names, "distance"] if protocol.targets else names
         case EvokedProtocol(evoked=evoked):
             probing = [phase for phase in protocol.phases if not phase.plastic]
             shown = [(stimulus, phase.name) for phase in probing for stimulus in phase.present]
@@ -32,6 +38,22 @@ def metric_names(protocol: Protocol) -> list[str]:
             growth = [f"growth/{stimulus}/{window}" for stimulus in protocol.stimuli for window in windows]
             return [f"{kind}/{path}" for kind in ("evoked", "leaky") for path in own + every] + growth
     raise TypeError(type(protocol))
+
+
+def _measured(name: str, asked: Asked, protocol: DishProtocol) -> list[str]:
+    """Paths of the metrics of one measure."""
+    steps = dict(unrolled(protocol.timeline))
+    match asked:
+        case Panel():
+            return [f"{name}/{measure}" for measure in PANEL]
+        case EvokedSpikes(evoked=names, windows=windows):
+            shown = [f"{name}/{step}/{pattern}" for step in names for pattern in patterns_of(steps[step])]
+            return [f"{path}/{key}" for path in shown for key in (*windows, "latency")]
+        case PairedPulse():
+            return [f"{name}/{key}" for key in ("ratio", "first", "second")]
+        case Growth(growth=(earlier, _)):
+            return [f"{name}/{pattern}" for pattern in dict.fromkeys(patterns_of(steps[earlier]))]
+    raise TypeError(type(asked))
 
 
 def held_out(metric: str) -> str:

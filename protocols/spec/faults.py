@@ -12,7 +12,7 @@ TAGS = ("rule", "encoder", "pretraining", "sampler")
 #: with ``source``, which is not in TAGS because data sections share most keys whatever their source
 ALL_TAGS = (*TAGS, "source")
 #: sections whose keys are names chosen by the user
-NAMED = ("methods", "stimuli", "windows", "regions", "space")
+NAMED = ("methods", "stimuli", "windows", "regions", "space", "patterns", "measure")
 #: tags that pydantic inserts into the location of an error although they are not keys of the file
 LAYERS = {"conv", "pool", "norm", "dense"}  # a layer is identified by having a key of that name
 TAG_VALUES = LAYERS | {
@@ -20,6 +20,8 @@ TAG_VALUES = LAYERS | {
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
+    *("rest step", "probe step", "train step", "pair step", "repeat step"),
+    *("panel measure", "evoked measure", "paired_pulse measure", "growth measure"),
     *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }
@@ -157,7 +159,13 @@ def _keys(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
 def _has_tag(kind: Any, part: Any) -> bool:
     """Whether a section is the union member with this tag."""
     tags = [field.annotation for name, field in kind.model_fields.items() if name in ALL_TAGS]
-    return any(part in getattr(tag, "__args__", ()) for tag in tags) or part in LAYERS & kind.model_fields.keys()
+    return any(part in getattr(tag, "__args__", ()) for tag in tags) or _own_key(kind, part)
+
+
+def _own_key(kind: Any, part: Any) -> bool:
+    """Whether a section is the member of a union that is told by this key."""
+    key = str(part).removesuffix(" step").removesuffix(" measure")
+    return key in kind.model_fields and (part in LAYERS or key != part)
 
 
 def _is_section(kind: Any) -> bool:

@@ -1,7 +1,8 @@
 """A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
-There are three kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
-labels (`AssociationProtocol`), and networks pre-trained without labels and fine-tuned with few (`NetworkProtocol`).
+There are four kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
+labels (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`), and networks pre-trained without
+labels and fine-tuned with few (`NetworkProtocol`).
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,10 @@ from protocols.spec.association import Association
 from protocols.spec.consistency import check_association, check_associative_network, check_evoked, check_network
 from protocols.spec.culture import Culture
 from protocols.spec.data import Data, ImageData
+from protocols.spec.dish.asked import Asked
+from protocols.spec.dish.consistency import check_dish
+from protocols.spec.dish.living import LivingCulture
+from protocols.spec.dish.timeline import DishRecord, Pattern, Step
 from protocols.spec.evoked import Count, Evoked, Name, Phase, Record
 from protocols.spec.file_data import FolderData, SyntheticData
 from protocols.spec.network import AssociativeNetwork, Network
@@ -21,6 +26,9 @@ from protocols.spec.section import Section
 from protocols.spec.stimuli import Stimulus
 
 Seed = Annotated[int, Field(ge=0, le=2**63, strict=True)]
+
+
+MeasureName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_ -]*$", max_length=60)]
 
 
 class Protocol(Section):
@@ -80,6 +88,21 @@ class AssociationProtocol(CultureProtocol):
         return self
 
 
+class DishProtocol(Protocol):
+    """A living culture in continuous time: steps of a timeline, and named measures over them."""
+
+    culture: LivingCulture
+    patterns: dict[Name, Pattern] = Field(default_factory=dict)
+    timeline: Annotated[tuple[Step, ...], Field(min_length=1)]
+    measure: dict[MeasureName, Asked] = Field(default_factory=dict)
+    record: DishRecord = DishRecord()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_dish(self.culture, self.patterns, self.timeline, self.measure)
+        return self
+
+
 class NetworkProtocol(Protocol):
     """Networks pre-trained without labels, fine-tuned on fractions of the labels, and tested."""
 
@@ -98,4 +121,8 @@ def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
         return AssociationProtocol
     if "network" in content:
         return NetworkProtocol
-    return AssociationProtocol if "data" in content else EvokedProtocol
+    if "data" in content:
+        return AssociationProtocol
+    culture = content.get("culture")
+    living = isinstance(culture, Mapping) and culture.get("model") == "living"
+    return DishProtocol if living or "timeline" in content else EvokedProtocol

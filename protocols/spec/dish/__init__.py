@@ -1,1 +1,1 @@
-"""Sections for a dish that is recorded over time: how its activity is measured."""
+"""Sections for a living dish: the culture, its timeline of stimulation, and how its activity is measured."""

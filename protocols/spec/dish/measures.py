@@ -12,6 +12,14 @@ from protocols.spec.culture import PositiveTime
 from protocols.spec.quantity import Length, Rate
 from protocols.spec.section import Section
 
+#: names of the measures of a panel
+PANEL = (
+    *("active units", "rate", "ISI CV", "ISI LV"),
+    *("burst rate", "burst duration", "spikes per burst", "interval of bursts", "spikes in bursts"),
+    *("network burst rate", "network burst duration", "spikes in network bursts", "IBI CV", "STTC near"),
+    *("avalanche size exponent", "avalanche duration exponent", "branching ratio"),
+)
+
 Share = Annotated[float, Field(gt=0, le=1)]
 AtLeast2 = Annotated[int, Field(ge=2, le=10**6, strict=True)]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from protocols.spec.living import LivingCulture
+from protocols.spec.dish.living import LivingCulture
 
 
 def read(**changes: object) -> LivingCulture:

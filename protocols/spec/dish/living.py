@@ -25,8 +25,8 @@ FIXED_DELAY = 1e-3  # s, of all synapses where `delay` is null
 class Drive(Section):
     """Constant input of each neuron: the potential that it would reach without threshold, drawn from a Gaussian."""
 
-    mean: PotentialVoltage = 13.8e-3
-    sd: NonNegativeVoltage = 1.67e-3
+    mean: PotentialVoltage = 15.3e-3
+    sd: NonNegativeVoltage = 2.51e-3
 
 
 class Noise(Section):
@@ -40,9 +40,9 @@ class Noise(Section):
         The same for all neurons, with the correlation time `shared_decay`.
     """
 
-    private: NonNegativeVoltage = 2.12e-3
-    shared: NonNegativeVoltage = 2.54e-3
-    shared_decay: PositiveTime = 2.0
+    private: NonNegativeVoltage = 0.748e-3
+    shared: NonNegativeVoltage = 1.10e-3
+    shared_decay: PositiveTime = 3.19
 
 
 class LivingNeurons(Section):
@@ -68,7 +68,7 @@ class Nmda(Section):
     """Slow part of excitation: its time constant and its share of the charge."""
 
     decay: PositiveTime = 80e-3
-    share: Share = 0.08
+    share: Share = 0.342
 
 
 class Delay(Section):
@@ -106,11 +106,11 @@ class LivingSynapses(Section):
         Delay by distance; null: 1 ms.
     """
 
-    excitatory: NonNegativeVoltage = 4.40e-3
-    inhibitory: NonNegativeVoltage = 4.04e-3
+    excitatory: NonNegativeVoltage = 7.47e-3
+    inhibitory: NonNegativeVoltage = 16.4e-3
     spread: Spread = 0.6
     fan_in: Annotated[float, Field(ge=0, le=1e5)] = 40
-    reach: PositiveLength = 0.41e-3
+    reach: PositiveLength = 0.0939e-3
     inhibitory_reach: PositiveLength = 0.41e-3
     ampa: PositiveTime = 5e-3
     nmda: Nmda | None = Nmda()
@@ -133,8 +133,8 @@ class Depression(Section):
         Whether synapses of inhibitory cells depress too; otherwise they transmit their whole weight.
     """
 
-    U: Annotated[float, Field(gt=0, le=1)] = 0.34
-    recovery: PositiveTime = 1.77
+    U: Annotated[float, Field(gt=0, le=1)] = 0.174
+    recovery: PositiveTime = 0.525
     facilitation: PositiveTime | None = None
     inhibitory: bool = True
 
@@ -142,8 +142,8 @@ class Depression(Section):
 class Adaptation(Section):
     """Spike-frequency adaptation: each spike lowers the drive by `step`, which decays with `decay`."""
 
-    step: NonNegativeVoltage = 0.29e-3
-    decay: PositiveTime = 4.0
+    step: NonNegativeVoltage = 0.261e-3
+    decay: PositiveTime = 2.29
 
 
 class Homeostasis(Section):

@@ -1,0 +1,93 @@
+"""Consistency checks of a protocol with a timeline: names, times, electrodes, and the measures over them."""
+
+from collections.abc import Mapping, Sequence
+
+from protocols.spec.dish.asked import Asked, EvokedSpikes, Growth, PairedPulse, steps_of
+from protocols.spec.dish.living import LivingCulture
+from protocols.spec.dish.timeline import Pair, Pattern, Probe, Rest, Step, Train, duration, patterns_of, unrolled
+
+MOST_STEPS = 2**31 - 2**20  # simulators count time steps in 32-bit integers
+MOST_PULSES = 10**7
+
+
+def check_dish(
+    culture: LivingCulture, patterns: Mapping[str, Pattern], timeline: Sequence[Step], measure: Mapping[str, Asked]
+) -> None:
+    """Check patterns against the array, steps against patterns and the time step, measures against steps."""
+    for name, pattern in patterns.items():
+        _check_electrodes(culture, f"patterns.{name}.electrodes", pattern)
+    steps = dict(unrolled(timeline))
+    names = [name for name, _ in unrolled(timeline)]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"timeline: two steps are called '{twice}'; allowed: a name of its own for each (name: ...)")
+    for name, step in steps.items():
+        _check_step(culture, patterns, f"timeline.{name}", step)
+    total = sum(duration(step) for step in steps.values()) / culture.simulation.dt
+    if total > MOST_STEPS:
+        raise ValueError(f"timeline: {total:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
+    for name, asked in measure.items():
+        _check_measure(f"measure.{name}", asked, steps)
+
+
+def _check_electrodes(culture: LivingCulture, path: str, pattern: Pattern) -> None:
+    array = culture.array
+    for row, column in pattern.electrodes:
+        if not (0 <= row < array.rows and 0 <= column < array.columns):
+            raise ValueError(
+                f"{path}: ({row}, {column}) lies outside the array; "
+                f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1}"
+            )
+    if len(set(pattern.electrodes)) < len(pattern.electrodes):
+        raise ValueError(f"{path}: an electrode is listed twice")
+
+
+def _check_step(
+    culture: LivingCulture, patterns: Mapping[str, Pattern], path: str, step: Rest | Probe | Train | Pair
+) -> None:
+    for pattern in patterns_of(step):
+        if pattern not in patterns:
+            raise ValueError(f"{path}: no pattern '{pattern}'; allowed: {', '.join(patterns) or 'none is given'}")
+    if patterns_of(step) and culture.stimulation is None:
+        raise ValueError(f"{path}: stimulates; allowed: only with culture.stimulation")
+    dt = culture.simulation.dt
+    for key in ("rest", "every", "interval"):
+        value = getattr(step, key, None)
+        if value is not None and (abs(value / dt - round(value / dt)) > 1e-6 * max(1, value / dt) or value < dt / 2):
+            raise ValueError(f"{path}.{key}: {value * 1e3:g} ms; allowed: a whole number of steps of {dt * 1e3:g} ms")
+    match step:
+        case Pair(interval=interval, every=every) if interval >= every:
+            raise ValueError(f"{path}.interval: {interval * 1e3:g} ms; allowed: less than every, {every * 1e3:g} ms")
+        case Train(rate=rate, pulses=pulses, every=every):
+            if rate * dt > 1 + 1e-9:
+                raise ValueError(f"{path}.rate: {rate:g} Hz; allowed: at most one pulse a step, {1 / dt:g} Hz")
+            if (pulses - 1) / rate >= every:
+                raise ValueError(
+                    f"{path}.every: {every:g} s; allowed: longer than the train, {(pulses - 1) / rate:g} s"
+                )
+    n_pulses = len(patterns_of(step)) * getattr(step, "repetitions", 0) * getattr(step, "pulses", 1)
+    if n_pulses > MOST_PULSES:
+        raise ValueError(f"{path}: {n_pulses:.3g} pulses; allowed: {MOST_PULSES:.3g}")
+
+
+def _check_measure(path: str, asked: Asked, steps: Mapping[str, Rest | Probe | Train | Pair]) -> None:
+    for name in steps_of(asked):
+        if name not in steps:
+            raise ValueError(f"{path}: no step '{name}'; allowed: {', '.join(steps)}")
+    match asked:
+        case PairedPulse(paired_pulse=name, window=window):
+            step = steps[name]
+            if not isinstance(step, Pair):
+                raise ValueError(f"{path}: step '{name}' has no pairs of pulses; allowed: a step with pair:")
+            if window[1] > step.interval + 1e-9:
+                raise ValueError(
+                    f"{path}.window: ends at {window[1] * 1e3:g} ms; "
+                    f"allowed: at most the interval of the pulses, {step.interval * 1e3:g} ms"
+                )
+        case EvokedSpikes(evoked=names) | Growth(growth=names):
+            for name in names:
+                if not isinstance(steps[name], Probe):
+                    raise ValueError(f"{path}: step '{name}' has no probes; allowed: a step with probe:")
+            if isinstance(asked, Growth) and set(patterns_of(steps[names[0]])) != set(patterns_of(steps[names[1]])):
+                raise ValueError(f"{path}: the steps probe different patterns; allowed: the same in both")
+    if isinstance(asked, (PairedPulse, Growth)) and asked.window[1] <= asked.window[0]:
+        raise ValueError(f"{path}.window: ends at {asked.window[1] * 1e3:g} ms; allowed: after its start")

@@ -1,0 +1,193 @@
+"""The ``patterns:`` and ``timeline:`` sections: what is done to a living dish, step by step, in continuous time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from protocols.spec.evoked import Count, Name
+from protocols.spec.quantity import Current, Length, Rate, Time
+from protocols.spec.section import Section
+from protocols.spec.stimuli import Electrodes
+
+StepTime = Annotated[Time, Field(ge=1e-6, le=1e6)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+
+
+class Pattern(Section):
+    """Electrodes that are stimulated at the same time, with one current pulse each.
+
+    Parameters
+    ----------
+    electrodes
+        (row, column) pairs, or a drawing of the array.
+    amplitude
+        Current of the pulse's cathodic phase (magnitude).
+    width
+        Width of that phase.
+    """
+
+    electrodes: Electrodes
+    amplitude: Annotated[Current, Field(ge=1e-9, le=1e-2)] = 20e-6
+    width: Annotated[Time, Field(ge=1e-6, le=1e-1)] = 200e-6
+
+
+class Rest(Section):
+    """Nothing is stimulated for a time."""
+
+    rest: StepTime
+    name: Name | None = None
+    plastic: bool = False
+
+
+class Probe(Section):
+    """Single pulses of one or more patterns in turn, one every so often, to measure their responses.
+
+    Parameters
+    ----------
+    probe
+        Pattern, or patterns presented in turn.
+    repetitions
+        Pulses of each pattern.
+    every
+        Time from one pulse to the next.
+    """
+
+    probe: Names
+    repetitions: Count = 1
+    every: StepTime
+    name: Name | None = None
+    plastic: bool = False
+
+
+class Train(Section):
+    """Trains of pulses of a pattern, such as a tetanus.
+
+    Parameters
+    ----------
+    train
+        Pattern.
+    pulses
+        Pulses of each train.
+    rate
+        Of the pulses within a train.
+    repetitions
+        Number of trains.
+    every
+        Time from the start of one train to the start of the next.
+    """
+
+    train: Name
+    pulses: Count
+    rate: Annotated[Rate, Field(ge=1e-3, le=1e6)]
+    repetitions: Count = 1
+    every: StepTime
+    name: Name | None = None
+    plastic: bool = True
+
+
+class Pair(Section):
+    """Pairs of pulses, for paired-pulse ratios or to pair two pathways.
+
+    Parameters
+    ----------
+    pair
+        Pattern of both pulses, or of the first and the second.
+    interval
+        Time from the first pulse to the second.
+    repetitions
+        Number of pairs.
+    every
+        Time from the start of one pair to the start of the next.
+    """
+
+    pair: Annotated[Names, Field(max_length=2)]
+    interval: StepTime
+    repetitions: Count = 1
+    every: StepTime
+    name: Name | None = None
+    plastic: bool = False
+
+
+class Repeat(Section):
+    """Some steps several times over; their names get the number of the round: ``before_1``, ``before_2``."""
+
+    repeat: Count
+    steps: Annotated[tuple["Step", ...], Field(min_length=1)]
+
+
+KINDS = {"rest": Rest, "probe": Probe, "train": Train, "pair": Pair, "repeat": Repeat}
+#: steps that stimulate
+Stimulating = Probe | Train | Pair
+
+
+def _kind(step: Any) -> str | None:
+    """Tag of a step: the key of `KINDS` that it has, and a word that is no key, for messages about its keys."""
+    if isinstance(step, Section):
+        return next(f"{key} step" for key, kind in KINDS.items() if isinstance(step, kind))
+    return next((f"{key} step" for key in KINDS if key in step), None) if isinstance(step, Mapping) else None
+
+
+def _known(step: Any) -> Any:
+    if _kind(step) is None:
+        given = f"keys {', '.join(map(str, step))}; " if isinstance(step, Mapping) and step else "is no step; "
+        raise ValueError(f"{given}allowed: a mapping with one of {', '.join(KINDS)}")
+    return step
+
+
+Step = Annotated[
+    Annotated[Rest, Tag("rest step")]
+    | Annotated[Probe, Tag("probe step")]
+    | Annotated[Train, Tag("train step")]
+    | Annotated[Pair, Tag("pair step")]
+    | Annotated[Repeat, Tag("repeat step")],
+    Discriminator(_kind),
+    BeforeValidator(_known),
+]
+
+
+def unrolled(timeline: Sequence[Any], suffix: str = "") -> Iterator[tuple[str, Rest | Probe | Train | Pair]]:
+    """Every step in order with its name: its own, else its kind; repetitions written out."""
+    for step in timeline:
+        if isinstance(step, Repeat):
+            for turn in range(step.repeat):
+                yield from unrolled(step.steps, f"{suffix}_{turn + 1}")
+        else:
+            yield (step.name or str(_kind(step)).removesuffix(" step")) + suffix, step
+
+
+def duration(step: Rest | Probe | Train | Pair) -> float:
+    """Length of a step (s)."""
+    match step:
+        case Rest(rest=length):
+            return length
+        case Probe(probe=patterns, repetitions=n, every=every):
+            return len(patterns) * n * every
+        case Train(repetitions=n, every=every) | Pair(repetitions=n, every=every):
+            return n * every
+    raise TypeError(type(step))
+
+
+def patterns_of(step: Rest | Probe | Train | Pair) -> tuple[str, ...]:
+    """Names of the patterns that a step stimulates."""
+    match step:
+        case Probe(probe=names) | Pair(pair=names):
+            return names
+        case Train(train=name):
+            return (name,)
+    return ()
+
+
+class DishRecord(Section):
+    """What is recorded and kept of a dish.
+
+    Parameters
+    ----------
+    within
+        An electrode hears the spikes of all cells nearer than this.
+    spikes
+        Kept spikes: those that electrodes hear (``heard``), or those of all neurons too (``all``).
+    """
+
+    within: Annotated[Length, Field(ge=1e-6, le=1e-2)] = 60e-6
+    spikes: Literal["heard", "all"] = "heard"
