@@ -12,7 +12,7 @@ from rich.console import Console
 from culture_sim import engines
 from culture_sim.experiments import table
 from culture_sim.experiments.association import CHECKPOINT
-from culture_sim.experiments.dispatch import outline, run_seed, summarise
+from culture_sim.experiments.dispatch import outline, prepare, run_seed, summarise
 from culture_sim.experiments.estimate import Estimate, estimate
 from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import MOST_SYNAPSES
@@ -25,7 +25,7 @@ from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.protocol import AssociationProtocol, CultureProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, CultureProtocol, DishProtocol, Protocol
 
 
 class CultureLearner:
@@ -43,8 +43,7 @@ class CultureLearner:
                     ["association: scikit-learn is not installed (pip install -c constraints.txt -e '.[data]')"]
                 )
             expand_association(protocol)
-        most = max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
-        if most > MOST_SYNAPSES:
+        if isinstance(protocol, CultureProtocol) and (most := _largest_projection(protocol)) > MOST_SYNAPSES:
             raise ProtocolFault(
                 [
                     f"culture.neurons.count: {protocol.culture.neurons.count} gives a projection {most:.3g} synapses; "
@@ -89,15 +88,16 @@ class CultureLearner:
         if begun:
             console.print(f"Resuming at the last evaluation: seed {', '.join(map(str, begun))}.")
         missing = [seed for seed in seeds if seed not in parts]
+        name: str | None = None
         if missing:
             work = self._estimate(protocol, options)
             with console.status("Preparing the simulator (the first run of a model compiles it) ..."):
-                shape = engines.Shape.of(protocol.culture)
                 n = len(missing)
-                engine = engines.prepare(options.device, shape, n * work.n_steps, n * work.most_events)
+                engine = prepare(protocol, options.device, n * work.n_steps, n * work.most_events)
+            name = engine if isinstance(engine, str) else engine.name
             jobs = self._jobs(protocol, options)
             count = protocol.culture.neurons.count
-            console.print(f"{n} cultures of {count} neurons, engine {engine.name}, {min(jobs, n)} at a time.")
+            console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (
                 SeedProgress(console, missing) as progress,
@@ -110,7 +110,7 @@ class CultureLearner:
         targets = read_targets(options.targets) if options.targets else []
         metrics = summarise(protocol, [parts[seed] for seed in seeds], targets)
         arrays = {f"seed_{seed}/{path}": array for seed in seeds for path, array in parts[seed].items()}
-        facts: dict[str, Any] = {"learner": "culture_sim", "seeds": seeds, "device": engine.name if missing else None}
+        facts: dict[str, Any] = {"learner": "culture_sim", "seeds": seeds, "device": name}
         if isinstance(protocol, AssociationProtocol):
             facts["data"] = datasets.checksums(protocol.data.source)
         return metrics, facts, arrays
@@ -123,10 +123,10 @@ class CultureLearner:
         """Draw the figures, if matplotlib is installed."""
         make_if_possible(run_dir, console.print)
 
-    def _estimate(self, protocol: CultureProtocol, options: cli.Options) -> Estimate:
+    def _estimate(self, protocol: CultureProtocol | DishProtocol, options: cli.Options) -> Estimate:
         return estimate(protocol, compiled=options.device != "runtime")
 
-    def _jobs(self, protocol: CultureProtocol, options: cli.Options) -> int:
+    def _jobs(self, protocol: CultureProtocol | DishProtocol, options: cli.Options) -> int:
         """Seeds run at the same time: as requested, limited by their number and by memory; one on a GPU."""
         if options.device == "cuda":
             return 1
@@ -135,8 +135,12 @@ class CultureLearner:
         return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))
 
 
-def _with_culture(protocol: Protocol) -> CultureProtocol:
-    if not isinstance(protocol, CultureProtocol):
+def _largest_projection(protocol: CultureProtocol) -> int:
+    return max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
+
+
+def _with_culture(protocol: Protocol) -> CultureProtocol | DishProtocol:
+    if not isinstance(protocol, (CultureProtocol, DishProtocol)):
         raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.run for a network"])
     return protocol
 

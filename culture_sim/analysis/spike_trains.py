@@ -39,7 +39,7 @@ class SpikeTrains:
     n_units: int
     duration: float
     positions: np.ndarray | None = None
-    metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+    metadata: dict[str, str | int | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.duration) or self.duration <= 0:
@@ -71,7 +71,7 @@ class SpikeTrains:
     ) -> "SpikeTrains":
         """Spike trains from spikes in any order."""
         order = np.argsort(time, kind="stable")
-        return cls(time[order], np.asarray(unit)[order], n_units, duration, positions, metadata or {})
+        return cls(time[order], np.asarray(unit)[order], n_units, duration, positions, dict(metadata or {}))
 
     @cached_property
     def trains(self) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from culture_sim.bench.memory import streaming_rate
 from culture_sim.living import LivingCulture, LivingSession, LivingState, simulate
-from protocols.spec.living import LivingCulture as LivingSpec
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 
 STATE_VARIABLES = 10  # read and written for each neuron in each step: potential, three currents, resources, ...
 SMALLEST = 2**18  # bytes; of a shorter array, NumPy's own overhead would be measured

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from culture_sim import engines, living
 from culture_sim.analysis import summary
 from culture_sim.engines import Engine
-from culture_sim.experiments import association, probing
+from culture_sim.experiments import association, dish, probing
 from protocols.loading.published import Target
+from protocols.plan.dish import expand_dish
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
-from protocols.spec.protocol import AssociationProtocol, EvokedProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, DishProtocol, EvokedProtocol, Protocol
 
 
 def n_steps(protocol: Protocol) -> int:
@@ -22,6 +24,8 @@ def n_steps(protocol: Protocol) -> int:
             return sum(culture.steps(phase.window) * len(phase.present) * phase.repetitions for phase in phases)
         case AssociationProtocol(culture=culture, association=plan):
             return association.n_presentations(protocol) * culture.steps(plan.presentation)
+        case DishProtocol():
+            return expand_dish(protocol).n_steps
     raise TypeError(type(protocol))
 
 
@@ -32,18 +36,35 @@ def outline(protocol: Protocol) -> list[str]:
             return probing.outline(protocol)
         case AssociationProtocol():
             return association.outline(protocol)
+        case DishProtocol():
+            return dish.outline(protocol)
+    raise TypeError(type(protocol))
+
+
+def prepare(protocol: Protocol, device: str, n_steps: int, n_events: float) -> Engine | str:
+    """The engine of a protocol, compiled if it needs to be: of a living culture its name.
+
+    `n_steps` and `n_events` of all seeds together decide whether a compiler pays (see `engines.prepare`).
+    """
+    match protocol:
+        case DishProtocol():
+            return living.prepare(device)
+        case EvokedProtocol() | AssociationProtocol():
+            return engines.prepare(device, engines.Shape.of(protocol.culture), n_steps, n_events)
     raise TypeError(type(protocol))
 
 
 def run_seed(
-    protocol: Protocol, engine: Engine, run: Run, seed: int, report: Report, watch: Watch = unwatched
+    protocol: Protocol, engine: Engine | str, run: Run, seed: int, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
     """Run one seed; arrays by path. Checkpoints are saved in `run`."""
     match protocol:
-        case EvokedProtocol():
+        case EvokedProtocol() if not isinstance(engine, str):
             return probing.run_seed(protocol, engine, seed, report)
-        case AssociationProtocol():
+        case AssociationProtocol() if not isinstance(engine, str):
             return association.run_seed(protocol, engine, seed, run, report, watch)
+        case DishProtocol() if isinstance(engine, str):
+            return dish.run_seed(protocol, engine, seed, report)
     raise TypeError(type(protocol))
 
 
@@ -54,4 +75,6 @@ def summarise(protocol: Protocol, parts: Sequence[dict[str, np.ndarray]], target
             return summary.summarise(protocol, [probing.trials(part) for part in parts], targets)
         case AssociationProtocol():
             return learning.summarise(protocol, parts, targets)
+        case DishProtocol():
+            return dish.summarise(protocol, parts, targets)
     raise TypeError(type(protocol))

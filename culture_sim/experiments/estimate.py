@@ -6,7 +6,7 @@ import numpy as np
 
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
-from protocols.spec.protocol import CultureProtocol
+from protocols.spec.protocol import CultureProtocol, DishProtocol
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Estimate:
     most_events: float
 
 
-def estimate(protocol: CultureProtocol, *, compiled: bool) -> Estimate:
+def estimate(protocol: CultureProtocol | DishProtocol, *, compiled: bool) -> Estimate:
     """Estimate one seed of a protocol; `compiled` for a compiled program, else for Brian2's runtime."""
+    if isinstance(protocol, DishProtocol):
+        return _of_dish(protocol)
     spec = protocol.culture
     synapses = sum(expected_synapses(spec, name) for name in spec.projections)
     # Growing holds every synapse twice (index and weight); a compiled program then holds both indices, the weight and
@@ -41,3 +43,12 @@ def estimate(protocol: CultureProtocol, *, compiled: bool) -> Estimate:
     per_synapse = 1.1 * (4 * word + 16) if compiled else 4 * word + 120
     steps = n_steps(protocol)
     return Estimate(synapses, int(synapses * per_synapse + 300e6), steps, most_events(spec, synapses, steps))
+
+
+def _of_dish(protocol: DishProtocol) -> Estimate:
+    """A living culture: growing holds every synapse about three times (candidate pairs, sorting, the result)."""
+    spec, steps = protocol.culture, n_steps(protocol)
+    synapses = round(spec.neurons.count * spec.synapses.fan_in) if spec.synapses else 0
+    word = np.dtype(spec.simulation.precision).itemsize
+    events = synapses * steps / (spec.steps(spec.neurons.refractory) + 1)
+    return Estimate(synapses, int(synapses * 3 * (8 + word) + 200e6), steps, events)

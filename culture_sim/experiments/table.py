@@ -19,8 +19,25 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     """Print measured beside published values."""
     if "accuracy/test" in metrics:
         show_accuracy(metrics, console)
+    elif any("definition" in value for value in metrics.values() if isinstance(value, dict)):
+        _show_measures(metrics, console)
     else:
         _show_evoked(metrics, console)
+
+
+def _show_measures(metrics: dict[str, Any], console: Console) -> None:
+    """Print every measure of a dish, beside the published value where there is one."""
+    published = {row["quantity"]: row for row in metrics["targets"] if row["subject"] == CULTURE}
+    beside = ("published", "agrees") if published else ()
+    table = Table("measure", "measured", "95 % interval of the mean", "unit", *beside, box=box.SIMPLE_HEAD)
+    for path, value in metrics.items():
+        if path == "targets":
+            continue
+        row = published.get(path)
+        compared = (_spell(row["published"]), VERDICTS.get(row["verdict"], "")) if row else ("", "")
+        interval = f"{value['ci95'][0]:.2f} to {value['ci95'][1]:.2f}" if value["ci95"] else ""
+        table.add_row(path, _spell(value), interval, value["unit"], *(compared if published else ()))
+    console.print(table)
 
 
 def _show_evoked(metrics: dict[str, Any], console: Console) -> None:
@@ -83,5 +100,7 @@ def _window(value: dict[str, Any]) -> str:
 
 
 def _spell(value: dict[str, Any]) -> str:
+    if value["mean"] is None:
+        return "not defined"
     spread = "" if value["sd"] is None else f" +- {value['sd']:.2f}"
     return f"{value['mean']:.2f}{spread} (n={value['n']})"

@@ -1,14 +1,20 @@
-"""Run directories of evoked experiments: the spikes that each electrode hears, one recording a seed."""
+"""Run directories of cultures: what each electrode hears, one recording per seed (and step of a timeline)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
+from culture_sim.analysis.stimulation import Heard
+from culture_sim.experiments.dish import trains_of
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.electrodes import heard_neurons
 from protocols.loading.loader import load
-from protocols.spec.protocol import EvokedProtocol
+from protocols.plan.dish import expand_dish
+from protocols.spec.protocol import DishProtocol, EvokedProtocol
+
+Arrays = Mapping[str, np.ndarray]
 
 
 def recognises(path: Path) -> bool:
@@ -26,24 +32,43 @@ def read(path: Path) -> dict[str, SpikeTrains]:
     """
     protocol = load(str(path / "protocol.yaml"))
     with np.load(path / "arrays.npz") as arrays:
-        first = f"seed_{protocol.first_seed}/spikes/step"
-        if not isinstance(protocol, EvokedProtocol) or first not in arrays.files:
-            raise ValueError("no spikes were kept; allowed: a run of stimuli in phases, record.spikes all or units")
-        dt = protocol.culture.simulation.dt
-        found = {}
-        for seed in protocol.seed_list:
-            electrodes, positions = arrays[f"seed_{seed}/electrodes"], arrays[f"seed_{seed}/positions"]
-            heard = heard_neurons(protocol.culture.readout, electrodes, positions).tocsc()
-            step, neuron = arrays[f"seed_{seed}/spikes/step"], arrays[f"seed_{seed}/spikes/neuron"]
-            n_heard = np.diff(heard.indptr)[neuron]  # electrodes that hear each spike
-            start = np.repeat(heard.indptr[neuron], n_heard)
-            within = np.arange(n_heard.sum()) - np.repeat(np.cumsum(n_heard) - n_heard, n_heard)
-            found[f"seed {seed}"] = SpikeTrains.sorted(
-                np.repeat(step, n_heard) * dt,
-                heard.indices[start + within],
-                len(electrodes),
-                n_steps(protocol) * dt,
-                electrodes,
-                {"protocol": protocol.name, "seed": seed},
-            )
+        kept = f"seed_{protocol.first_seed}/spikes/step" in arrays.files
+        match protocol:
+            case DishProtocol():
+                return _of_dish(protocol, arrays)
+            case EvokedProtocol() if kept:
+                return {f"seed {seed}": _of_phases(protocol, arrays, seed) for seed in protocol.seed_list}
+    raise ValueError(
+        "no spikes were kept; allowed: a run of stimuli in phases (record.spikes all or units) or of steps"
+    )
+
+
+def _of_dish(protocol: DishProtocol, arrays: Arrays) -> dict[str, SpikeTrains]:
+    """One recording per seed and step without stimulation; of all steps if there is none."""
+    plan, found = expand_dish(protocol), {}
+    resting = [name for k, name in enumerate(plan.names) if not np.any(plan.pulses["step"] == k)] or plan.names
+    for seed in protocol.seed_list:
+        heard = Heard(*(arrays[f"seed_{seed}/heard/{field}"] for field in Heard._fields))
+        for step in resting:
+            trains = trains_of(protocol, plan, heard, arrays[f"seed_{seed}/electrodes"], step)
+            trains.metadata["seed"] = seed
+            found[f"seed {seed} {step}"] = trains
     return found
+
+
+def _of_phases(protocol: EvokedProtocol, arrays: Arrays, seed: int) -> SpikeTrains:
+    dt = protocol.culture.simulation.dt
+    electrodes, positions = arrays[f"seed_{seed}/electrodes"], arrays[f"seed_{seed}/positions"]
+    heard = heard_neurons(protocol.culture.readout, electrodes, positions).tocsc()
+    step, neuron = arrays[f"seed_{seed}/spikes/step"], arrays[f"seed_{seed}/spikes/neuron"]
+    n_heard = np.diff(heard.indptr)[neuron]  # electrodes that hear each spike
+    start = np.repeat(heard.indptr[neuron], n_heard)
+    within = np.arange(n_heard.sum()) - np.repeat(np.cumsum(n_heard) - n_heard, n_heard)
+    return SpikeTrains.sorted(
+        np.repeat(step, n_heard) * dt,
+        heard.indices[start + within],
+        len(electrodes),
+        n_steps(protocol) * dt,
+        electrodes,
+        {"protocol": protocol.name, "seed": seed},
+    )

@@ -3,6 +3,6 @@
 from culture_sim.living.culture import LivingCulture
 from culture_sim.living.recording import LivingRecording, LivingState
 from culture_sim.living.session import LivingSession
-from culture_sim.living.simulation import simulate
+from culture_sim.living.simulation import prepare, simulate
 
-__all__ = ["LivingCulture", "LivingRecording", "LivingSession", "LivingState", "simulate"]
+__all__ = ["LivingCulture", "LivingRecording", "LivingSession", "LivingState", "prepare", "simulate"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocols.spec.living import LivingCulture as LivingSpec
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 
 
 class Constants(NamedTuple):

@@ -3,7 +3,6 @@
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
 from importlib import resources
 from os import environ
@@ -17,6 +16,7 @@ from culture_sim.living.culture import LivingCulture
 from culture_sim.living.pulses import Pulses
 from culture_sim.living.recording import LivingRecording, LivingState
 from culture_sim.living.session import LivingSession
+from protocols.runs import scratch
 from protocols.runs.machine import processor_features
 
 # No contraction of products and sums, no reordering: results equal NumPy's.
@@ -36,8 +36,7 @@ def program() -> Path:
     """
     if compiler() is None:
         raise RuntimeError("no C++ compiler found (g++ and make); allowed: device runtime")
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-        project = Path(scratch)
+    with scratch.new_folder() as project:
         for name in SOURCES:
             with resources.as_file(resources.files("culture_sim.living") / name) as source:
                 shutil.copy(source, project / name)
@@ -58,8 +57,7 @@ def run(
 ) -> LivingRecording:
     """Run the program on this culture's arrays, in a scratch directory."""
     executable = program()
-    with tempfile.TemporaryDirectory(prefix="culture_sim_") as scratch:
-        directory = Path(scratch)
+    with scratch.new_folder() as directory:
         (directory / "inputs").mkdir()
         (directory / "outputs").mkdir()
         _write_inputs(directory / "inputs", culture, session, state)

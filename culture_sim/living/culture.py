@@ -9,7 +9,7 @@ from culture_sim.living import stimulation, wiring
 from culture_sim.living.wiring import Synapses
 from culture_sim.model.electrodes import electrode_positions
 from culture_sim.model.topology import place_neurons
-from protocols.spec.living import LivingCulture as LivingSpec
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.random_streams import stream
 
 

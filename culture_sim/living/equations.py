@@ -22,7 +22,7 @@ and effect: t = 0 for potentiation, no depression.
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from protocols.spec.living import LivingCulture as LivingSpec
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 
 
 @dataclass(frozen=True)

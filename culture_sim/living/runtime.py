@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from culture_sim.model import brian
+
+# isort: split
 import brian2 as b2
 import numpy as np
 
@@ -22,26 +25,27 @@ def run(
     culture: LivingCulture, session: LivingSession, state: LivingState, progress: Callable[[int, int], None]
 ) -> LivingRecording:
     """Build the network in this process and run it."""
-    b2.set_device("runtime")
-    b2.prefs.codegen.target = "numpy"
-    b2.prefs.core.default_float_dtype = np.dtype(culture.spec.simulation.precision).type
-    b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
-    network = Network(culture, state)
-    conductor = _Conductor(network, culture, session, state, progress)
-    network.network.add(conductor.begin, conductor.end)
-    network.network.run(0 * b2.second, namespace={})
-    network.replay(state)
-    network.network.run(session.n_steps * culture.spec.simulation.dt * b2.second, namespace={})
-    step = np.rint(np.asarray(network.monitor.t_[:]) / culture.spec.simulation.dt).astype(np.int32)
-    return LivingRecording(
-        dt=culture.spec.simulation.dt,
-        session=session,
-        neuron=np.asarray(network.monitor.i[:], np.int32),
-        step=step,
-        direct=np.asarray(network.monitor.direct[:], bool),
-        state=network.state(state, step),
-        snapshots=conductor.snapshots,
-    )
+    with brian.LOCK:
+        b2.set_device("runtime")
+        b2.prefs.codegen.target = "numpy"
+        b2.prefs.core.default_float_dtype = np.dtype(culture.spec.simulation.precision).type
+        b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
+        network = Network(culture, state)
+        conductor = _Conductor(network, culture, session, state, progress)
+        network.network.add(conductor.begin, conductor.end)
+        network.network.run(0 * b2.second, namespace={})
+        network.replay(state)
+        network.network.run(session.n_steps * culture.spec.simulation.dt * b2.second, namespace={})
+        step = np.rint(np.asarray(network.monitor.t_[:]) / culture.spec.simulation.dt).astype(np.int32)
+        return LivingRecording(
+            dt=culture.spec.simulation.dt,
+            session=session,
+            neuron=np.asarray(network.monitor.i[:], np.int32),
+            step=step,
+            direct=np.asarray(network.monitor.direct[:], bool),
+            state=network.state(state, step),
+            snapshots=conductor.snapshots,
+        )
 
 
 class Network:

@@ -12,6 +12,25 @@ from culture_sim.living.session import MOST_STEPS, LivingSession
 DEVICES = ("auto", "cpp", "runtime")
 
 
+def prepare(device: str) -> str:
+    """The device that ``auto`` stands for here, compiled if it needs to be.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no GPU engine for living cultures, no compiler for ``cpp``, or the compiler fails.
+    """
+    if device not in DEVICES:
+        raise RuntimeError(f"--device {device}: living cultures have none; allowed: {', '.join(DEVICES)}")
+    if device == "auto" and compiler() is None:
+        print("No C++ compiler found: falling back to Brian2 with NumPy, which is slower.", file=sys.stderr)
+        return "runtime"
+    if device != "runtime":
+        cpp.program()
+        return "cpp"
+    return device
+
+
 def simulate(
     culture: LivingCulture,
     session: LivingSession,
@@ -56,9 +75,8 @@ def simulate(
     state.check(culture)
     if state.step + session.n_steps > MOST_STEPS:
         raise ValueError(f"session.n_steps: ends at step {state.step + session.n_steps}; allowed: {MOST_STEPS}")
-    if device == "auto" and compiler() is None:
-        print("No C++ compiler found: falling back to Brian2 with NumPy, which is slower.", file=sys.stderr)
-        device = "runtime"
+    if device == "auto":
+        device = prepare(device)
     done = progress or (lambda steps, of: None)
     if device == "runtime":
         from culture_sim.living import runtime  # brings Brian2

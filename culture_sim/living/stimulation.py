@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from protocols.spec.living import Axons, Stimulation
+from protocols.spec.dish.living import Axons, Stimulation
 
 
 def axon_ends(axons: Axons | None, positions: np.ndarray, seeds: np.random.SeedSequence) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from protocols.runs.machine import cores
-from protocols.spec.living import FIXED_DELAY, LivingSynapses
+from protocols.spec.dish.living import FIXED_DELAY, LivingSynapses
 from protocols.spec.random_streams import stream
 
 ROWS_PER_BLOCK = 64  # presynaptic cells drawn from one random stream; part of the result, not a tuning knob

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from culture_sim.analysis import avalanches, bursts, firing, network_bursts, synchrony
 from culture_sim.analysis.panel import panel
 from culture_sim.analysis.spike_trains import SpikeTrains
-from protocols.spec.dish.measures import LogIsi, Measures, Overlap, Pooled
+from protocols.spec.dish.measures import PANEL, LogIsi, Measures, Overlap, Pooled
 
 # on a grid of 5 ms, so that intervals on a threshold are frequent
 TRAIN = st.lists(st.integers(0, 2000), max_size=60, unique=True).map(lambda steps: np.sort(np.array(steps)) * 0.005)
@@ -227,6 +227,7 @@ def test_the_panel_names_unit_and_definition_and_is_nan_where_nothing_is_defined
     active = trains.rates >= 0.01
     assert found["rate"].value == pytest.approx(trains.rates[active].mean())
     assert found["rate"].unit == "Hz"
+    assert tuple(found) == PANEL
     assert "begin_isi 170 ms" in found["burst rate"].definition
     assert 5 < found["network burst rate"].value < 20  # fifteen in a minute, some overlap
     assert found["spikes in network bursts"].value > 0.4

@@ -6,7 +6,7 @@ import numpy as np
 
 from culture_sim.living import LivingCulture, LivingRecording, LivingSession
 from culture_sim.living.pulses import Pulses
-from protocols.spec.living import LivingCulture as LivingSpec
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 from tests.reference import living as reference
 
 #: Nothing but integrate-and-fire neurons with a drive.

@@ -7,7 +7,7 @@ import pytest
 
 from culture_sim.living import LivingCulture
 from culture_sim.living.wiring import Synapses, wire
-from protocols.spec.living import LivingSynapses
+from protocols.spec.dish.living import LivingSynapses
 from tests.culture_sim.living.cases import spec
 
 

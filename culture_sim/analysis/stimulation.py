@@ -1,0 +1,69 @@
+"""Responses to stimulation pulses in continuous recordings: counts in windows, latency, time course."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Heard(NamedTuple):
+    """Spikes that the electrodes hear, in order of time; shapes (n_spikes,).
+
+    `step`: time step from the start of the experiment; `electrode`; `direct`: caused directly by a stimulation pulse.
+    """
+
+    step: np.ndarray
+    electrode: np.ndarray
+    direct: np.ndarray
+
+
+def counts(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Spikes of each electrode from `first` to before `last` steps after each pulse, shape (n_pulses, n_electrodes).
+
+    Spikes that a pulse caused directly do not count.
+    """
+    found = np.zeros((len(pulses), n_electrodes), np.int64)
+    for k, at in enumerate(pulses):
+        begin, end = np.searchsorted(heard.step, [at + first, at + last])
+        electrodes = heard.electrode[begin:end][~heard.direct[begin:end]]
+        found[k] = np.bincount(electrodes, minlength=n_electrodes)
+    return found
+
+
+def evoked(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Evoked spikes per electrode of each pulse, less those of an equally long stretch before it; shape (n_pulses,)."""
+    length = last - first
+    after = counts(heard, n_electrodes, pulses, first, last).mean(axis=1)
+    before = counts(heard, n_electrodes, pulses, -length, 0).mean(axis=1)
+    return after - before
+
+
+def latency(heard: Heard, n_electrodes: int, pulses: np.ndarray, longest: int) -> float:
+    """Median over electrodes of the mean time to the first spike after a pulse (time steps); NaN without spikes.
+
+    Spikes in the step of the pulse and directly caused ones do not count, nor pulses that an electrode does not answer
+    within `longest` steps.
+    """
+    waits: list[list[int]] = [[] for _ in range(n_electrodes)]
+    for at in pulses:
+        begin, end = np.searchsorted(heard.step, [at + 1, at + longest])
+        indirect = ~heard.direct[begin:end]
+        electrodes, first = np.unique(heard.electrode[begin:end][indirect], return_index=True)
+        for electrode, step in zip(electrodes, heard.step[begin:end][indirect][first], strict=True):
+            waits[electrode].append(int(step - at))
+    means = [np.mean(wait) for wait in waits if wait]
+    return float(np.median(means)) if means else np.nan
+
+
+def time_course(
+    heard: Heard, n_electrodes: int, pulses: np.ndarray, before: int, after: int, bin_steps: int
+) -> np.ndarray:
+    """Spikes per electrode and pulse in bins around the pulses, direct ones included, shape (n_bins,).
+
+    From `before` steps before the pulse to `after` steps after it, in bins of `bin_steps`.
+    """
+    n_bins = (before + after) // bin_steps
+    found = np.zeros(n_bins)
+    for at in pulses:
+        begin, end = np.searchsorted(heard.step, [at - before, at - before + n_bins * bin_steps])
+        found += np.bincount((heard.step[begin:end] - at + before) // bin_steps, minlength=n_bins)
+    return found / (len(pulses) * n_electrodes)

@@ -1,0 +1,235 @@
+"""One seed of an experiment with a timeline: grow a living culture, simulate it in continuous time, measure it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from culture_sim.analysis import stimulation
+from culture_sim.analysis.panel import Measure, panel
+from culture_sim.analysis.spike_trains import SpikeTrains
+from culture_sim.analysis.stimulation import Heard
+from culture_sim.living import LivingCulture, LivingSession, simulate
+from protocols.loading.published import Target, compare
+from protocols.plan.dish import DishPlan, electrode_pulses, expand_dish
+from protocols.results.statistics import over_seeds
+from protocols.runs.reporting import Report
+from protocols.spec.dish.asked import EvokedSpikes, Growth, PairedPulse
+from protocols.spec.dish.asked import Panel as PanelAsked
+from protocols.spec.dish.timeline import patterns_of, unrolled
+from protocols.spec.protocol import DishProtocol
+
+PREFIX = "measured/"  # of a seed's arrays that hold its measures
+COURSE_BEFORE, COURSE_AFTER, COURSE_BIN = 0.05, 0.3, 0.005  # s, of time courses around pulses
+
+
+def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> dict[str, np.ndarray]:
+    """Run one seed.
+
+    Parameters
+    ----------
+    protocol, device, seed
+        What to run, with which engine, and which culture.
+    report
+        Called with the fraction done.
+
+    Returns
+    -------
+    dict
+        Arrays by path: ``positions``, ``electrodes``, ``excitatory``; ``heard/step``, ``heard/electrode``,
+        ``heard/direct``: the spikes that electrodes hear; ``spikes/...`` of all neurons where they are recorded;
+        ``course/<step>/<pattern>``: time courses around pulses; ``measured/<name>``: measures, one value each.
+    """
+    plan = expand_dish(protocol)
+    culture = LivingCulture.grow(protocol.culture, seed)
+    pulses = electrode_pulses(protocol, plan)
+    learning = plan.steps[plan.steps["plastic"]]
+    session = LivingSession(
+        plan.n_steps,
+        *pulses,
+        plastic=np.column_stack([learning["start"], learning["stop"]]),
+    )
+    recording = simulate(culture, session, device=device, progress=lambda done, of: report(done / of))
+    heard = _heard(protocol, culture, recording.neuron, recording.step, recording.direct)
+    arrays = {
+        "positions": culture.positions,
+        "electrodes": culture.electrodes,
+        "excitatory": culture.excitatory,
+        **{f"heard/{name}": values for name, values in heard._asdict().items()},
+    }
+    if protocol.record.spikes == "all":
+        arrays |= {"spikes/neuron": recording.neuron, "spikes/step": recording.step}
+    arrays |= _courses(protocol, plan, heard)
+    measured = measures(protocol, plan, heard, culture.electrodes)
+    return arrays | {PREFIX + name: np.array(found.value) for name, found in measured.items()}
+
+
+def measures(protocol: DishProtocol, plan: DishPlan, heard: Heard, electrodes: np.ndarray) -> dict[str, Measure]:
+    """All measures that the protocol asks for, of one culture, by path."""
+    found: dict[str, Measure] = {}
+    for name, asked in protocol.measure.items():
+        match asked:
+            case PanelAsked(panel=step):
+                trains = trains_of(protocol, plan, heard, electrodes, step)
+                found |= {f"{name}/{key}": value for key, value in panel(trains, asked.definitions).items()}
+            case EvokedSpikes():
+                found |= _evoked(name, asked, protocol, plan, heard, len(electrodes))
+            case PairedPulse():
+                found |= _paired_pulse(name, asked, protocol, plan, heard, len(electrodes))
+            case Growth():
+                found |= _growth(name, asked, protocol, plan, heard, len(electrodes))
+    return found
+
+
+def trains_of(protocol: DishProtocol, plan: DishPlan, heard: Heard, electrodes: np.ndarray, step: str) -> SpikeTrains:
+    """Spike trains of the electrodes in one step, from its start."""
+    row, dt = plan.steps[plan.names.index(step)], protocol.culture.simulation.dt
+    first, last = np.searchsorted(heard.step, [row["start"], row["stop"]])
+    return SpikeTrains(
+        (heard.step[first:last] - row["start"]) * dt,
+        heard.electrode[first:last],
+        len(electrodes),
+        float(row["stop"] - row["start"]) * dt,
+        electrodes,
+        {"protocol": protocol.name, "step": step},
+    )
+
+
+def summarise(
+    protocol: DishProtocol, parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]
+) -> dict[str, Any]:
+    """The metrics of a run from the arrays of its seeds; a seed in which a measure is not defined does not count."""
+    plan = expand_dish(protocol)
+    first = parts[0]
+    heard = Heard(*(first[f"heard/{field}"] for field in Heard._fields))
+    units = measures(protocol, plan, heard, first["electrodes"])
+    metrics: dict[str, Any] = {}
+    for path, example in units.items():
+        values = np.array([float(part[PREFIX + path]) for part in parts])
+        defined = values[np.isfinite(values)]
+        if len(defined):
+            summary = over_seeds(defined, example.unit)
+        else:
+            summary = {"mean": None, "sd": None, "ci95": None, "n": 0, "unit": example.unit, "per_seed": []}
+        metrics[path] = summary | {"definition": example.definition}
+    metrics["targets"] = compare(metrics, targets, None)
+    if distance := _distance(metrics, parts):
+        metrics["distance"] = distance
+    return metrics
+
+
+def _distance(metrics: Mapping[str, Any], parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any] | None:
+    """Root-mean-square distance of each seed from the published means, in published standard deviations."""
+    rows = [row for row in metrics["targets"] if row["published"]["sd"]]
+    if not rows:
+        return None
+    published = np.array([[row["published"]["mean"], row["published"]["sd"]] for row in rows])
+    values = np.array([[float(part[PREFIX + row["quantity"]]) for row in rows] for part in parts])
+    each = np.sqrt(np.nanmean(((values - published[:, 0]) / published[:, 1]) ** 2, axis=1))
+    return over_seeds(each, "sd") | {"definition": f"root mean square over {len(rows)} published values, seed by seed"}
+
+
+def outline(protocol: DishProtocol) -> list[str]:
+    """The steps, a line each."""
+    plan, dt = expand_dish(protocol), protocol.culture.simulation.dt
+    lines = []
+    for index, (name, row) in enumerate(zip(plan.names, plan.steps, strict=True)):
+        n = int((plan.pulses["step"] == index).sum())
+        pulses = f", {n} pulses" if n else ""
+        lines.append(f"{name}: {(row['stop'] - row['start']) * dt:g} s{pulses}{', learning' if row['plastic'] else ''}")
+    return lines
+
+
+def _heard(
+    protocol: DishProtocol, culture: LivingCulture, neuron: np.ndarray, step: np.ndarray, direct: np.ndarray
+) -> Heard:
+    """The spikes of neurons within reach of an electrode; of a neuron that several hear, once for each."""
+    near = cKDTree(culture.positions).query_ball_point(culture.electrodes, protocol.record.within)
+    electrode = np.repeat(np.arange(len(near)), [len(cells) for cells in near])
+    cell = np.concatenate([np.asarray(cells, np.int64) for cells in near]) if len(electrode) else np.zeros(0, np.int64)
+    order = np.lexsort([electrode, cell])
+    cell, electrode = cell[order], electrode[order]
+    begin, end = np.searchsorted(cell, neuron), np.searchsorted(cell, neuron, "right")
+    n = end - begin  # electrodes that hear each spike
+    within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+    return Heard(
+        np.repeat(step, n).astype(np.int32),
+        electrode[np.repeat(begin, n) + within].astype(np.int16),
+        np.repeat(direct, n),
+    )
+
+
+def _window(protocol: DishProtocol, window: tuple[float, float]) -> tuple[int, int]:
+    first, last = (protocol.culture.steps(time) for time in window)
+    return first, max(last, first + 1)
+
+
+def _spelled(window: tuple[float, float]) -> str:
+    return f"{window[0] * 1e3:g} to {window[1] * 1e3:g} ms after the pulse, direct spikes excluded"
+
+
+def _evoked(
+    name: str, asked: EvokedSpikes, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
+) -> dict[str, Measure]:
+    found, steps = {}, dict(unrolled(protocol.timeline))
+    longest = max(last for _, last in asked.windows.values())
+    for step in asked.evoked:
+        for pattern in patterns_of(steps[step]):
+            pulses = plan.pulses_of(step, pattern)
+            for key, window in asked.windows.items():
+                value = stimulation.evoked(heard, n, pulses, *_window(protocol, window)).mean()
+                definition = f"{_spelled(window)}, less as long before it"
+                found[f"{name}/{step}/{pattern}/{key}"] = Measure(float(value), "spikes per electrode", definition)
+            late = stimulation.latency(heard, n, pulses, protocol.culture.steps(longest))
+            found[f"{name}/{step}/{pattern}/latency"] = Measure(
+                late * protocol.culture.simulation.dt * 1e3, "ms", "median over electrodes of the mean first spike"
+            )
+    return found
+
+
+def _paired_pulse(
+    name: str, asked: PairedPulse, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
+) -> dict[str, Measure]:
+    patterns = patterns_of(dict(unrolled(protocol.timeline))[asked.paired_pulse])
+    both = [
+        stimulation.counts(
+            heard, n, plan.pulses_of(asked.paired_pulse, pattern, turn), *_window(protocol, asked.window)
+        )
+        for turn, pattern in enumerate((patterns[0], patterns[-1]))
+    ]
+    first, second = (float(counts.mean()) for counts in both)
+    ratio = second / first if first > 0 else np.nan
+    definition = _spelled(asked.window)
+    return {
+        f"{name}/ratio": Measure(ratio, "", f"second over first response, {definition}"),
+        f"{name}/first": Measure(first, "spikes per electrode", definition),
+        f"{name}/second": Measure(second, "spikes per electrode", definition),
+    }
+
+
+def _growth(
+    name: str, asked: Growth, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
+) -> dict[str, Measure]:
+    found, (earlier, later) = {}, asked.growth
+    for pattern in patterns_of(dict(unrolled(protocol.timeline))[earlier]):
+        before, after = (
+            stimulation.evoked(heard, n, plan.pulses_of(step, pattern), *_window(protocol, asked.window)).mean()
+            for step in asked.growth
+        )
+        ratio = float(after / before) if before > 0 else np.nan
+        found[f"{name}/{pattern}"] = Measure(ratio, "", f"{later} over {earlier}, {_spelled(asked.window)}")
+    return found
+
+
+def _courses(protocol: DishProtocol, plan: DishPlan, heard: Heard) -> dict[str, np.ndarray]:
+    """Time courses around the pulses of every probing step and pattern."""
+    steps, n = protocol.culture.steps, protocol.culture.array.n_electrodes
+    found = {}
+    for name, step in unrolled(protocol.timeline):
+        for pattern in patterns_of(step) if hasattr(step, "probe") else ():
+            pulses = plan.pulses_of(name, pattern)
+            found[f"course/{name}/{pattern}"] = stimulation.time_course(
+                heard, n, pulses, steps(COURSE_BEFORE), steps(COURSE_AFTER), max(1, steps(COURSE_BIN))
+            )
+    return found

@@ -1,0 +1,115 @@
+"""Whole runs of living dishes: results, repetition, measures that follow from the kept spikes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from culture_sim.analysis.panel import panel
+from culture_sim.formats import read
+from culture_sim.run import app
+from figures import make
+from figures.culture import activity, courses
+from figures.runs.run import DishRun, read_run
+from protocols.runs import cli
+from tests.protocols.spec.test_dish import GOOD, written
+
+pytestmark = pytest.mark.whole
+
+
+def run(protocol: str, out: Path, *more: str) -> Path:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(app, [protocol, "--out", str(out), *more])
+    assert not exit_.value.code
+    (found,) = (path for path in (out / "mine").iterdir() if path.is_dir())
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dish")
+    text = GOOD + "record: {spikes: all, within: 150 um}\nseeds: 2\n"
+    return run(written(folder, text), folder / "runs", "--jobs", "1")
+
+
+def test_metrics_have_mean_interval_unit_and_definition(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    for path in ("activity/rate", "response/before/left/early", "ppr/first", "growth/right"):
+        assert set(metrics[path]) >= {"mean", "sd", "n", "ci95", "unit", "per_seed", "definition"}
+    assert metrics["activity/rate"]["n"] == 2
+    assert metrics["ppr/ratio"]["per_seed"][0] == pytest.approx(
+        metrics["ppr/second"]["per_seed"][0] / metrics["ppr/first"]["per_seed"][0]
+    )
+
+
+def test_measures_follow_from_the_kept_spikes(finished: Path) -> None:
+    """Recompute responses by loops over all neurons' spikes."""
+    arrays = np.load(finished / "arrays.npz")
+    metrics = json.loads((finished / "metrics.json").read_text())
+    electrodes, positions = arrays["seed_1/electrodes"], arrays["seed_1/positions"]
+    near = np.linalg.norm(electrodes[:, None] - positions[None], axis=2) <= 150e-6
+    step, neuron = arrays["seed_1/spikes/step"], arrays["seed_1/spikes/neuron"]
+    assert near[:, neuron].sum() == len(arrays["seed_1/heard/step"])
+    resting = step < 2000
+    rates = np.array([near[e, neuron[resting]].sum() for e in range(64)]) / 2.0
+    assert metrics["activity/rate"]["per_seed"][1] == pytest.approx(rates[rates >= 0.01].mean())
+    direct = set(
+        zip(
+            arrays["seed_1/heard/step"][arrays["seed_1/heard/direct"]].tolist(),
+            arrays["seed_1/heard/electrode"][arrays["seed_1/heard/direct"]].tolist(),
+            strict=True,
+        )
+    )
+    counts = {}
+    for turn, offset in (("first", 0), ("second", 50)):
+        found = 0
+        for at in (24000 + offset, 26000 + offset, 28000 + offset, 30000 + offset):
+            for k in np.flatnonzero((step >= at + 1) & (step < at + 30)):
+                found += sum((int(step[k]), int(e)) not in direct for e in np.flatnonzero(near[:, neuron[k]]))
+        counts[turn] = found / (4 * 64)
+    assert metrics["ppr/first"]["per_seed"][1] == pytest.approx(counts["first"])
+    assert metrics["ppr/second"]["per_seed"][1] == pytest.approx(counts["second"])
+
+
+def test_the_same_seed_gives_the_same_arrays_side_by_side(finished: Path, tmp_path: Path) -> None:
+    text = GOOD + "record: {spikes: all, within: 150 um}\nseeds: 2\n"
+    other = run(written(tmp_path, text), tmp_path / "runs", "--jobs", "2")
+    a, b = np.load(finished / "arrays.npz"), np.load(other / "arrays.npz")
+    assert a.files == b.files
+    for name in a.files:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_figures_show_the_raster_and_the_courses(finished: Path) -> None:
+    found = read_run(finished)
+    assert isinstance(found, DishRun)
+    raster = activity.figure(found)
+    assert raster is not None
+    drawn = sum(len(line.get_xdata()) for line in raster.axes[0].lines)
+    assert drawn == (found.array(0, "heard/step") < 2000).sum()
+    fig = courses.figure(found)
+    assert fig is not None
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["left", "right"]
+    first = fig.axes[0].lines[0]
+    expected = np.mean([found.array(seed, "course/before/left") for seed in (0, 1)], axis=0) / 5e-3
+    np.testing.assert_allclose(first.get_ydata(), expected)
+    assert {path.name for path in make.make(finished)} == {"activity.png", "courses.png"}
+
+
+def test_a_device_that_living_cultures_lack_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(app, [written(tmp_path, GOOD), "--out", str(tmp_path), "--device", "cuda"])
+    assert exit_.value.code == 1
+    assert "living cultures have none; allowed: auto, cpp, runtime" in capsys.readouterr().err
+
+
+def test_analysing_the_run_gives_its_own_panel(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    found = read(finished)
+    assert list(found) == [f"{finished.name} seed 0 rest", f"{finished.name} seed 1 rest"]
+    for seed, trains in enumerate(found.values()):
+        for name, measure in panel(trains).items():
+            values = metrics[f"activity/{name}"]["per_seed"]
+            if len(values) == 2:
+                assert measure.value == pytest.approx(values[seed]), name
