@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
+from figures.culture import activity, array, courses, evoked, kernels, learning, probes, raster, responses, weights
 from figures.networks import filters, precision, pretraining, regimes, retrieval, speed
-from figures.runs.run import AssociationRun, EvokedRun, NetworkRun, read_run
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
 
@@ -23,6 +23,10 @@ ASSOCIATION: dict[str, Callable[[AssociationRun], Figure | None]] = {
     "responses": responses.figure,
     "kernels": kernels.figure,
     "probes": probes.figure,
+}
+DISH: dict[str, Callable[[DishRun], Figure | None]] = {
+    "activity": activity.figure,
+    "courses": courses.figure,
 }
 NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "regimes": regimes.figure,
@@ -62,7 +66,7 @@ def make_speed(table: Path) -> list[Path]:
     return [table.with_name("speed.png")]
 
 
-def _drawn(run: EvokedRun | AssociationRun | NetworkRun) -> Iterator[tuple[str, Figure | None]]:
+def _drawn(run: EvokedRun | AssociationRun | DishRun | NetworkRun) -> Iterator[tuple[str, Figure | None]]:
     """The figures for this kind of run, by name, drawn one at a time."""
     match run:
         case EvokedRun():
@@ -71,6 +75,8 @@ def _drawn(run: EvokedRun | AssociationRun | NetworkRun) -> Iterator[tuple[str, 
             yield "learning", learning.figure(run)
         case AssociationRun():
             yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
+        case DishRun():
+            yield from ((name, draw(run)) for name, draw in DISH.items())
         case NetworkRun():
             yield from ((name, draw(run)) for name, draw in NETWORK.items())
 

@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import StrMethodFormatter
 
 mpl.use("Agg")
@@ -48,6 +49,14 @@ mpl.rcParams.update(RC)
 def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
     """A figure of the common width and its axes, shape (rows, columns)."""
     return plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)
+
+
+def panels(height: float, height_ratios: Sequence[float], width_ratios: Sequence[float]) -> tuple[Figure, GridSpec]:
+    """A figure of the common width and a grid of panels of unequal sizes."""
+    figure = plt.figure(figsize=(WIDTH, height))
+    return figure, figure.add_gridspec(
+        len(height_ratios), len(width_ratios), height_ratios=height_ratios, width_ratios=width_ratios
+    )
 
 
 def by_rows(handles: Sequence[Artist], columns: int) -> list[Artist]:

@@ -17,7 +17,14 @@ from protocols.loading.published import Target, read_targets
 from protocols.runs.run_directory import FILES
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining, regime_name
-from protocols.spec.protocol import AssociationProtocol, CultureProtocol, EvokedProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import (
+    AssociationProtocol,
+    CultureProtocol,
+    DishProtocol,
+    EvokedProtocol,
+    NetworkProtocol,
+    Protocol,
+)
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,15 @@ class NetworkRun(RunData):
         return int(self.metrics[f"accuracy/{self.methods[0]}/{regime}"]["labels"])
 
 
+@dataclass(frozen=True)
+class DishRun(RunData):
+    """A run of a living culture with a timeline of steps."""
+
+    protocol: DishProtocol
+
+    course_ms = (-50.0, 300.0)  # first and last time of the courses around pulses
+
+
 def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:
     array = protocol.culture.array
     image = np.zeros((array.rows, array.columns), bool)
@@ -182,7 +198,7 @@ def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -
     return image
 
 
-def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun:
+def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun:
     """Read a run directory; the class of the result follows from the kind of the protocol.
 
     Raises
@@ -212,6 +228,8 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun:
         case AssociationProtocol():
             check_association(path, metrics, provenance)
             return AssociationRun(path, protocol, arrays, metrics, provenance)
+        case DishProtocol():
+            return DishRun(path, protocol, arrays, metrics, provenance)
         case EvokedProtocol():
             return EvokedRun(path, protocol, arrays, metrics, provenance)
         case NetworkProtocol():
