@@ -63,9 +63,14 @@ def _docstring(kind: type) -> tuple[str, dict[str, str]]:
     return about.strip(), meanings
 
 
+def _properties(kind: Any, mode: Any) -> dict[str, Any]:
+    """Schemas of the keys; a section that holds sections of its own kind refers to its own definition."""
+    schema = kind.model_json_schema(mode=mode)
+    return (schema["$defs"][kind.__name__] if "$ref" in schema else schema)["properties"]
+
+
 def _table(kind: Any, keys: list[str], meanings: Mapping[str, str]) -> str:
-    read = kind.model_json_schema(mode="validation")["properties"]
-    written = kind.model_json_schema(mode="serialization")["properties"]
+    read, written = _properties(kind, "validation"), _properties(kind, "serialization")
     rows = ["| key | allowed | default | meaning |", "|---|---|---|---|"]
     for key in keys:
         field = kind.model_fields[key]
