@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from culture_sim import engines
+from culture_sim import engines, living
 from culture_sim.engines.base import BatchEngine
 from culture_sim.experiments import dispatch
 from culture_sim.model.culture import Culture
@@ -22,7 +22,7 @@ from protocols.runs.reporting import Watch, unheard
 from protocols.search.trial import Outcome, Task, run_trial, scratch_run
 from protocols.spec.culture import Culture as CultureSpec
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.protocol import CultureProtocol, Protocol
+from protocols.spec.protocol import CultureProtocol, DishProtocol, Protocol
 
 COUNT = "culture.neurons.count"
 
@@ -33,8 +33,13 @@ class CultureTrials:
     packages: tuple[str, ...] = CultureLearner.packages
     preload: tuple[str, ...] = ("culture_sim.search.trials", "sklearn.linear_model", "scipy.stats")
 
-    def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape:
-        """Shape of the compiled program; one program serves cultures of all sizes up to the largest searched."""
+    def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape | None:
+        """Shape of the compiled program; one program serves cultures of all sizes up to the largest searched.
+
+        None for living cultures, whose one program serves all.
+        """
+        if isinstance(protocol, DishProtocol):
+            return None
         if not isinstance(protocol, CultureProtocol):
             raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.search"])
         shape = engines.Shape.of(protocol.culture)
@@ -44,21 +49,21 @@ class CultureTrials:
                 counts += [int(choice) for choice in dimension.choices or ()] or [int(dimension.high)]
         return replace(shape, n_neurons=max(counts))
 
-    def prepare(self, need: engines.Shape, device: str) -> engines.Engine:
+    def prepare(self, need: engines.Shape | None, device: str) -> engines.Engine | str:
         """The engine, compiled once per process."""
-        return _engine(need, device)
+        return living.prepare(device) if need is None else _engine(need, device)
 
     def measure(
-        self, protocol: Protocol, targets: list[Target], prepared: engines.Engine, watch: Watch
+        self, protocol: Protocol, targets: list[Target], prepared: engines.Engine | str, watch: Watch
     ) -> dict[str, Any]:
         """Run all seeds, one after the other."""
         with scratch_run(protocol) as run:
             parts = [dispatch.run_seed(protocol, prepared, run, s, unheard, watch) for s in protocol.seed_list]
         return dispatch.summarise(protocol, parts, targets)
 
-    def generation(self, need: engines.Shape, protocol: Protocol, device: str) -> "CudaGeneration | None":
+    def generation(self, need: engines.Shape | None, protocol: Protocol, device: str) -> "CudaGeneration | None":
         """Runner of as many trials at once as the GPU holds; None on other devices."""
-        if device != "cuda":
+        if device != "cuda" or need is None:
             return None
         assert isinstance(protocol, CultureProtocol)  # noqa: S101  (checked by needs())
         return CudaGeneration(self, need, protocol.culture)

@@ -13,6 +13,7 @@ from culture_sim.search.trials import CultureTrials
 from protocols.loading.loader import builtin, load
 from protocols.loading.search_space import at_point, dimensions
 from protocols.runs import cli
+from tests.command import exit_code
 
 pytestmark = pytest.mark.whole
 
@@ -98,3 +99,28 @@ def test_a_network_is_not_searched_here(tmp_path: Path, capsys: pytest.CaptureFi
         cli.main(app, ["digits_hebb_search", "--out", str(tmp_path)])
     assert end.value.code == 2
     assert "culture: missing in 'digits_hebb_search'" in capsys.readouterr().err
+
+
+def test_a_living_culture_is_searched_for_its_distance_from_recordings(tmp_path: Path) -> None:
+    (tmp_path / "dish.yaml").write_text(
+        """
+base: spontaneous
+name: dish
+timeline: [{name: spontaneous, rest: 5 s}]
+seeds: 2
+search:
+  space: {culture.neurons.drive.mean: {low: 12 mV, high: 18 mV}}
+  objectives: {distance: minimise}
+  budget: {trials: 3}
+  seeds: 1
+  confirmation: {candidates: 1, seeds: 2}
+"""
+    )
+    assert exit_code(app, str(tmp_path / "dish.yaml"), "--out", str(tmp_path / "runs"), "--jobs", "1") == 0
+    (study,) = (tmp_path / "runs/dish").glob("search*")
+    answer = json.loads((study / "answer.json").read_text())
+    values = [trial["scores"][0] for trial in answer["trials"]]
+    assert len(values) == 3
+    assert len(set(values)) == 3
+    best = json.loads((next((tmp_path / "runs/dish").glob("*/metrics.json"))).read_text())
+    assert best["distance"]["unit"] == "sd"
