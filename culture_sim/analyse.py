@@ -19,7 +19,7 @@ from rich.table import Table
 
 from culture_sim import formats
 from culture_sim.analysis.panel import Measure, panel
-from protocols.loading.loader import parse_yaml
+from protocols.loading.loader import parse_override
 from protocols.loading.overrides import assign
 from protocols.runs import cli
 from protocols.runs.machine import cores
@@ -70,15 +70,12 @@ def definitions(overrides: Sequence[str]) -> Measures:
     """The definitions of the measures with overrides such as ``bursts.rule=log_isi``."""
     content = Measures().model_dump(mode="json")
     for override in overrides:
-        path, found, value = override.partition("=")
-        if not found:
-            raise ProtocolFault([f"--set {override}: allowed: path=value"])
-        parts = path.split(".")
-        spelled = parse_yaml(value, f"--set {path}")
-        if parts[-1] == "rule":  # another rule has other parameters
-            assign(content, parts[:-1], {"rule": spelled}, path)
+        path, value = parse_override(override)
+        *above, last = path.split(".")
+        if last == "rule" and above:  # another rule has other parameters
+            assign(content, above, {"rule": value}, path)
         else:
-            assign(content, parts, spelled, path)
+            assign(content, [*above, last], value, path)
     try:
         return Measures.model_validate(content)
     except ValidationError as error:

@@ -24,7 +24,7 @@ from protocols.runs import cli, run_directory
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import AssociationProtocol, CultureProtocol, DishProtocol, Protocol
 
 
@@ -39,9 +39,7 @@ class CultureLearner:
         protocol = _with_culture(protocol)
         if isinstance(protocol, AssociationProtocol):
             if importlib.util.find_spec("sklearn") is None:  # needed by the linear readout at the end
-                raise ProtocolFault(
-                    ["association: scikit-learn is not installed (pip install -c constraints.txt -e '.[data]')"]
-                )
+                raise ProtocolFault([f"association: scikit-learn is not installed ({installation('data')})"])
             expand_association(protocol)
         if isinstance(protocol, CultureProtocol) and (most := _largest_projection(protocol)) > MOST_SYNAPSES:
             raise ProtocolFault(

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from protocols.spec.faults import installation
+
 
 def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
     """Draw the figures of a run.
@@ -35,4 +37,4 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
 
 
 def _none(missing: ImportError) -> str:
-    return escape(f"No figures: {missing.name} is not installed (pip install -c constraints.txt -e '.[figures]').")
+    return escape(f"No figures: {missing.name} is not installed ({installation('figures')}).")

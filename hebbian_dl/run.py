@@ -19,7 +19,7 @@ from protocols.runs import cli, run_directory, scratch
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.file_data import FileData
 from protocols.spec.network import AssociativeNetwork, n_labelled, regime_name
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
@@ -136,9 +136,7 @@ def _check_network(protocol: Protocol) -> None:
 def _check_installed() -> None:
     for package in ("torch", "safetensors", "sklearn", "PIL"):
         if importlib.util.find_spec(package) is None:
-            raise ProtocolFault(
-                [f"network: {package} is not installed (pip install -c constraints.txt -e '.[deep,data]')"]
-            )
+            raise ProtocolFault([f"network: {package} is not installed ({installation('deep,data')})"])
 
 
 def _shares(device: str, trainings: int) -> tuple[int, int]:

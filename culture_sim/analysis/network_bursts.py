@@ -33,7 +33,7 @@ def coincidence(
         In seconds.
     """
     time, unit = _of(trains, active)
-    needed = max(min_units, int(np.ceil(share * active.sum() - 1e-9)))
+    needed = _needed(active, share, min_units)
     end = np.searchsorted(time, time + window, "right")  # one past the last spike of each spike's window
     together = _distinct(unit, end) >= needed
     first = np.flatnonzero(together)
@@ -54,7 +54,7 @@ def pooled(
         Longest interval at which a burst begins, and goes on, of pooled spikes (s).
     """
     time, unit = _of(trains, active)
-    needed = max(min_units, int(np.ceil(share * active.sum() - 1e-9)))
+    needed = _needed(active, share, min_units)
     bursts = max_interval(time, begin_isi, end_isi, 0.0, 0.0, 3)
     kept = [
         (time[first], time[last])
@@ -70,7 +70,7 @@ def overlapping(trains: SpikeTrains, active: np.ndarray, share: float, min_units
 
     A network burst lasts while at least `share` of the active units (and `min_units` of them) burst at the same time.
     """
-    needed = max(min_units, int(np.ceil(share * active.sum() - 1e-9)))
+    needed = _needed(active, share, min_units)
     edges = []
     for unit in np.flatnonzero(active):
         train = trains.trains[unit]
@@ -94,6 +94,11 @@ def share_of_spikes(trains: SpikeTrains, active: np.ndarray, bursts: NetworkBurs
         return np.nan
     inside = np.searchsorted(time, bursts.end, "right") - np.searchsorted(time, bursts.start, "left")
     return float(inside.sum() / len(time))
+
+
+def _needed(active: np.ndarray, share: float, min_units: int) -> int:
+    """Number of units that make a network burst."""
+    return max(min_units, int(np.ceil(share * active.sum() - 1e-9)))
 
 
 def _of(trains: SpikeTrains, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,7 @@ def panel(trains: SpikeTrains, measures: Measures | None = None) -> dict[str, Me
         "network burst rate": (len(durations) / minutes, "1/min", network),
         "network burst duration": (_mean(durations), "s", network),
         "spikes in network bursts": (network_bursts.share_of_spikes(trains, active, of_network), "share", network),
-        "IBI CV": (_cv(np.diff(of_network.start)), "", f"onset to onset, {network}"),
+        "IBI CV": (firing.isi_cv(of_network.start), "", f"onset to onset, {network}"),
         "STTC near": (
             _near_synchrony(trains, active, given),
             "",
@@ -113,10 +113,6 @@ def _mean(values: list[float] | np.ndarray) -> float:
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite)]
     return float(finite.mean()) if len(finite) else np.nan
-
-
-def _cv(values: np.ndarray) -> float:
-    return float(values.std() / values.mean()) if len(values) > 1 and values.mean() > 0 else np.nan
 
 
 def _spelled(rule: MaxInterval | LogIsi | Coincidence | Pooled | Overlap) -> str:

@@ -25,6 +25,7 @@ from protocols.loading.published import read_targets
 from protocols.plan.timeline import expand
 from protocols.runs.run_directory import Run
 from protocols.spec.culture import Culture as CultureSpec
+from protocols.spec.faults import installation
 from protocols.spec.protocol import EvokedProtocol
 from protocols.spec.random_streams import stream
 
@@ -39,7 +40,7 @@ def bench(console: Console, n_neurons: int = 10140) -> None:
         from figures.make import make
     except ImportError as missing:
         console.print(
-            f"Figures: not measured, {missing.name} is not installed (pip install -c constraints.txt -e '.[figures]').",
+            f"Figures: not measured, {missing.name} is not installed ({installation('figures')}).",
             markup=False,
         )
         return

@@ -26,7 +26,7 @@ from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture
 from culture_sim.model.parameters import Shape
 from protocols.spec.culture import Culture as CultureSpec
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 STEPS = 100
 
@@ -143,9 +143,7 @@ def table(measurements: list[Measurement]) -> Table:
 def _bench_search(console: Console) -> None:
     for package in ("optuna", "distributed", "sklearn"):
         if importlib.util.find_spec(package) is None:
-            raise ProtocolFault(
-                [f"--search: {package} is not installed (pip install -c constraints.txt -e '.[search,data]')"]
-            )
+            raise ProtocolFault([f"--search: {package} is not installed ({installation('search,data')})"])
     from culture_sim.bench import search as bench_search
 
     bench_search.bench(console)

@@ -42,6 +42,19 @@ def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:
             unfinished.rename(program)
 
 
+def compile_in(project: Path, *command: str) -> None:
+    """Run a compiler in the folder of a project.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message holds the end of its error output.
+    """
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
+
+
 def usable(program: Path) -> bool:
     """Whether the file is there and can be run."""
     return program.is_file() and program.stat().st_size > 0 and os.access(program, os.X_OK)

@@ -12,6 +12,7 @@ import numpy as np
 
 from culture_sim.model.culture import Culture
 from culture_sim.model.topology import MOST_SYNAPSES
+from protocols.spec.faults import installation
 
 #: Compute capability to compile for without a GPU: Hopper (H100, H200).
 DEFAULT_CAPABILITY = "9.0"
@@ -45,10 +46,7 @@ def find_gpu() -> Gpu | None:
 def require_toolchain() -> None:
     """Raise RuntimeError, with one line, if a tool to build CUDA programs is missing."""
     if importlib.util.find_spec("brian2cuda") is None:
-        raise RuntimeError(
-            "brian2cuda is not installed (Python 3.12: pip install -c constraints.txt -e '.[cuda]'); "
-            "allowed: --device cpp"
-        )
+        raise RuntimeError(f"brian2cuda is not installed (Python 3.12: {installation('cuda')}); allowed: --device cpp")
     if shutil.which("nvcc") is None or shutil.which("make") is None:
         raise RuntimeError("no CUDA compiler found (nvcc and make); allowed: --device cpp")
 

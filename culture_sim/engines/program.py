@@ -7,7 +7,6 @@ parameter value.
 
 import contextlib
 import gc
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -22,7 +21,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
 
-from culture_sim.engines.compiled import cache_dir, compiler, keep, source_hash, usable
+from culture_sim.engines.compiled import cache_dir, compile_in, compiler, keep, source_hash, usable
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape
@@ -239,7 +238,4 @@ def _generated(shape: Shape) -> Iterator[tuple[Path, Path]]:
 
 
 def _compile(project: Path) -> None:
-    jobs = cores()
-    done = subprocess.run(["make", f"-j{jobs}"], cwd=project, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
+    compile_in(project, "make", f"-j{cores()}")

@@ -4,24 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from culture_sim.analysis import stimulation
 from culture_sim.analysis.panel import Measure, panel
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.living import LivingCulture, LivingSession, simulate
+from culture_sim.model.electrodes import each_hearing, neurons_within
 from protocols.loading.published import Target, compare
-from protocols.plan.dish import DishPlan, electrode_pulses, expand_dish
+from protocols.plan.dish import COURSE, COURSE_BIN, DishPlan, electrode_pulses, expand_dish
 from protocols.results.statistics import over_seeds
 from protocols.runs.reporting import Report
 from protocols.spec.dish.asked import EvokedSpikes, Growth, PairedPulse
 from protocols.spec.dish.asked import Panel as PanelAsked
-from protocols.spec.dish.timeline import patterns_of, unrolled
+from protocols.spec.dish.timeline import Probe, patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
 
 PREFIX = "measured/"  # of a seed's arrays that hold its measures
-COURSE_BEFORE, COURSE_AFTER, COURSE_BIN = 0.05, 0.3, 0.005  # s, of time courses around pulses
 
 
 def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> dict[str, np.ndarray]:
@@ -145,19 +144,9 @@ def _heard(
     protocol: DishProtocol, culture: LivingCulture, neuron: np.ndarray, step: np.ndarray, direct: np.ndarray
 ) -> Heard:
     """The spikes of neurons within reach of an electrode; of a neuron that several hear, once for each."""
-    near = cKDTree(culture.positions).query_ball_point(culture.electrodes, protocol.record.within)
-    electrode = np.repeat(np.arange(len(near)), [len(cells) for cells in near])
-    cell = np.concatenate([np.asarray(cells, np.int64) for cells in near]) if len(electrode) else np.zeros(0, np.int64)
-    order = np.lexsort([electrode, cell])
-    cell, electrode = cell[order], electrode[order]
-    begin, end = np.searchsorted(cell, neuron), np.searchsorted(cell, neuron, "right")
-    n = end - begin  # electrodes that hear each spike
-    within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
-    return Heard(
-        np.repeat(step, n).astype(np.int32),
-        electrode[np.repeat(begin, n) + within].astype(np.int16),
-        np.repeat(direct, n),
-    )
+    reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
+    spike, electrode = each_hearing(reached, neuron)
+    return Heard(step[spike].astype(np.int32), electrode.astype(np.int16), direct[spike])
 
 
 def _window(protocol: DishProtocol, window: tuple[float, float]) -> tuple[int, int]:
@@ -227,9 +216,9 @@ def _courses(protocol: DishProtocol, plan: DishPlan, heard: Heard) -> dict[str, 
     steps, n = protocol.culture.steps, protocol.culture.array.n_electrodes
     found = {}
     for name, step in unrolled(protocol.timeline):
-        for pattern in patterns_of(step) if hasattr(step, "probe") else ():
+        for pattern in patterns_of(step) if isinstance(step, Probe) else ():
             pulses = plan.pulses_of(name, pattern)
             found[f"course/{name}/{pattern}"] = stimulation.time_course(
-                heard, n, pulses, steps(COURSE_BEFORE), steps(COURSE_AFTER), max(1, steps(COURSE_BIN))
+                heard, n, pulses, steps(-COURSE[0]), steps(COURSE[1]), max(1, steps(COURSE_BIN))
             )
     return found

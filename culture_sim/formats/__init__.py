@@ -5,7 +5,7 @@ from pathlib import Path
 
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.formats import charlesworth, finished_run, spike_csv
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 #: what can be read, for the message about a file that cannot
 FORMATS = (
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, SpikeTrains]:
                 return {f"{path.resolve().name} {name}": trains for name, trains in finished_run.read(path).items()}
         elif path.suffix.lower() in charlesworth.SUFFIXES:
             if importlib.util.find_spec("h5py") is None:
-                raise ProtocolFault([f"{path}: h5py is not installed (pip install '.[lab]')"])
+                raise ProtocolFault([f"{path}: h5py is not installed ({installation('lab')})"])
             if charlesworth.recognises(path):
                 return {path.stem: charlesworth.read(path)}
         elif path.suffix.lower() in spike_csv.SUFFIXES and spike_csv.recognises(path):

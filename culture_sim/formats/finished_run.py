@@ -9,7 +9,7 @@ from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.experiments.dish import trains_of
 from culture_sim.experiments.dispatch import n_steps
-from culture_sim.model.electrodes import heard_neurons
+from culture_sim.model.electrodes import each_hearing, heard_neurons
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
 from protocols.spec.protocol import DishProtocol, EvokedProtocol
@@ -59,14 +59,11 @@ def _of_dish(protocol: DishProtocol, arrays: Arrays) -> dict[str, SpikeTrains]:
 def _of_phases(protocol: EvokedProtocol, arrays: Arrays, seed: int) -> SpikeTrains:
     dt = protocol.culture.simulation.dt
     electrodes, positions = arrays[f"seed_{seed}/electrodes"], arrays[f"seed_{seed}/positions"]
-    heard = heard_neurons(protocol.culture.readout, electrodes, positions).tocsc()
-    step, neuron = arrays[f"seed_{seed}/spikes/step"], arrays[f"seed_{seed}/spikes/neuron"]
-    n_heard = np.diff(heard.indptr)[neuron]  # electrodes that hear each spike
-    start = np.repeat(heard.indptr[neuron], n_heard)
-    within = np.arange(n_heard.sum()) - np.repeat(np.cumsum(n_heard) - n_heard, n_heard)
+    heard = heard_neurons(protocol.culture.readout, electrodes, positions)
+    spike, electrode = each_hearing(heard, arrays[f"seed_{seed}/spikes/neuron"])
     return SpikeTrains.sorted(
-        np.repeat(step, n_heard) * dt,
-        heard.indices[start + within],
+        arrays[f"seed_{seed}/spikes/step"][spike] * dt,
+        electrode,
         len(electrodes),
         n_steps(protocol) * dt,
         electrodes,

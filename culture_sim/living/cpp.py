@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable
 from importlib import resources
 from os import environ
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from culture_sim.engines.compiled import cache_dir, compiler, execute, keep, source_hash
+from culture_sim.engines.compiled import cache_dir, compile_in, compiler, execute, keep, source_hash, usable
 from culture_sim.living.constants import Constants
 from culture_sim.living.culture import LivingCulture
 from culture_sim.living.pulses import Pulses
@@ -21,7 +20,6 @@ from protocols.runs.machine import processor_features
 
 # No contraction of products and sums, no reordering: results equal NumPy's.
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
-SOURCES = ("program.cpp", "files.h", "membrane.h", "noise.h")
 NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "in_flight_release")
 WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "in_flight_neuron", "in_flight_step")
 
@@ -36,20 +34,18 @@ def program() -> Path:
     """
     if compiler() is None:
         raise RuntimeError("no C++ compiler found (g++ and make); allowed: device runtime")
-    with scratch.new_folder() as project:
-        for name in SOURCES:
-            with resources.as_file(resources.files("culture_sim.living") / name) as source:
-                shutil.copy(source, project / name)
-        kept = cache_dir() / source_hash(project, (compiler(), FLAGS, processor_features())) / "main"
-        keep(kept, project, _compile)
+    sources = Path(str(resources.files("culture_sim.living")))
+    kept = cache_dir() / source_hash(sources, (compiler(), FLAGS, processor_features())) / "main"
+    if not usable(kept):
+        with scratch.new_folder() as project:
+            for source in (*sources.glob("*.cpp"), *sources.glob("*.h")):
+                shutil.copy(source, project)
+            keep(kept, project, _compile)
     return kept
 
 
 def _compile(project: Path) -> None:
-    command = [*shlex.split(environ.get("CXX", "g++")), *FLAGS, "program.cpp", "-o", "main"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError("the C++ compiler failed:\n" + done.stderr[-2000:])
+    compile_in(project, *shlex.split(environ.get("CXX", "g++")), *FLAGS, "program.cpp", "-o", "main")
 
 
 def run(

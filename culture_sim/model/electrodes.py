@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.spatial import KDTree
 
 from protocols.spec.culture import Array, Readout
 
@@ -62,3 +63,33 @@ def heard_neurons(readout: Readout, electrodes: np.ndarray, neurons: np.ndarray)
         units = nearest_units(electrodes, neurons, readout.units_per_electrode)
         electrode, neuron = np.repeat(np.arange(len(units)), units.shape[1]), units.ravel()
     return csr_array((np.ones(len(neuron), bool), (electrode, neuron)), shape=(len(electrodes), len(neurons)))
+
+
+def neurons_within(reach: float, electrodes: np.ndarray, neurons: np.ndarray) -> csr_array:
+    """The neurons at most `reach` (m) from each electrode.
+
+    Returns
+    -------
+    csr_array of bool, shape (n_electrodes, n_neurons)
+    """
+    near = KDTree(neurons).query_ball_point(electrodes, reach, return_sorted=True)
+    neuron = np.concatenate([np.asarray(found, np.int64) for found in near])
+    starts = np.cumsum([0, *map(len, near)])
+    return csr_array((np.ones(len(neuron), bool), neuron, starts), shape=(len(electrodes), len(neurons)))
+
+
+def each_hearing(heard: csr_array, neuron: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every spike once for each electrode that hears it: index of the spike, and electrode; in order of both.
+
+    Parameters
+    ----------
+    heard : bool, shape (n_electrodes, n_neurons)
+        Neurons each electrode hears.
+    neuron : int, shape (n_spikes,)
+        Neuron of each spike.
+    """
+    by_neuron = heard.tocsc()
+    n = np.diff(by_neuron.indptr)[neuron]
+    spike = np.repeat(np.arange(len(neuron)), n)
+    within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+    return spike, by_neuron.indices[by_neuron.indptr[neuron][spike] + within]

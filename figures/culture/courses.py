@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from figures.runs.run import DishRun
 from figures.style import AFTER, BEFORE, canvas
+from protocols.plan.dish import COURSE
 
 COLORS = (BEFORE, AFTER, "#117733", "#ddcc77", "#882255")
 
@@ -20,10 +21,16 @@ def figure(run: DishRun) -> Figure | None:
     for ax, pattern in zip(axes[0], patterns, strict=True):
         for color, step in zip(COLORS, (step for step, name in paths if name == pattern), strict=False):
             courses = run.stack(f"course/{step}/{pattern}")
-            width = (run.course_ms[1] - run.course_ms[0]) / courses.shape[1]
-            edges = run.course_ms[0] + width * np.arange(courses.shape[1])
-            rate = courses.mean(axis=0) / (width / 1e3)
-            ax.step(edges, rate, where="post", color=color, lw=1.2, label=f"{step} (n={len(courses)})")
+            width = (COURSE[1] - COURSE[0]) / courses.shape[1]
+            edges = COURSE[0] + width * np.arange(courses.shape[1])
+            ax.step(
+                edges * 1e3,
+                courses.mean(axis=0) / width,
+                where="post",
+                color=color,
+                lw=1.2,
+                label=f"{step} (n={len(courses)})",
+            )
         ax.axvline(0, color="k", lw=0.5, ls=":")
         ax.set_title(pattern.replace("_", " "), loc="left")
         ax.set_xlabel("time from the pulse (ms)")

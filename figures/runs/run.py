@@ -1,6 +1,5 @@
 """Finished runs, read from their directories."""
 
-import json
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -11,10 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from figures.runs.checks import check_association, check_network
-from protocols.loading.loader import parse_yaml
-from protocols.loading.overrides import check
 from protocols.loading.published import Target, read_targets
-from protocols.runs.run_directory import FILES
+from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining, regime_name
 from protocols.spec.protocol import (
@@ -188,8 +185,6 @@ class DishRun(RunData):
 
     protocol: DishProtocol
 
-    course_ms = (-50.0, 300.0)  # first and last time of the courses around pulses
-
 
 def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:
     array = protocol.culture.array
@@ -206,24 +201,13 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun:
     ProtocolFault
         If it is not a complete run.
     """
-    if not path.is_dir():
-        raise ProtocolFault([f"{path}: no such run directory"])
-    for name in FILES:
-        if not (path / name).is_file():
-            raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
+    protocol = read_protocol(path)
     try:
-        content = parse_yaml((path / "protocol.yaml").read_text(encoding="utf-8"), str(path))
         with open(path / "arrays.npz", "rb") as file:
             arrays = dict(np.load(file))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
-    metrics, provenance = (_read_json(path / name) for name in ("metrics.json", "provenance.json"))
-    if not isinstance(content, dict):
-        raise ProtocolFault([f"{path}: damaged run: protocol.yaml holds no protocol"])
-    try:
-        protocol = check(content)
-    except ProtocolFault as fault:
-        raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None
+    metrics, provenance = (read_json(path / name) for name in ("metrics.json", "provenance.json"))
     match protocol:
         case AssociationProtocol():
             check_association(path, metrics, provenance)
@@ -237,13 +221,3 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun:
             check_network(path, protocol, metrics, run.measure)
             return run
     raise TypeError(f"a run of an unknown kind: {type(protocol).__name__}")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProtocolFault([f"{path.parent}: damaged run: {path.name}: {error}"]) from None
-    if not isinstance(content, dict):
-        raise ProtocolFault([f"{path.parent}: damaged run: {path.name} holds no mapping"])
-    return content

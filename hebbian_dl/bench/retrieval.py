@@ -19,7 +19,7 @@ from hebbian_dl.bench.steps import GEMM, Call, gemm, take_turns
 from hebbian_dl.retrieval.hamming import CHUNK, Nearest, faiss_nearest, nearest, packed
 from hebbian_dl.retrieval.precision import Coded, mean_average_precision
 from protocols.runs import cli
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 COPY, PRODUCT = "copy", "product"
 
@@ -92,7 +92,7 @@ def bench(
     console.print(f"{queries} queries against {database} codes of {bits} bits, one core, median of {rounds}")
     console.print(table(times, database, queries, held.codes.shape[1], bits))
     if importlib.util.find_spec("faiss") is None:
-        console.print("faiss is not installed (pip install -c constraints.txt -e '.[faiss]')")
+        console.print(f"faiss is not installed ({installation('faiss')})")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 CHUNK = 2**15  # codes in a chunk: their distances stay in the cache
 LARGEST = np.iinfo(np.int32).max  # distance and index combined, in 32 bits, which sort faster than 64
@@ -105,10 +105,7 @@ def check_faiss() -> None:
         import faiss  # noqa: F401
     except ImportError:
         raise ProtocolFault(
-            [
-                "network.retrieval.backend: 'faiss' is not installed (pip install -c constraints.txt -e '.[faiss]'); "
-                "allowed: exact"
-            ]
+            [f"network.retrieval.backend: 'faiss' is not installed ({installation('faiss')}); allowed: exact"]
         ) from None
 
 

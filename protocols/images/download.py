@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 #: timeouts in seconds: for the connection, and between two packets
 TIMEOUT = (10.0, 30.0)
@@ -44,9 +44,7 @@ def needs(package: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError:
-        raise ProtocolFault(
-            [f"data: {package} is not installed (pip install -c constraints.txt -e '.[data]')"]
-        ) from None
+        raise ProtocolFault([f"data: {package} is not installed ({installation('data')})"]) from None
 
 
 def fetch_missing(published: Published, folder: Path) -> None:

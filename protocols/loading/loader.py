@@ -57,6 +57,14 @@ def parse_yaml(text: str, source: str) -> Any:
         raise ProtocolFault([f"{source}: not valid YAML: {str(error).splitlines()[0]}"]) from None
 
 
+def parse_override(override: str) -> tuple[str, Any]:
+    """Path and value of ``path=value``, as given to ``--set``."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ProtocolFault([f"--set {short(override)}: allowed: path=value"])
+    return key, parse_yaml(value, f"--set {short(key)}")
+
+
 def builtin() -> dict[str, Path]:
     """The protocols that come with the project, by bare name."""
     folder = Path(str(resources.files("protocols")))
@@ -198,10 +206,8 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
         protocol = _changed(protocol, protocol.quick)  # first by itself: a section it replaces gets its defaults
     changes: dict[str, Any] = {}
     for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key:
-            raise ProtocolFault([f"--set {short(override)}: allowed: path=value"])
-        changes[key] = parse_yaml(value, f"--set {short(key)}")
+        key, value = parse_override(override)
+        changes[key] = value
     if changes:
         protocol = _changed(protocol, changes)
     _check_targets(protocol, path)

@@ -5,9 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocols.spec.dish.timeline import Pair, Probe, Rest, Train, duration, unrolled
+from protocols.spec.dish.timeline import Pair, Probe, Single, Train, duration, unrolled
 from protocols.spec.protocol import DishProtocol
 
+#: time courses around pulses: from and to (s from the pulse), width of a bin
+COURSE = (-0.05, 0.3)
+COURSE_BIN = 0.005
 STEP = np.dtype([("start", np.int64), ("stop", np.int64), ("plastic", np.bool_)])
 PULSE = np.dtype(
     [
@@ -71,7 +74,7 @@ def expand_dish(protocol: DishProtocol) -> DishPlan:
     return DishPlan(tuple(names), patterns, np.array(steps, STEP), np.array(pulses, PULSE))
 
 
-def _pulses(step: Rest | Probe | Train | Pair) -> list[tuple[float, str, int, int]]:
+def _pulses(step: Single) -> list[tuple[float, str, int, int]]:
     """Pulses of one step: time from its start (s), pattern, trial, turn."""
     match step:
         case Probe(probe=patterns, repetitions=n, every=every):

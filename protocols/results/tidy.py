@@ -1,13 +1,11 @@
 """Metrics of finished runs as one tidy pandas DataFrame, for notebooks."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from protocols.loading.loader import parse_yaml
-from protocols.loading.overrides import check
+from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.faults import ProtocolFault
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def frame(*runs: str | os.PathLike[str]) -> "pd.DataFrame":
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    protocol, metrics = _read(path)
+    protocol, metrics = read_protocol(path, FILES), read_json(path / "metrics.json")
     origin = {"protocol": protocol.name, "run": path.resolve().name}
     for metric, found in _leaves("", metrics):
         for key in (key for key in found if key.endswith(PER_SEED)):
@@ -103,22 +101,3 @@ def _leaves(path: str, metrics: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
         if isinstance(found, Mapping):
             yield f"{path}{key}", found
             yield from _leaves(f"{path}{key}/", found)
-
-
-def _read(path: Path) -> tuple[Any, dict[str, Any]]:
-    if not path.is_dir():
-        raise ProtocolFault([f"{path}: no such run directory"])
-    for name in FILES:
-        if not (path / name).is_file():
-            raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
-    try:
-        content = parse_yaml((path / "protocol.yaml").read_text(encoding="utf-8"), str(path))
-        metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
-    if not isinstance(content, dict) or not isinstance(metrics, dict):
-        raise ProtocolFault([f"{path}: damaged run: allowed: mappings in {' and '.join(FILES)}"])
-    try:
-        return check(content), metrics
-    except ProtocolFault as fault:
-        raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None

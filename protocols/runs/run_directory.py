@@ -14,7 +14,7 @@ import platform
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata, resources
 from pathlib import Path
@@ -23,6 +23,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from protocols.loading.loader import parse_yaml
+from protocols.loading.overrides import check
+from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import Protocol
 
 FILES = ("protocol.yaml", "provenance.json", "metrics.json", "arrays.npz")
@@ -31,6 +34,48 @@ DATA = "data.json"  # in the directory of an unfinished run: checksums of the da
 
 class RunInUse(Exception):
     """Another process is writing the same run."""
+
+
+def read_protocol(path: Path, needed: Sequence[str] = FILES) -> Protocol:
+    """The protocol of a finished run.
+
+    Raises
+    ------
+    ProtocolFault
+        If it is no run directory, one of the needed files is missing, or its protocol is damaged.
+    """
+    if not path.is_dir():
+        raise ProtocolFault([f"{path}: no such run directory"])
+    for name in needed:
+        if not (path / name).is_file():
+            raise ProtocolFault([f"{path}: not a complete run: {name} is missing"])
+    try:
+        content = parse_yaml((path / "protocol.yaml").read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError) as error:
+        raise ProtocolFault([f"{path}: damaged run: {error}"]) from None
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml holds no protocol"])
+    try:
+        return check(content)
+    except ProtocolFault as fault:
+        raise ProtocolFault([f"{path}: damaged run: protocol.yaml: {fault.lines[0]}"]) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a run's JSON file, a mapping.
+
+    Raises
+    ------
+    ProtocolFault
+        If it is damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name}: {error}"]) from None
+    if not isinstance(content, dict):
+        raise ProtocolFault([f"{path.parent}: damaged run: {path.name} holds no mapping"])
+    return content
 
 
 def code_hash(*packages: str) -> str:

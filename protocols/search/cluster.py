@@ -11,7 +11,7 @@ from rich.console import Console
 
 from protocols.runs.processes import Failed, Next, Work
 from protocols.runs.reporting import unheard
-from protocols.spec.faults import ProtocolFault
+from protocols.spec.faults import ProtocolFault, installation
 
 PATIENCE_S = 10.0  # timeout of a scheduler that does not answer
 POLL_S = 0.05
@@ -37,9 +37,7 @@ def connected(where: str, options: Mapping[str, Any]) -> Iterator[Any]:
         import dask
         from distributed import Client
     except ImportError:
-        raise ProtocolFault(
-            ["--cluster: Dask is not installed (pip install -c constraints.txt -e '.[search]')"]
-        ) from None
+        raise ProtocolFault([f"--cluster: Dask is not installed ({installation('search')})"]) from None
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S}s"}))
         target: Any = where
@@ -67,9 +65,7 @@ def slurm(options: Mapping[str, Any]) -> Any:
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError:
-        raise ProtocolFault(
-            ["--cluster slurm: dask-jobqueue is not installed (pip install -c constraints.txt -e '.[search]')"]
-        ) from None
+        raise ProtocolFault([f"--cluster slurm: dask-jobqueue is not installed ({installation('search')})"]) from None
     if shutil.which("sbatch") is None:
         raise ProtocolFault(["--cluster slurm: there is no sbatch here; allowed: on a machine that submits to Slurm"])
     own: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "4GB"} | dict(options)

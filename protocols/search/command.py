@@ -35,7 +35,7 @@ from protocols.search.loop import Leader, Workers, in_generations
 from protocols.search.plans import grid_size
 from protocols.search.study import Study, set_aside
 from protocols.search.trial import Task, Trials, run_trial
-from protocols.spec.faults import ProtocolFault, short
+from protocols.spec.faults import ProtocolFault, installation, short
 from protocols.spec.protocol import Protocol
 from protocols.spec.search import GridSampler
 
@@ -68,7 +68,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         if device not in learner.devices:
             raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         if importlib.util.find_spec("optuna") is None:
-            raise ProtocolFault(["search: Optuna is not installed (pip install -c constraints.txt -e '.[search]')"])
+            raise ProtocolFault([f"search: Optuna is not installed ({installation('search')})"])
         loaded = load(protocol, list(set_ or []), quick=quick)
         if cluster_options is not None:
             loaded = _with_options(loaded, cluster_options)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from protocols.spec.association import Association, DrawnRegions
 from protocols.spec.culture import Culture
 from protocols.spec.data import CLASSES, Data, ImageData
+from protocols.spec.dish.living import LivingCulture
 from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
@@ -67,7 +68,7 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
     taken: set[tuple[int, int]] = set()
     for label, region in plan.label.regions.items():
         path = f"association.label.regions.{label}"
-        _inside_array(culture, path, region)
+        inside_array(culture, path, region)
         if pixels & set(region):
             raise ValueError(
                 f"{path}: {min(pixels & set(region))} shows a pixel of the image; allowed: other electrodes"
@@ -75,9 +76,9 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
         if taken & set(region):
             raise ValueError(f"{path}: {min(taken & set(region))} belongs to another class; allowed: other electrodes")
         taken |= set(region)
-    _whole(culture, "association.presentation", plan.presentation)
+    whole_steps(culture, "association.presentation", plan.presentation)
     for path, rate in (("image", plan.image.rate), ("label", plan.label.rate)):
-        _at_most_one_pulse_a_step(culture, f"association.{path}.rate", rate)
+        at_most_one_pulse_a_step(culture, f"association.{path}.rate", rate)
     if plan.evaluation.every > plan.training.presentations:
         raise ValueError(
             f"association.evaluation.every: {plan.evaluation.every}; "
@@ -164,13 +165,14 @@ def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
         raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
-def _covers_array(culture: Culture, path: str, lines: tuple[str, ...]) -> None:
+def _covers_array(culture: Culture | LivingCulture, path: str, lines: tuple[str, ...]) -> None:
     array, rows, columns = culture.array, len(lines), len(lines[0])
     if (rows, columns) != (array.rows, array.columns):
         raise ValueError(f"{path}: a drawing of {rows} x {columns}; allowed: {array.rows} x {array.columns}, the array")
 
 
-def _inside_array(culture: Culture, path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
+def inside_array(culture: Culture | LivingCulture, path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
+    """Check that electrodes lie on the array, each once, and that a drawing has its size."""
     array = culture.array
     if isinstance(electrodes, Drawing):
         _covers_array(culture, path, electrodes.lines)
@@ -184,21 +186,22 @@ def _inside_array(culture: Culture, path: str, electrodes: tuple[tuple[int, int]
         raise ValueError(f"{path}: an electrode is listed twice")
 
 
-def _at_most_one_pulse_a_step(culture: Culture, path: str, rate_hz: float) -> None:
+def at_most_one_pulse_a_step(culture: Culture | LivingCulture, path: str, rate_hz: float) -> None:
+    """Check that the pulses of a train are at least a time step apart."""
     dt = culture.simulation.dt
     if rate_hz * dt > 1 + 1e-9:
         raise ValueError(f"{path}: {rate_hz:g} Hz; allowed: at most one pulse a step, {1 / dt:g} Hz")
 
 
 def _check_stimulus(culture: Culture, name: str, stimulus: Stimulus) -> None:
-    _inside_array(culture, f"stimuli.{name}.electrodes", stimulus.electrodes)
-    _at_most_one_pulse_a_step(culture, f"stimuli.{name}.train.rate", getattr(stimulus.train, "rate", 0.0))
-    _whole(culture, f"stimuli.{name}.onset", stimulus.onset, at_least=0)
-    _whole(culture, f"stimuli.{name}.duration", stimulus.duration)
+    inside_array(culture, f"stimuli.{name}.electrodes", stimulus.electrodes)
+    at_most_one_pulse_a_step(culture, f"stimuli.{name}.train.rate", getattr(stimulus.train, "rate", 0.0))
+    whole_steps(culture, f"stimuli.{name}.onset", stimulus.onset, at_least=0)
+    whole_steps(culture, f"stimuli.{name}.duration", stimulus.duration)
 
 
 def _check_phase(culture: Culture, stimuli: Mapping[str, Stimulus], phase: Phase) -> None:
-    _whole(culture, f"phases.{phase.name}.window", phase.window)
+    whole_steps(culture, f"phases.{phase.name}.window", phase.window)
     if len(set(phase.present)) < len(phase.present):
         raise ValueError(f"phases.{phase.name}.present: a stimulus is listed twice; use 'repetitions'")
     for name in phase.present:
@@ -217,7 +220,7 @@ def _check_windows(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Se
     for name, window in windows.items():
         if name not in probing:
             raise ValueError(f"evoked.windows.{name}: not a phase without learning; allowed: {listed(probing)}")
-        _whole(culture, f"evoked.windows.{name}", window)
+        whole_steps(culture, f"evoked.windows.{name}", window)
         for phase in probing.values():
             end = window + max(stimuli[stimulus].onset for stimulus in phase.present)
             if end > phase.window * (1 + 1e-9):
@@ -234,7 +237,8 @@ def _check_windows(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Se
         )
 
 
-def _whole(culture: Culture, path: str, duration_s: float, at_least: int = 1) -> None:
+def whole_steps(culture: Culture | LivingCulture, path: str, duration_s: float, at_least: int = 1) -> None:
+    """Check that a duration is a whole number of time steps."""
     dt, steps = culture.simulation.dt, culture.steps(duration_s)
     if abs(duration_s / dt - steps) > 1e-6 * max(1, steps) or steps < at_least:
         raise ValueError(f"{path}: {duration_s * 1e3:g} ms; allowed: a whole number of steps of {dt * 1e3:g} ms")

@@ -31,6 +31,11 @@ TAG_VALUES = LAYERS | {
 MOST_VALUE, MOST_LIST, MOST_WORD, MOST_LINE = 60, 160, 150, 700
 
 
+def installation(extra: str) -> str:
+    """The command that installs what is missing, for messages; `extra`: one of pyproject's, or several with commas."""
+    return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
 class ProtocolFault(Exception):
     """The protocol or the arguments are wrong; ``lines`` holds one message per fault."""
 

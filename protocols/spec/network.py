@@ -1,14 +1,13 @@
 """The ``network:`` section: layers, pre-training methods, and fine-tuning with few labels."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from protocols.spec.data import Amount
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.rules import Positive, Rule, SoftWTA
-from protocols.spec.section import Section
+from protocols.spec.section import Section, ToldByKey
 
 Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -48,30 +47,15 @@ class Dense(Section):
     dense: Count
 
 
-KEYS = {"conv": Convolution, "pool": Pooling, "norm": Normalisation, "dense": Dense}
-
-
-def _layer_kind(layer: Any) -> str | None:
-    """Tag of a layer: the one of `KEYS` that it has."""
-    if isinstance(layer, Section):
-        return next(key for key, kind in KEYS.items() if isinstance(layer, kind))
-    return next((key for key in KEYS if key in layer), None) if isinstance(layer, Mapping) else None
-
-
-def _known_layer(layer: Any) -> Any:
-    if _layer_kind(layer) is None:
-        keys = f"keys {', '.join(map(str, layer))}; " if isinstance(layer, Mapping) and layer else "is no layer; "
-        raise ValueError(f"{keys}allowed: a mapping with one of {', '.join(KEYS)}")
-    return layer
-
+LAYERS = ToldByKey({"conv": Convolution, "pool": Pooling, "norm": Normalisation, "dense": Dense}, nothing="is no layer")
 
 Layer = Annotated[
     Annotated[Convolution, Tag("conv")]
     | Annotated[Pooling, Tag("pool")]
     | Annotated[Normalisation, Tag("norm")]
     | Annotated[Dense, Tag("dense")],
-    Discriminator(_layer_kind),
-    BeforeValidator(_known_layer),
+    Discriminator(LAYERS.tag),
+    BeforeValidator(LAYERS.known),
 ]
 
 

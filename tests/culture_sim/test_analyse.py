@@ -82,6 +82,7 @@ def test_recordings_are_grouped_by_metadata(dishes: list[Path], capsys: pytest.C
         (["{0}", "--set", "bursts.begin_isi=5"], "has no unit"),
         (["{0}", "--set", "network_bursts.share=2"], "network_bursts.share"),
         (["{0}", "--set", "bursts.begin"], "allowed: path=value"),
+        (["{0}", "--set", "rule=overlap"], "rule: no 'rule'"),
         (["{0}", "--set", "brusts.begin_isi=1 ms"], "did you mean 'bursts'?"),
         (["{0}", "--jobs", "0"], "jobs"),
     ],

@@ -1,14 +1,14 @@
 """The ``measure:`` section: named measures over named steps of the timeline."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from protocols.spec.dish.measures import Measures
+from protocols.spec.dish.timeline import ONE_OR_MORE
 from protocols.spec.evoked import Name
 from protocols.spec.quantity import Time
-from protocols.spec.section import Section
+from protocols.spec.section import Section, ToldByKey
 
 Window = tuple[Annotated[Time, Field(ge=0, le=1e3)], Annotated[Time, Field(gt=0, le=1e3)]]
 
@@ -40,7 +40,7 @@ class EvokedSpikes(Section):
         equally long stretch before the pulse.
     """
 
-    evoked: Annotated[tuple[Name, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+    evoked: Annotated[tuple[Name, ...], ONE_OR_MORE]
     windows: dict[Name, Window] = Field(default_factory=lambda: {"early": (1e-3, 50e-3), "late": (50e-3, 300e-3)})
 
     @model_validator(mode="after")
@@ -81,34 +81,19 @@ class Growth(Section):
     window: Window = (1e-3, 50e-3)
 
 
-KINDS: dict[str, type[Section]] = {
-    "panel": Panel,
-    "evoked": EvokedSpikes,
-    "paired_pulse": PairedPulse,
-    "growth": Growth,
-}
-
-
-def _kind(measure: Any) -> str | None:
-    if isinstance(measure, Section):
-        return next(f"{key} measure" for key, kind in KINDS.items() if isinstance(measure, kind))
-    return next((f"{key} measure" for key in KINDS if key in measure), None) if isinstance(measure, Mapping) else None
-
-
-def _known(measure: Any) -> Any:
-    if _kind(measure) is None:
-        given = f"keys {', '.join(map(str, measure))}; " if isinstance(measure, Mapping) and measure else "no measure; "
-        raise ValueError(f"{given}allowed: a mapping with one of {', '.join(KINDS)}")
-    return measure
-
+MEASURES = ToldByKey(
+    {"panel": Panel, "evoked": EvokedSpikes, "paired_pulse": PairedPulse, "growth": Growth},
+    "no measure",
+    suffix=" measure",
+)
 
 Asked = Annotated[
     Annotated[Panel, Tag("panel measure")]
     | Annotated[EvokedSpikes, Tag("evoked measure")]
     | Annotated[PairedPulse, Tag("paired_pulse measure")]
     | Annotated[Growth, Tag("growth measure")],
-    Discriminator(_kind),
-    BeforeValidator(_known),
+    Discriminator(MEASURES.tag),
+    BeforeValidator(MEASURES.known),
 ]
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
 from protocols.spec.dish.asked import Asked, EvokedSpikes, Growth, PairedPulse, steps_of
 from protocols.spec.dish.living import LivingCulture
-from protocols.spec.dish.timeline import Pair, Pattern, Probe, Rest, Step, Train, duration, patterns_of, unrolled
+from protocols.spec.dish.timeline import Pair, Pattern, Probe, Single, Step, Train, duration, patterns_of, unrolled
 
 MOST_STEPS = 2**31 - 2**20  # simulators count time steps in 32-bit integers
 MOST_PULSES = 10**7
@@ -15,7 +16,7 @@ def check_dish(
 ) -> None:
     """Check patterns against the array, steps against patterns and the time step, measures against steps."""
     for name, pattern in patterns.items():
-        _check_electrodes(culture, f"patterns.{name}.electrodes", pattern)
+        inside_array(culture, f"patterns.{name}.electrodes", pattern.electrodes)
     steps = dict(unrolled(timeline))
     names = [name for name, _ in unrolled(timeline)]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -29,37 +30,20 @@ def check_dish(
         _check_measure(f"measure.{name}", asked, steps)
 
 
-def _check_electrodes(culture: LivingCulture, path: str, pattern: Pattern) -> None:
-    array = culture.array
-    for row, column in pattern.electrodes:
-        if not (0 <= row < array.rows and 0 <= column < array.columns):
-            raise ValueError(
-                f"{path}: ({row}, {column}) lies outside the array; "
-                f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1}"
-            )
-    if len(set(pattern.electrodes)) < len(pattern.electrodes):
-        raise ValueError(f"{path}: an electrode is listed twice")
-
-
-def _check_step(
-    culture: LivingCulture, patterns: Mapping[str, Pattern], path: str, step: Rest | Probe | Train | Pair
-) -> None:
+def _check_step(culture: LivingCulture, patterns: Mapping[str, Pattern], path: str, step: Single) -> None:
     for pattern in patterns_of(step):
         if pattern not in patterns:
             raise ValueError(f"{path}: no pattern '{pattern}'; allowed: {', '.join(patterns) or 'none is given'}")
     if patterns_of(step) and culture.stimulation is None:
         raise ValueError(f"{path}: stimulates; allowed: only with culture.stimulation")
-    dt = culture.simulation.dt
     for key in ("rest", "every", "interval"):
-        value = getattr(step, key, None)
-        if value is not None and (abs(value / dt - round(value / dt)) > 1e-6 * max(1, value / dt) or value < dt / 2):
-            raise ValueError(f"{path}.{key}: {value * 1e3:g} ms; allowed: a whole number of steps of {dt * 1e3:g} ms")
+        if hasattr(step, key):
+            whole_steps(culture, f"{path}.{key}", getattr(step, key))
     match step:
         case Pair(interval=interval, every=every) if interval >= every:
             raise ValueError(f"{path}.interval: {interval * 1e3:g} ms; allowed: less than every, {every * 1e3:g} ms")
         case Train(rate=rate, pulses=pulses, every=every):
-            if rate * dt > 1 + 1e-9:
-                raise ValueError(f"{path}.rate: {rate:g} Hz; allowed: at most one pulse a step, {1 / dt:g} Hz")
+            at_most_one_pulse_a_step(culture, f"{path}.rate", rate)
             if (pulses - 1) / rate >= every:
                 raise ValueError(
                     f"{path}.every: {every:g} s; allowed: longer than the train, {(pulses - 1) / rate:g} s"
@@ -69,7 +53,7 @@ def _check_step(
         raise ValueError(f"{path}: {n_pulses:.3g} pulses; allowed: {MOST_PULSES:.3g}")
 
 
-def _check_measure(path: str, asked: Asked, steps: Mapping[str, Rest | Probe | Train | Pair]) -> None:
+def _check_measure(path: str, asked: Asked, steps: Mapping[str, Single]) -> None:
     for name in steps_of(asked):
         if name not in steps:
             raise ValueError(f"{path}: no step '{name}'; allowed: {', '.join(steps)}")

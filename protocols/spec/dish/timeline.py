@@ -1,17 +1,19 @@
 """The ``patterns:`` and ``timeline:`` sections: what is done to a living dish, step by step, in continuous time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from protocols.spec.evoked import Count, Name
 from protocols.spec.quantity import Current, Length, Rate, Time
-from protocols.spec.section import Section
+from protocols.spec.section import Section, ToldByKey
 from protocols.spec.stimuli import Electrodes
 
 StepTime = Annotated[Time, Field(ge=1e-6, le=1e6)]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+#: for a list of names: a single name stands for a list of one
+ONE_OR_MORE = BeforeValidator(lambda names: (names,) if isinstance(names, str) else names)
+Names = Annotated[tuple[Name, ...], Field(min_length=1), ONE_OR_MORE]
 
 
 class Pattern(Section):
@@ -116,24 +118,10 @@ class Repeat(Section):
     steps: Annotated[tuple["Step", ...], Field(min_length=1)]
 
 
-KINDS = {"rest": Rest, "probe": Probe, "train": Train, "pair": Pair, "repeat": Repeat}
-#: steps that stimulate
-Stimulating = Probe | Train | Pair
-
-
-def _kind(step: Any) -> str | None:
-    """Tag of a step: the key of `KINDS` that it has, and a word that is no key, for messages about its keys."""
-    if isinstance(step, Section):
-        return next(f"{key} step" for key, kind in KINDS.items() if isinstance(step, kind))
-    return next((f"{key} step" for key in KINDS if key in step), None) if isinstance(step, Mapping) else None
-
-
-def _known(step: Any) -> Any:
-    if _kind(step) is None:
-        given = f"keys {', '.join(map(str, step))}; " if isinstance(step, Mapping) and step else "is no step; "
-        raise ValueError(f"{given}allowed: a mapping with one of {', '.join(KINDS)}")
-    return step
-
+Single = Rest | Probe | Train | Pair
+STEPS = ToldByKey(
+    {"rest": Rest, "probe": Probe, "train": Train, "pair": Pair, "repeat": Repeat}, "is no step", suffix=" step"
+)
 
 Step = Annotated[
     Annotated[Rest, Tag("rest step")]
@@ -141,22 +129,22 @@ Step = Annotated[
     | Annotated[Train, Tag("train step")]
     | Annotated[Pair, Tag("pair step")]
     | Annotated[Repeat, Tag("repeat step")],
-    Discriminator(_kind),
-    BeforeValidator(_known),
+    Discriminator(STEPS.tag),
+    BeforeValidator(STEPS.known),
 ]
 
 
-def unrolled(timeline: Sequence[Any], suffix: str = "") -> Iterator[tuple[str, Rest | Probe | Train | Pair]]:
+def unrolled(timeline: Sequence[Any], suffix: str = "") -> Iterator[tuple[str, Single]]:
     """Every step in order with its name: its own, else its kind; repetitions written out."""
     for step in timeline:
         if isinstance(step, Repeat):
             for turn in range(step.repeat):
                 yield from unrolled(step.steps, f"{suffix}_{turn + 1}")
         else:
-            yield (step.name or str(_kind(step)).removesuffix(" step")) + suffix, step
+            yield (step.name or str(STEPS.tag(step)).removesuffix(STEPS.suffix)) + suffix, step
 
 
-def duration(step: Rest | Probe | Train | Pair) -> float:
+def duration(step: Single) -> float:
     """Length of a step (s)."""
     match step:
         case Rest(rest=length):
@@ -168,7 +156,7 @@ def duration(step: Rest | Probe | Train | Pair) -> float:
     raise TypeError(type(step))
 
 
-def patterns_of(step: Rest | Probe | Train | Pair) -> tuple[str, ...]:
+def patterns_of(step: Single) -> tuple[str, ...]:
     """Names of the patterns that a step stimulates."""
     match step:
         case Probe(probe=names) | Pair(pair=names):

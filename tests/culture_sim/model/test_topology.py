@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.sparse import csr_array
 
 from culture_sim.model.culture import Culture
-from culture_sim.model.electrodes import electrode_positions, heard_neurons, nearest_units
+from culture_sim.model.electrodes import each_hearing, electrode_positions, heard_neurons, nearest_units, neurons_within
 from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import place_neurons, wire
 from protocols.spec.culture import Array, Projection, Readout
@@ -188,3 +188,15 @@ def test_an_electrode_hears_its_units_or_its_whole_cell() -> None:
     units = heard_neurons(Readout(units_per_electrode=3), culture.electrodes, culture.positions).toarray()
     for electrode, row in enumerate(units):
         assert set(np.flatnonzero(row)) == set(np.argsort(distance[electrode], kind="stable")[:3])
+
+
+def test_every_spike_is_heard_once_by_each_electrode_near_it() -> None:
+    rng = np.random.default_rng(0)
+    electrodes, neurons = rng.uniform(0, 1, (6, 2)), rng.uniform(0, 1, (40, 2))
+    near = np.linalg.norm(electrodes[:, None] - neurons[None], axis=2) <= 0.3
+    heard = neurons_within(0.3, electrodes, neurons)
+    np.testing.assert_array_equal(heard.toarray(), near)
+    neuron = rng.integers(0, 40, 200)
+    found = list(zip(*(values.tolist() for values in each_hearing(heard, neuron)), strict=True))
+    assert found == [(k, e) for k, n in enumerate(neuron) for e in range(6) if near[e, n]]
+    assert not len(each_hearing(heard, neuron[:0])[0])

@@ -67,6 +67,11 @@ def test_repeated_steps_are_numbered() -> None:
     [
         ("evoked: [before, after]", "evoked: [befor]", "measure.response: no step 'befor'; allowed: rest, before"),
         ("[[0, 0], [1, 0]]", "[[0, 0], [8, 0]]", "patterns.left.electrodes: (8, 0) lies outside the array"),
+        (
+            "{electrodes: [[0, 7]]}",
+            '{electrodes: "##. ..#"}',
+            "patterns.right.electrodes: a drawing of 2 x 3; allowed: 8 x 8, the array",
+        ),
         ("rest: 2 s", "rest: -2 s", "timeline.0.rest"),
         ("rest: 2 s", "rest: 2", "timeline.0.rest: 2 has no unit"),
         ("amplitude: 30 uA", "amplitude: 30", "patterns.left.amplitude: 30 has no unit"),
