@@ -65,4 +65,4 @@ def _compared(run: DishRun, rows: list[dict], name: str, ax: Axes) -> None:
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlim(-MOST_SDS - 0.3, MOST_SDS + 0.3)
     ax.set_xlabel("distance from the mean (sd)")
-    ax.set_title(f"{len(run.seeds)} cultures, published shaded", loc="left")
+    ax.set_title(f"{len(run.seeds)} cultures\nshaded: published sd", loc="left")
