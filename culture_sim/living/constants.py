@@ -39,6 +39,7 @@ class Constants(NamedTuple):
     depressing_inhibition: float  # 0 or 1
     A_plus: float
     A_minus: float
+    heterosynaptic: float
     trace_decay: float
     bound: float
     scale_growth: float  # of the homeostatic factor, per step
@@ -123,6 +124,7 @@ def _plasticity(spec: LivingSpec) -> dict[str, float]:
     return {
         "A_plus": plasticity.A_plus if plasticity else 0,
         "A_minus": plasticity.A_minus if plasticity else 0,
+        "heterosynaptic": plasticity.heterosynaptic if plasticity else 0,
         "trace_decay": np.exp(-dt / plasticity.trace_decay) if plasticity else 0,
         "bound": plasticity.bound * spec.synapses.excitatory if plasticity and spec.synapses else 0,
         "scale_growth": np.exp(dt / homeostasis.decay) if homeostasis else 1,

@@ -11,9 +11,10 @@ Potentials are relative to rest. One time step t is, in this order:
    adaptation.
 5. Release: u += U (1 - u), released = u (1 - used), used += released (Tsodyks and Markram 1997, PNAS 94:719; Markram,
    Wang and Tsodyks 1998, PNAS 95:5323).
-6. Learning of the cells that fired: w += A_plus (bound - w) exp(-t / tau) of their inputs, t the time since the last
-   arrival (pairs of nearest spikes; soft bounds as in van Rossum, Bi and Turrigiano 2000, J Neurosci 20:8812); `scale`
-   falls (multiplicative scaling, Turrigiano et al. 1998, Nature 391:892).
+6. Learning of the cells that fired: w += A_plus (bound - w) exp(-t / tau) - heterosynaptic w of their inputs, t the
+   time since the last arrival (pairs of nearest spikes; soft bounds as in van Rossum, Bi and Turrigiano 2000, J Neurosci
+   20:8812; the loss at every postsynaptic spike as in Kempter, Gerstner and van Hemmen 1999, Phys Rev E 59:4498);
+   `scale` falls (multiplicative scaling, Turrigiano et al. 1998, Nature 391:892).
 
 All engines, and the reference of the tests, follow it. An arrival and a spike of its target in one step count as cause
 and effect: t = 0 for potentiation, no depression.
@@ -176,6 +177,7 @@ STDP = Block(
     trace_decay : 1 (shared, constant)
     A_plus : 1 (shared, constant)
     A_minus : 1 (shared, constant)
+    heterosynaptic : 1 (shared, constant)
     bound : volt (shared, constant)
     """,
     spike="last_spike = step",
@@ -185,7 +187,8 @@ STDP = Block(
     last_arrival = step_post
     """,
     on_target_spike="""
-    w = w + learning_post * A_plus_post * (bound_post - w) * trace_decay_post ** (step_post - last_arrival)
+    x = trace_decay_post ** (step_post - last_arrival)
+    w = w + learning_post * (A_plus_post * (bound_post - w) * x - heterosynaptic_post * w)
     """,
 )
 

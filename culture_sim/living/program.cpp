@@ -34,7 +34,7 @@ template<class Real> struct Constants  // in the order of constants.py
     Real threshold, reset, refractory, membrane_decay, noise, shared_decay, shared_renewal, shared_noise;
     Real ampa_decay, ampa_gain, nmda_decay, nmda_gain, gaba_decay, gaba_gain, adaptation_decay, adaptation_step;
     Real U, recovery_decay, facilitation_decay, depressing_inhibition;
-    Real A_plus, A_minus, trace_decay, bound, scale_growth, scale_loss, scale_most;
+    Real A_plus, A_minus, heterosynaptic, trace_decay, bound, scale_growth, scale_loss, scale_most;
 
     static Constants load()
     {
@@ -141,15 +141,15 @@ private:
 
     Real trace_after(int64_t steps) const { return steps < int64_t(trace.size()) ? trace[steps] : Real(0); }
 
-    // Potentiation of a synapse by the spikes of its target since the last arrival.
+    // Weight of a synapse after the spikes of its target since the last arrival.
     Real credited(int64_t s) const
     {
         const int32_t i = target[s], since = arrived[s];
-        if (last_waiting[i] < since || since == NEVER) return weight[s];
+        if (last_waiting[i] < since || (since == NEVER && !c.heterosynaptic)) return weight[s];
         const int32_t *first = waiting[i].data(), *end = first + waiting[i].size(), *spike = end;
         while (spike != first && spike[-1] >= since) spike--;
         Real w = weight[s];
-        for (; spike != end; spike++) w += c.A_plus * (c.bound - w) * trace_after(*spike - since);
+        for (; spike != end; spike++) w += c.A_plus * (c.bound - w) * trace_after(int64_t(*spike) - since) - c.heterosynaptic * w;
         return w;
     }
 

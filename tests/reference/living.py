@@ -32,6 +32,7 @@ class Parameters:
     adaptation: float = 4000.0
     A_plus: float = 0.0
     A_minus: float = 0.0
+    heterosynaptic: float = 0.0
     trace: float = 20.0
     bound: float = 0.0  # volts
     target: float | None = None  # spikes per step
@@ -149,7 +150,7 @@ def simulate(
 
         # 6. potentiation and homeostasis
         if learning[t]:
-            W = np.where(plastic & s, W + p.A_plus * (p.bound - W) * x, W)
+            W = np.where(plastic & s, W + p.A_plus * (p.bound - W) * x - p.heterosynaptic * W, W)
             if p.target is not None:
                 scale = np.where(s, np.maximum(scale * np.exp(-1 / (p.target * p.homeostasis)), 1 / p.most), scale)
         potential[t] = v

@@ -160,13 +160,15 @@ class Homeostasis(Section):
 class LivingPlasticity(Section):
     """STDP of excitatory synapses by nearest spike pairs, bounded, with optional homeostasis.
 
-    At a postsynaptic spike w += A_plus (bound strength - w) x, where x = exp(-t / trace_decay) and t the time since
-    the last arrival of a presynaptic spike; at an arrival w -= A_minus w y, where y likewise counts from the last
-    postsynaptic spike. strength is the median excitatory weight.
+    At a postsynaptic spike w += A_plus (bound strength - w) x - heterosynaptic w, where x = exp(-t / trace_decay) and t
+    the time since the last arrival of a presynaptic spike; at an arrival w -= A_minus w y, where y likewise counts from
+    the last postsynaptic spike. strength is the median excitatory weight. With `heterosynaptic`, the inputs of a cell
+    that fires without them weaken (Kempter, Gerstner and van Hemmen 1999, Phys Rev E 59:4498).
     """
 
     A_plus: Share = 0.001
     A_minus: Share = 0.001
+    heterosynaptic: Share = 0.0
     trace_decay: Annotated[PositiveTime, Field(le=10)] = 20e-3
     bound: Factor = 6.0
     homeostasis: Homeostasis | None = None

@@ -36,6 +36,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "depression of excitation alone": {"synapses": PLAIN_SYNAPSES, "depression": {"inhibitory": False}},
     "facilitation": {"synapses": PLAIN_SYNAPSES, "depression": {"U": 0.1, "facilitation": "400 ms"}},
     "stdp": {"synapses": {**PLAIN_SYNAPSES, "delay": {}}, "plasticity": STDP},
+    "heterosynaptic": {"synapses": PLAIN_SYNAPSES, "plasticity": {**STDP, "heterosynaptic": 0.02}},
     "homeostasis": {
         "synapses": PLAIN_SYNAPSES,
         "plasticity": {"A_plus": 0, "A_minus": 0, "homeostasis": {"target": "5 Hz", "decay": "2 s", "most": 1.3}},
@@ -109,6 +110,7 @@ def reference_run(culture: LivingCulture, session: LivingSession) -> tuple[np.nd
         p.adaptation_step, p.adaptation = s.adaptation.step, s.adaptation.decay / dt
     if s.plasticity and s.synapses:
         p.A_plus, p.A_minus, p.trace = s.plasticity.A_plus, s.plasticity.A_minus, s.plasticity.trace_decay / dt
+        p.heterosynaptic = s.plasticity.heterosynaptic
         p.bound = s.plasticity.bound * s.synapses.excitatory
         if homeostasis := s.plasticity.homeostasis:
             p.target, p.homeostasis, p.most = homeostasis.target * dt, homeostasis.decay / dt, homeostasis.most

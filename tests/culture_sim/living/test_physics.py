@@ -151,6 +151,16 @@ def test_stdp_has_the_asked_window() -> None:
     assert unlearned.state.weight[0] == w
 
 
+def test_inputs_of_a_cell_that_fires_without_them_weaken() -> None:
+    """Each of three postsynaptic spikes takes the share away, whether or not the input ever arrived."""
+    rule = {"A_plus": 0, "A_minus": 0, "heterosynaptic": 0.05}
+    given = {"fan_in": 0, "nmda": None, "excitatory": "4 mV"}
+    culture = two_cells(1e-3, 3, synapses=given, stimulation={}, plasticity=rule)
+    for spikes in ([(50, 1), (60, 1), (1500, 1)], [(10, 0), (50, 1), (60, 1), (1500, 1)]):
+        done = fire(culture, spikes, 2000, plastic=[[0, 2000]])
+        assert done.state.weight[0] == pytest.approx(1e-3 * 0.95**3, rel=1e-9)
+
+
 def test_homeostasis_leads_the_rate_to_its_target() -> None:
     """Cells driven by noise and by one another, whose rates follow the factor on their excitation."""
     rates = {}
