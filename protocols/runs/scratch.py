@@ -75,11 +75,20 @@ def _locked() -> tuple[Path, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
             continue  # another process took it for one left behind
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if folder.is_dir():
+        if _is_ours(lock) and folder.is_dir():
             return folder, lock
-        os.close(lock)
+        os.close(lock)  # another process is deleting it
+
+
+def _is_ours(lock: int) -> bool:
+    """Lock a new folder; False where another process holds it. File systems without locks lock nothing."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _delete_unless_held(folder: Path) -> None:

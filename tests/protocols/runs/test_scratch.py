@@ -1,5 +1,6 @@
 """Scratch folders: gone at the end, and after a kill with the next folder; those of living processes stay."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -79,6 +80,25 @@ def test_the_next_folder_clears_what_a_killed_process_left_and_nothing_else(temp
             assert folder.exists()
     living.communicate("")
     assert sorted(temporary.iterdir()) == sorted([other, temporary / f"{scratch.PREFIX}file"])
+
+
+def test_a_new_folder_that_another_process_is_about_to_delete_is_not_used(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, locks = [], []
+
+    def taken_at_once(prefix: str) -> str:
+        made.append(make(prefix=prefix))
+        if len(made) == 1:  # between its making and its locking
+            locks.append(os.open(made[0], os.O_RDONLY))
+            fcntl.flock(locks[0], fcntl.LOCK_EX)
+        return made[-1]
+
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", taken_at_once)
+    with scratch.new_folder() as folder:
+        assert str(folder) == made[1]
+    os.close(locks[0])
 
 
 def test_a_link_is_no_folder_left_behind(temporary: Path) -> None:
