@@ -12,9 +12,9 @@ Potentials are relative to rest. One time step t is, in this order:
 5. Release: u += U (1 - u), released = u (1 - used), used += released (Tsodyks and Markram 1997, PNAS 94:719; Markram,
    Wang and Tsodyks 1998, PNAS 95:5323).
 6. Learning of the cells that fired: w += A_plus (bound - w) exp(-t / tau) - heterosynaptic w of their inputs, t the
-   time since the last arrival (pairs of nearest spikes; soft bounds as in van Rossum, Bi and Turrigiano 2000, J Neurosci
-   20:8812; the loss at every postsynaptic spike as in Kempter, Gerstner and van Hemmen 1999, Phys Rev E 59:4498);
-   `scale` falls (multiplicative scaling, Turrigiano et al. 1998, Nature 391:892).
+   time since the last arrival (pairs of nearest spikes; soft bounds as in van Rossum, Bi and Turrigiano 2000, J
+   Neurosci 20:8812; the loss at every postsynaptic spike as in Kempter, Gerstner and van Hemmen 1999, Phys Rev E
+   59:4498); `scale` falls (multiplicative scaling, Turrigiano et al. 1998, Nature 391:892).
 
 All engines, and the reference of the tests, follow it. An arrival and a spike of its target in one step count as cause
 and effect: t = 0 for potentiation, no depression.
