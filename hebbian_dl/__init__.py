@@ -15,13 +15,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers, hebbianize
+    from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
+    from hebbian_dl.layers.hebbianize import hebbianize
+    from hebbian_dl.layers.layer_table import layer_table
     from hebbian_dl.networks.build import build
     from hebbian_dl.networks.saved import load_network
 
-__all__ = ["Hebbian", "build", "hebbian_layers", "hebbianize", "load_network"]
+__all__ = ["Hebbian", "build", "hebbian_layers", "hebbianize", "layer_table", "load_network"]
 
-_HOME = dict.fromkeys(("Hebbian", "hebbian_layers", "hebbianize"), "layers.hebbian") | {
+_HOME = {
+    "Hebbian": "layers.hebbian",
+    "hebbian_layers": "layers.hebbian",
+    "hebbianize": "layers.hebbianize",
+    "layer_table": "layers.layer_table",
     "build": "networks.build",
     "load_network": "networks.saved",
 }

@@ -41,6 +41,7 @@ class NetworkLearner:
         torchrun.check(protocol, options)
         match protocol:
             case NetworkProtocol():
+                _check_own(protocol)
                 _check_regimes(protocol)
                 _check_retrieval(protocol)
                 _check_pretrained(protocol)
@@ -63,9 +64,11 @@ class NetworkLearner:
         _check_installed()
         from hebbian_dl.memory.work import outline
 
-        lines = outline(protocol)
         if isinstance(protocol, NetworkProtocol):
             scratch.claim()  # torch makes a folder in the temporary directory
+            _check_own(protocol)
+        lines = outline(protocol)
+        if isinstance(protocol, NetworkProtocol):
             from hebbian_dl.memory import limits
 
             lines += limits.outline(protocol)
@@ -147,6 +150,14 @@ def _shares(device: str, trainings: int) -> tuple[int, int]:
     return jobs, int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
 
 
+def _check_own(protocol: NetworkProtocol) -> None:
+    """Refuse a module of one's own that makes no network for these images, or one in which nothing can learn."""
+    if not protocol.network.layers:
+        from hebbian_dl.networks import own
+
+        own.check(protocol)
+
+
 def _check_regimes(protocol: NetworkProtocol) -> None:
     """Refuse labelled fractions with fewer images than classes, or than processes."""
     from hebbian_dl.memory.work import n_images
@@ -191,7 +202,7 @@ def _jobs(protocol: Protocol, options: cli.Options) -> int:
     jobs, free = options.jobs or cores(), available_memory_bytes()
     if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
         return jobs
-    return max(1, min(jobs, free // limits.most_bytes(protocol)))
+    return max(1, min(jobs, free // max(1, limits.most_bytes(protocol))))
 
 
 def _check_retrieval(protocol: NetworkProtocol) -> None:

@@ -22,7 +22,7 @@ from hebbian_dl.environment import device_of, n_processes, threads
 from protocols.runs import cli, interruption, run_directory
 from protocols.runs.reporting import unheard
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import GradientDescent, Method, NoPretraining
+from protocols.spec.network import GradientDescent, Method, Network, NoPretraining
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
 TIMEOUT = timedelta(minutes=30)  # of a collective operation: after it, a process that does not respond counts as ended
@@ -44,6 +44,8 @@ def check(protocol: Protocol, options: cli.Options) -> None:
     match protocol:
         case AssociationProtocol() if n > 1:
             raise ProtocolFault(["network: learns from one image at a time; allowed: 1 process, without torchrun"])
+        case NetworkProtocol(network=Network(module=str(module))) if n > 1:
+            raise ProtocolFault([f"network.module: {module}: allowed: 1 process, without torchrun"])
         case NetworkProtocol(network=network):
             methods = {f"network.methods.{name}": method for name, method in network.methods.items()}
             every = [*methods.items(), ("network.finetuning", network.finetuning)]

@@ -225,8 +225,10 @@ def bench(
     """Measure an epoch of Hebbian pre-training over generated image files, beside forward passes and SGD."""
     check_options(device, csv_)
     loaded = load(protocol, set_ or [])
-    if not isinstance(loaded, NetworkProtocol):
-        raise ProtocolFault([f"--protocol {protocol}: pre-trains no networks; allowed: vgg11_imagenet, for example"])
+    if not isinstance(loaded, NetworkProtocol) or not loaded.network.layers:
+        raise ProtocolFault(
+            [f"--protocol {protocol}: no network.layers to train; allowed: vgg11_imagenet, for example"]
+        )
     hebbian = {name: each for name, each in loaded.network.methods.items() if isinstance(each, HebbianPretraining)}
     known = {name: each for name, each in hebbian.items() if isinstance(each.rule, HebbianPCA | SoftWTA)}
     if method not in known:

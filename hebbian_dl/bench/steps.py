@@ -253,8 +253,8 @@ def bench(
     """Measure a training step by Hebbian rules, by backprop, and in the forms that FastHebb replaces."""
     check_options(device, csv_)
     loaded = load(protocol, [])
-    if not isinstance(loaded, NetworkProtocol):
-        raise ProtocolFault([f"--protocol {protocol}: pre-trains no networks; allowed: fasthebb_cifar10, for example"])
+    if not isinstance(loaded, NetworkProtocol) or not loaded.network.layers:
+        raise ProtocolFault([f"--protocol {protocol}: no network.layers to train; allowed: fasthebb_cifar10, say"])
     setting = Setting(loaded, device_of(device), threads or cores(), batch)
     torch.set_num_threads(setting.threads)
     steps = [step for step in Step if not (skip_slow and step in ORDINARY)]

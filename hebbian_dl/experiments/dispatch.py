@@ -9,7 +9,7 @@ import torch
 
 from hebbian_dl.experiments import association, semi_supervised, summary
 from hebbian_dl.images.prepared import checksums
-from hebbian_dl.networks import reuse
+from hebbian_dl.networks import own, reuse
 from protocols.loading.published import Target
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
@@ -69,6 +69,8 @@ def facts(protocol: Protocol, run_dir: Path) -> dict[str, Any]:
     match protocol:
         case NetworkProtocol(data=data, network=network):
             layers, taken = network.used_layers, reuse.facts(protocol, run_dir)
+            if not layers:
+                return {"data": checksums(data), "neurons": own.n_neurons(network, data.shape)} | taken
         case AssociationProtocol(data=data, network=network) if network is not None:
             layers = network.layers
         case _:

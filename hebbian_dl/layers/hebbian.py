@@ -1,20 +1,16 @@
 """Hebbian layers: torch modules whose weights learn by a local rule in every forward pass in training mode."""
 
-import warnings
-from collections.abc import Collection, Iterator
-from typing import Any, TypeVar, cast
+from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from hebbian_dl import processes
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
 from protocols.spec.rules import Rule
-
-Model = TypeVar("Model", bound=nn.Module)
 
 LEARNABLE = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
@@ -76,8 +72,8 @@ class Hebbian(nn.Module):
     def __init__(self, layer: nn.Module, rule: Rule, *, activated: bool = True, chunk: int | None = None) -> None:
         super().__init__()
         self.geometry = Geometry.of(layer)
-        if obstacle := _obstacle(layer):
-            raise ValueError(obstacle)
+        if (reason := obstacle(layer)) is not None:
+            raise ValueError(reason)
         for name in cast(list[str], layer.__constants__):  # in_features, stride, ...: other modules may read them
             setattr(self, name, getattr(layer, name))
         for name in HOOKS:
@@ -85,6 +81,7 @@ class Hebbian(nn.Module):
         self.weight = cast(nn.Parameter, layer.weight)
         self.bias = cast(nn.Parameter | None, layer.bias)
         self.rule, self.activated, self.chunk = rule, activated, chunk
+        self.kind = type(layer).__name__
         self.plastic = True
         self.learning_rate: float | None = None
         self.more_to_come = False
@@ -169,7 +166,7 @@ class Hebbian(nn.Module):
         return f"{shape}, {self.rule.rule}" + ("" if self.activated else ", own output")
 
 
-def _obstacle(layer: nn.Module) -> str | None:
+def obstacle(layer: nn.Module) -> str | None:
     """Why a linear or convolutional layer cannot be replaced by a Hebbian one; None if it can."""
     kind = type(layer).__name__
     if isinstance(layer, LazyModuleMixin) and layer.has_uninitialized_params():
@@ -183,82 +180,6 @@ def _obstacle(layer: nn.Module) -> str | None:
     if not same or "forward" in vars(layer):
         return f"{kind} has a forward of its own; use {plain.__name__} itself, or exclude it"
     return None
-
-
-def hebbianize(model: Model, rule: Rule, exclude: Collection[str] = ()) -> Model:
-    """Make the linear and convolutional layers of any torch network learn by a Hebbian rule.
-
-    The network computes what it computed before; its parameters keep their names. A layer whose weights are read by
-    another module in place of calling it sees no inputs and cannot learn: those of `torch.nn.MultiheadAttention` stay
-    as they are, with a warning; for others the network's first forward pass in training mode warns.
-
-    Parameters
-    ----------
-    model
-        Changed in place, and returned.
-    rule
-        The rule of all layers.
-    exclude
-        Names of modules, as in ``model.named_modules()``, that stay as they are, with all they contain.
-
-    Raises
-    ------
-    ValueError
-        If a name to exclude is not in the network, nothing is left to learn, or a layer cannot learn: its weights are
-        lazy, parametrised or those of another layer, or its class computes another output. The network is unchanged.
-    """
-    names = dict(model.named_modules(remove_duplicate=False))
-    if absent := sorted(set(exclude) - names.keys()):
-        raise ValueError(f"exclude: no module '{absent[0]}'; allowed: {', '.join(filter(None, names))}")
-    kept = {module for name in exclude for module in names[name].modules()}
-    chosen: dict[str, nn.Module] = {n: m for n, m in names.items() if n and m not in kept and isinstance(m, LEARNABLE)}
-    if uncalled := [name for name, module in chosen.items() if isinstance(module, NonDynamicallyQuantizableLinear)]:
-        warnings.warn(
-            f"not Hebbian: {', '.join(uncalled)}: MultiheadAttention reads the weights and never calls the layer; "
-            "name it in exclude= to omit this warning",
-            stacklevel=2,
-        )
-        chosen = {name: module for name, module in chosen.items() if name not in uncalled}
-    if not chosen:
-        raise ValueError("no linear or convolutional layer below the network itself")
-    _check_layers(chosen)
-    made = {module: Hebbian(module, rule, activated=False) for module in chosen.values()}  # one layer in all its places
-    for name, module in chosen.items():
-        model.set_submodule(name, made[module])
-    model.register_forward_hook(_FirstForward())
-    return model
-
-
-def _check_layers(layers: dict[str, nn.Module]) -> None:
-    """Refuse layers that cannot learn by a rule, by name."""
-    first: dict[nn.Parameter, tuple[str, nn.Module]] = {}
-    for name, layer in layers.items():
-        if obstacle := _obstacle(layer):
-            raise ValueError(f"layer '{name}': {obstacle} (exclude=)")
-        other, same = first.setdefault(cast(nn.Parameter, layer.weight), (name, layer))
-        if same is not layer:
-            raise ValueError(
-                f"layer '{name}': its weights are those of '{other}'; reuse that layer, or exclude it (exclude=)"
-            )
-
-
-class _FirstForward:
-    """Forward hook of a network: warns after the first pass that learns of layers that were never called."""
-
-    def __init__(self) -> None:
-        self.done = False
-
-    def __call__(self, model: nn.Module, inputs: Any, output: Any) -> None:
-        if self.done:
-            return
-        learning = {name: layer for name, layer in hebbian_layers(model) if layer.learns}
-        self.done = bool(learning)
-        if silent := [name for name, layer in learning.items() if not layer.has_learned]:
-            warnings.warn(
-                f"did not learn: {', '.join(silent)}: the network did not call the layer in this forward pass; "
-                "if it reads the weights instead, name the layer in exclude=",
-                stacklevel=2,
-            )
 
 
 def stop_learning(model: nn.Module) -> None:

@@ -1,5 +1,6 @@
 """Memory check before training: estimates each part of the work and names the setting to reduce."""
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,13 +11,13 @@ from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.images.streaming import MEASURED_AT_A_TIME, WHITENED
 from hebbian_dl.memory.sizes import coding_bytes, evaluation_bytes, finetuning_bytes, model_bytes, pretraining_bytes
 from hebbian_dl.memory.work import n_images
-from hebbian_dl.networks.build import n_features
+from hebbian_dl.networks.own import n_features
 from hebbian_dl.training.evaluation import RANKED, batch_for
 from protocols.runs.machine import cores_of_each
 from protocols.spec.data import ImageData
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import FileData
-from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, Normalisation, VaePretraining
+from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 
 RESIDENT = 530 * 10**6  # bytes of a process that has loaded torch, and freed memory that its allocator keeps
@@ -74,8 +75,7 @@ class Steps:
 
     def largest(self, free: int) -> int:
         """Largest number of images, below the given one, with which the steps fit; 0 if there is none."""
-        normalised = any(isinstance(layer, Normalisation) for layer in self.protocol.network.used_layers)
-        least = 2 if normalised else 1
+        least = 2 if self.protocol.network.normalises else 1
         fits, too_many = least - 1, self.given
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
@@ -123,7 +123,7 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
     if network.retrieval is not None:
         what = f"a step of its codes' training at batch {tuning.batch}"
         yield Need(what, kept + 2 * model + coding_bytes(protocol, method, tuning))
-    ranked = min(RANKED, data.validation) * n_features(network.used_layers, data.shape) * 12  # float32, float64
+    ranked = min(RANKED, data.validation) * n_features(network, data.shape) * 12  # float32, float64
     scores = 3 * data.validation * len(data.class_list) * 4
     what = f"evaluation, {batch_for(data.shape)} images at a time"
     yield Need(what, kept + 2 * model + evaluation_bytes(protocol, method) + max(ranked, scores))
@@ -156,9 +156,32 @@ def preparing_bytes(data: ImageData | FileData, method: Method, batch: int) -> i
     return matrix + (2 * held if whitening else held * 3 // 2)  # float32, and twice uint8
 
 
+class NotKnown(Exception):
+    """The network of one's own does not run without contents: no memory can be computed before the first step."""
+
+
+def needs_of_all(protocol: NetworkProtocol) -> list[tuple[str, list[Need]]]:
+    """Name of each method, and the peak memory of the parts of its work.
+
+    Raises
+    ------
+    NotKnown
+        If the network of one's own does not run on torch's meta device.
+    """
+    try:
+        return [(name, list(needs(protocol, name))) for name in protocol.network.methods]
+    except Exception as error:
+        if protocol.network.module is None:
+            raise
+        raise NotKnown(f"memory: not known before the first step ({type(error).__name__} on the meta device)") from None
+
+
 def most_bytes(protocol: NetworkProtocol) -> int:
-    """Peak bytes of a process, over all methods."""
-    return max(need.total for name in protocol.network.methods for need in needs(protocol, name))
+    """Peak bytes of a process, over all methods; 0 if it is not known."""
+    try:
+        return max(need.total for _, found in needs_of_all(protocol) for need in found)
+    except NotKnown:
+        return 0
 
 
 def check(protocol: NetworkProtocol, free: int | None) -> None:
@@ -171,10 +194,11 @@ def check(protocol: NetworkProtocol, free: int | None) -> None:
     """
     if free is None:
         return
-    for name in protocol.network.methods:
-        for need in needs(protocol, name):
-            if need.total > free:
-                raise ProtocolFault([_fault(need, free)])
+    with contextlib.suppress(NotKnown):
+        for _, found in needs_of_all(protocol):
+            for need in found:
+                if need.total > free:
+                    raise ProtocolFault([_fault(need, free)])
 
 
 def _fault(need: Need, free: int) -> str:
@@ -191,11 +215,11 @@ def _fault(need: Need, free: int) -> str:
 
 def outline(protocol: NetworkProtocol) -> list[str]:
     """Memory of each method, one line each."""
-    lines = []
-    for name in protocol.network.methods:
-        spelled = ", ".join(f"{_gb(need.total)} for {need.what}" for need in needs(protocol, name))
-        lines.append(f"memory: {spelled}")
-    return lines
+    try:
+        found = needs_of_all(protocol)
+    except NotKnown as reason:
+        return [str(reason)]
+    return ["memory: " + ", ".join(f"{_gb(need.total)} for {need.what}" for need in parts) for _, parts in found]
 
 
 def _gb(n_bytes: int) -> str:

@@ -117,7 +117,7 @@ def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) ->
         return 0
     with counted() as live:
         drawn, data = saved.draw(protocol, method, 0), protocol.data
-        n_classes, width = len(data.class_list), _width(protocol, method)
+        n_classes, width = len(data.class_list), _width(protocol, method, drawn)
         model = coder(drawn.features, width, n_classes, retrieval, spec.dropout)
         images = _images(protocol, spec.batch)
         _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
@@ -142,14 +142,17 @@ def model_bytes(protocol: NetworkProtocol, method: Method) -> int:
 def _classifier(protocol: NetworkProtocol, method: Method) -> nn.Sequential:
     drawn, data = saved.draw(protocol, method, 0), protocol.data
     return classifier(
-        drawn.features, _width(protocol, method), len(data.class_list), protocol.network.finetuning.dropout
+        drawn.features, _width(protocol, method, drawn), len(data.class_list), protocol.network.finetuning.dropout
     )
 
 
-def _width(protocol: NetworkProtocol, method: Method) -> int:
+def _width(protocol: NetworkProtocol, method: Method, drawn: saved.Drawn) -> int:
     """Number of features of a method's network."""
     if isinstance(method, VaePretraining) and method.features == "latents":
         return method.latents
+    if not protocol.network.layers:
+        with torch.no_grad():
+            return drawn.features.eval()(torch.zeros(2, *protocol.data.shape)).shape[1]
     return n_features(protocol.network.used_layers, protocol.data.shape)
 
 

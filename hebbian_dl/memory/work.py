@@ -60,8 +60,14 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
     lines = [
         f"data: {n} training, {n_validation} validation, {n_test} test images, {len(protocol.data.class_list)} classes"
     ]
-    lines += ["layers:", *_spelled(network.used_layers, protocol.data.shape)]
-    each = forward_flop(network.used_layers, protocol.data.shape)
+    if network.layers:
+        lines += ["layers:", *_spelled(network.used_layers, protocol.data.shape)]
+        each = forward_flop(network.used_layers, protocol.data.shape)
+    else:
+        from hebbian_dl.networks import own
+
+        lines += own.outline(protocol)
+        each = own.forward_flop(network, protocol.data.shape)
     lines.append(f"forward pass: {each / 1e9:.3f} GFLOP an image")
     labels = ", ".join(f"{regime_name(r)} ({n_labelled(r, n)})" for r in network.regimes)
     lines.append(f"labels: {labels}")

@@ -9,7 +9,8 @@ from typing import Any
 
 from hebbian_dl.images.prepared import checksums
 from hebbian_dl.networks import saved
-from protocols.loading.loader import load
+from protocols.loading import overrides
+from protocols.loading.loader import read
 from protocols.runs import run_directory
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import NoPretraining
@@ -36,7 +37,7 @@ def check(protocol: NetworkProtocol) -> None:
     if not all((run / name).is_file() for name in run_directory.FILES):
         raise ProtocolFault([f"{PATH}: {run}: not a finished run; allowed: the directory of a run of hebbian_dl.run"])
     try:
-        given = load(str(run / "protocol.yaml"))
+        given = overrides.check(read(str(run / "protocol.yaml"))[0])  # code that it names does not run
     except ProtocolFault as fault:
         raise ProtocolFault([f"{PATH}: {line}" for line in fault.lines]) from None
     if not isinstance(given, NetworkProtocol):
@@ -88,6 +89,10 @@ def _what_is_learned(protocol: NetworkProtocol) -> dict[str, Any]:
     return {
         "data": protocol.data.model_dump(mode="json", exclude=NOT_LEARNED),
         "network.layers": [layer.model_dump(mode="json") for layer in network.used_layers],
+        "network.architecture": network.architecture and network.architecture.model_dump(mode="json"),
+        "network.module": network.module,
+        "network.module_arguments": network.module_arguments,
+        "network.module_sha256": network.module_sha256,
         "network.batch_norm_momentum": network.batch_norm_momentum,
     } | methods
 

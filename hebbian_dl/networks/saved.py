@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
-from hebbian_dl.layers.hebbian import hebbian_layers
+from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian
+from hebbian_dl.networks import own
 from hebbian_dl.networks.build import build
 from hebbian_dl.networks.vae import BetaVae
 from hebbian_dl.training import checkpoint
@@ -43,16 +44,25 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
     """Draw the network of a method; all methods without biases start from the same weights, except with Xavier's."""
     spec, shape = protocol.network, protocol.data.shape
     seed_torch(np.random.default_rng(stream("network", seed)))
+    if not spec.layers:
+        network = own.learner(spec, shape, method)
+        return Drawn(_redrawn(network, method), network)
     if isinstance(method, VaePretraining):
         network = build(spec.used_layers, shape, None, spec.batch_norm_momentum)
         vae = BetaVae(network, spec.used_layers, shape, method.latents)
         return Drawn(nn.Sequential(network, vae.mean) if method.features == "latents" else network, vae)
     rule: Rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
     network = build(spec.used_layers, shape, rule, spec.batch_norm_momentum)
+    return Drawn(_redrawn(network, method), network)
+
+
+def _redrawn(network: nn.Sequential, method: Method) -> nn.Sequential:
+    """The network, with Xavier's weights where the method asks for them."""
     if isinstance(method, NoPretraining) and method.weights == "xavier":
-        for _, layer in hebbian_layers(network):
-            nn.init.xavier_uniform_(layer.weight)
-    return Drawn(network, network)
+        for layer in network.modules():
+            if isinstance(layer, (Hebbian, *LEARNABLE)):
+                nn.init.xavier_uniform_(cast(nn.Parameter, layer.weight))
+    return network
 
 
 def path_of(run_dir: Path, method: str, seed: int) -> Path:
@@ -60,11 +70,12 @@ def path_of(run_dir: Path, method: str, seed: int) -> Path:
     return run_dir / FOLDER / f"seed_{seed}_{method}.safetensors"
 
 
-def load_network(run_dir: Path | str, method: str, seed: int = 0) -> nn.Sequential:
+def load_network(run_dir: Path | str, method: str, seed: int = 0, *, allow_code: bool = False) -> nn.Sequential:
     """Load a pre-trained network of a finished run, in evaluation mode: images to features.
 
     Its images must be prepared as in the run (`hebbian_dl.images.in_memory.normalised`, and
-    `hebbian_dl.images.whitening.whitened` where the method asks for it).
+    `hebbian_dl.images.whitening.whitened` where the method asks for it). The network of a run with `network.module` is
+    made by that module: `allow_code` says that it may run.
 
     Raises
     ------
@@ -78,7 +89,7 @@ def load_network(run_dir: Path | str, method: str, seed: int = 0) -> nn.Sequenti
     if not path.is_file():
         found = sorted(file.stem for file in (run_dir / FOLDER).glob("*.safetensors"))
         raise ProtocolFault([f"{path}: no such network; allowed: {', '.join(found) or 'none is there'}"])
-    protocol = load(str(run_dir / "protocol.yaml"))
+    protocol = load(str(run_dir / "protocol.yaml"), allow_code=allow_code)
     if not isinstance(protocol, NetworkProtocol):
         raise ProtocolFault([f"{run_dir}: a run of '{protocol.name}'; allowed: a run of a network's protocol"])
     with torch.random.fork_rng(devices=[]):  # leaves the caller's random state as it was

@@ -1,6 +1,7 @@
 """Hebbian pre-training: all layers at once, or one by one, without labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -55,11 +56,11 @@ def hebbian_training(
     name
         Name of the method.
     network
-        As `hebbian_dl.networks.build.build` gives it; its Hebbian layers are set to learn in place.
+        As `hebbian_dl.networks.saved.draw` gives it; its Hebbian layers are set to learn in place.
     splits
         Images as the method needs them, whitened or not.
     """
-    stages = _stages(network) if method.layers == "one_by_one" else [(0, len(network))]
+    stages = _stages(network, splits.training.shape) if method.layers == "one_by_one" else [_whole(network)]
     means, stage = ClassMeans(n_classes), stages[0]
     forward = mixed_precision(network, method.precision)
     layers = [layer for _, layer in hebbian_layers(network)]
@@ -70,20 +71,20 @@ def hebbian_training(
         nonlocal stage
         stage = stages[epoch // method.epochs]
         network.eval()
-        for index in range(*stage):
-            network[index].train()
+        for module in stage.modules:
+            module.train()
 
     def step(batch: Examples) -> None:
         with torch.no_grad():
             for part, last in in_parts(batch, method.at_a_time):
                 for layer in layers:
                     layer.more_to_come = not last
-                features = forward(part.images, stage[1])
-                if stage[1] == len(network):
+                features = forward(part.images, stage.stop)
+                if stage is stages[-1]:
                     means.add(processes.gathered(features.float()), processes.gathered(part.labels))
 
     def score() -> Record:
-        if stage[1] < len(network):
+        if stage is not stages[-1]:
             return dict.fromkeys((LABELLED, LABEL_FREE), 0.0)
         network.eval()
         n = len(splits.validation)
@@ -104,10 +105,50 @@ def hebbian_training(
     )
 
 
-def _stages(network: nn.Sequential) -> list[tuple[int, int]]:
-    """First and last module (exclusive) of each stage: a Hebbian layer and the modules up to the next one."""
-    starts = [index for index, module in enumerate(network) if isinstance(module, Hebbian)]
-    return list(zip([0, *starts[1:]], [*starts[1:], len(network)], strict=True))
+@dataclass(frozen=True)
+class Stage:
+    """A part of a pre-training that goes layer by layer.
+
+    Parameters
+    ----------
+    modules
+        Modules in training mode: those that learn, and the normalisations after them.
+    stop
+        Number of the network's modules that its forward passes go through.
+    """
+
+    modules: tuple[nn.Module, ...]
+    stop: int
+
+
+def _whole(network: nn.Sequential) -> Stage:
+    """The stage in which all layers learn at the same time."""
+    return Stage((network,), len(network))
+
+
+def _stages(network: nn.Sequential, shape: tuple[int, ...]) -> list[Stage]:
+    """One stage for each Hebbian layer: it, and the modules called after it up to the next one."""
+    modules, nested = list(network), False
+    if layers := [layer for _, layer in hebbian_layers(network) if layer not in modules]:
+        modules, nested = list(in_order(network, torch.zeros(1, *shape, device=layers[0].weight.device))), True
+    learning = [isinstance(module, Hebbian) and module.weight.requires_grad for module in modules]
+    starts = [index for index, learns in enumerate(learning) if learns]
+    bounds = zip([0, *starts[1:]], [*starts[1:], len(modules)], strict=True)
+    return [Stage(tuple(modules[a:b]), len(network) if nested else b) for a, b in bounds]
+
+
+def in_order(network: nn.Module, images: Tensor) -> Iterable[nn.Module]:
+    """The modules without children that the network calls for these images, in the order of their first calls."""
+    order: dict[nn.Module, None] = {}
+    leaves = [module for module in network.modules() if not any(True for _ in module.children())]
+    handles = [leaf.register_forward_pre_hook(lambda module, _: order.setdefault(module)) for leaf in leaves]
+    try:
+        with torch.no_grad():
+            network.eval()(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return order
 
 
 def mixed_precision(network: nn.Sequential, precision: str) -> Callable[[Tensor, int], Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from protocols.loading.code import permitted
 from protocols.loading.objectives import check_objectives
 from protocols.loading.overrides import changed, check
 from protocols.loading.published import read_targets
@@ -181,7 +182,7 @@ def _merged(base: Any, changes: Any) -> Any:
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
 
 
-def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Protocol:
+def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False, allow_code: bool = False) -> Protocol:
     """Load and check a protocol.
 
     Parameters
@@ -192,6 +193,8 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
         ``path=value`` strings as given to ``--set``; they win over the file's ``quick:`` block.
     quick
         Whether to apply that block.
+    allow_code
+        Whether the file may name code of its own (`network.module`); an override that names it allows it, too.
 
     Raises
     ------
@@ -211,6 +214,7 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False) -> Pr
     if changes:
         protocol = _changed(protocol, changes)
     _check_targets(protocol, path)
+    protocol = permitted(protocol, path.parent, changes, allow_code)
     if protocol.search is not None:
         check_space(protocol)
         check_objectives(protocol)

@@ -31,6 +31,9 @@ def _list_protocols(asked: bool) -> None:
 
 
 PROTOCOL_HELP = "A protocol file, the bare name of a built-in one, or - for standard input."
+AllowCodeOption = Annotated[
+    bool, typer.Option("--allow-code", help="Let the file name Python code that runs (network.module).")
+]
 ListOption = Annotated[
     bool, typer.Option("--list", is_eager=True, callback=_list_protocols, help="List the built-in protocols and stop.")
 ]
@@ -94,13 +97,14 @@ def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
         json_: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON, nothing else.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         force: Annotated[bool, typer.Option("--force", help="Run again even if the run exists.")] = False,
+        allow_code: AllowCodeOption = False,
         list_: ListOption = False,
     ) -> None:
         """Run an experiment and leave a run directory with metrics, arrays and figures."""
         if device not in learner.devices:
             raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
-        loaded = load(protocol, overrides, quick=quick)
+        loaded = load(protocol, overrides, quick=quick, allow_code=allow_code)
         options = Options(device, jobs, targets_of(protocol, loaded))
         if dry_run:
             show_plan(loaded, lambda: learner.plan(loaded, options))

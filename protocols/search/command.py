@@ -19,6 +19,7 @@ from protocols.loading.search_space import at_point, dimensions
 from protocols.runs import run_directory, scratch
 from protocols.runs.cli import (
     PROTOCOL_HELP,
+    AllowCodeOption,
     Learner,
     ListOption,
     Options,
@@ -62,6 +63,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         json_: Annotated[bool, typer.Option("--json", help="Print the answer as JSON, nothing else.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
         force: Annotated[bool, typer.Option("--force", help="Rename an earlier study and start a new one.")] = False,
+        allow_code: AllowCodeOption = False,
         list_: ListOption = False,
     ) -> None:
         """Search for better parameters. An interrupted search resumes; several processes may share one."""
@@ -69,7 +71,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
             raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         if importlib.util.find_spec("optuna") is None:
             raise ProtocolFault([f"search: Optuna is not installed ({installation('search')})"])
-        loaded = load(protocol, list(set_ or []), quick=quick)
+        loaded = load(protocol, list(set_ or []), quick=quick, allow_code=allow_code)
         if cluster_options is not None:
             loaded = _with_options(loaded, cluster_options)
         options = Options(device, jobs, targets_of(protocol, loaded))

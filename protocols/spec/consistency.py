@@ -13,6 +13,7 @@ from protocols.spec.dish.living import LivingCulture
 from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
+from protocols.spec.nets.consistency import check_form
 from protocols.spec.network import (
     AssociativeNetwork,
     Convolution,
@@ -90,7 +91,9 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
     """Check the classes, the layers against the image size, and the pre-training methods against the layers."""
     if isinstance(data, ImageData):
         _check_classes(data)
-    _check_layers(network.layers, network.used_layers, data)
+    check_form(network, data.shape)
+    if network.layers:
+        _check_layers(network.layers, network.used_layers, data)
     if len(set(network.regimes)) < len(network.regimes):
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
@@ -134,7 +137,7 @@ def _check_layers(layers: tuple[Layer, ...], used: tuple[Layer, ...], data: Imag
 
 
 def _check_batch(path: str, training: HebbianPretraining | GradientDescent, network: Network) -> None:
-    normalised = any(isinstance(layer, Normalisation) for layer in network.layers)
+    normalised = not network.layers or any(isinstance(layer, Normalisation) for layer in network.layers)
     for key, n in (("batch", training.batch), ("at_a_time", training.at_a_time)):
         if n == 1 and normalised:
             raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for batch normalisation")

@@ -8,17 +8,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 #: discriminator keys: their value selects a member of a tagged union, and thereby its other keys
-TAGS = ("rule", "encoder", "pretraining", "sampler")
+TAGS = ("rule", "encoder", "pretraining", "sampler", "net")
 #: with ``source``, which is not in TAGS because data sections share most keys whatever their source
 ALL_TAGS = (*TAGS, "source")
 #: sections whose keys are names chosen by the user
-NAMED = ("methods", "stimuli", "windows", "regions", "space", "patterns", "measure")
+NAMED = ("methods", "stimuli", "windows", "regions", "space", "patterns", "measure", "plan")
 #: tags that pydantic inserts into the location of an error although they are not keys of the file
 LAYERS = {"conv", "pool", "norm", "dense"}  # a layer is identified by having a key of that name
 TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
+    *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),
     *("panel measure", "evoked measure", "paired_pulse measure", "growth measure"),

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from protocols.spec.data import Amount
+from protocols.spec.nets.architecture import Architecture, Argument, Factory
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.rules import Positive, Rule, SoftWTA
 from protocols.spec.section import Section, ToldByKey
@@ -13,6 +14,7 @@ Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+LayerName = Annotated[str, Field(min_length=1, max_length=200)]
 MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]*$", max_length=40)]
 Precision = Literal["float32", "bfloat16"]
 
@@ -84,6 +86,10 @@ class HebbianPretraining(Section):
     ----------
     rule
         The learning rule of all layers.
+    plan
+        Other rules for some layers, by name or by a pattern such as `blocks.*`; null for layers that stay as they are.
+        A name counts for all that the module contains; the first name that fits a layer decides. Not with
+        `network.layers`.
     learning_rate
         Step size: weights += learning_rate * update.
     epochs, batch
@@ -110,6 +116,7 @@ class HebbianPretraining(Section):
 
     pretraining: Literal["hebbian"] = "hebbian"
     rule: Rule
+    plan: dict[LayerName, Rule | None] = Field(default_factory=dict)
     learning_rate: Positive
     epochs: Count = 20
     batch: Count = 64
@@ -197,12 +204,24 @@ class Finetuning(GradientDescent):
 
 
 class Network(Section):
-    """A feed-forward network, pre-trained by several methods, each fine-tuned on several fractions of the labels.
+    """A network, pre-trained by several methods, each fine-tuned on several fractions of the labels.
+
+    It is given in one of three forms: `layers`, `architecture` or `module`.
 
     Parameters
     ----------
     layers
         Layers from input to features; fine-tuning adds the classifier.
+    architecture
+        A network that comes with the project: its name, or a mapping with its sizes.
+    module
+        A network of one's own: `package.module:factory`, found beside the protocol file or on PYTHONPATH. The factory
+        is called with `module_arguments` and returns a torch module: images to features, to which fine-tuning adds the
+        classifier. It runs only with `--allow-code`, or where the command line gives the module.
+    module_arguments
+        Keyword arguments of the factory.
+    module_sha256
+        Hash of the source of the module's package or file; written by the command, and checked where it is given.
     depth
         Number of layers with neurons (conv, dense) to use, with the pooling and normalisation that follow them; null
         for all.
@@ -221,7 +240,11 @@ class Network(Section):
         Image retrieval by binary codes, for each method and labelled fraction; null for none.
     """
 
-    layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
+    layers: tuple[Layer, ...] = ()
+    architecture: Architecture | None = None
+    module: Factory | None = None
+    module_arguments: dict[str, Argument] = Field(default_factory=dict)
+    module_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     depth: Count | None = None
     batch_norm_momentum: Fraction = 0.1
     methods: Annotated[dict[MethodName, Method], Field(min_length=1)]
@@ -229,6 +252,11 @@ class Network(Section):
     regimes: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.25, 1.0)
     pretrained: Annotated[str, Field(min_length=1)] | None = None
     retrieval: Retrieval | None = None
+
+    @property
+    def normalises(self) -> bool:
+        """Whether a batch needs two images, for batch normalisation; of a module of one's own that is assumed."""
+        return not self.layers or any(isinstance(layer, Normalisation) for layer in self.used_layers)
 
     @property
     def used_layers(self) -> tuple[Layer, ...]:

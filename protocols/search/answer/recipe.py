@@ -5,7 +5,7 @@ from typing import Any
 
 from protocols.search.answer.encoding import Parameter
 from protocols.search.answer.row import Row, number
-from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Pooling
+from protocols.spec.network import Convolution, Dense, Layer, Network, Normalisation, Pooling
 from protocols.spec.protocol import (
     AssociationProtocol,
     CultureProtocol,
@@ -134,6 +134,9 @@ def _layer_lines(start: Protocol, best: Protocol, searched: Sequence[str]) -> li
 
 def _layers(protocol: Protocol) -> str:
     match protocol:
+        case NetworkProtocol(network=Network(layers=())):
+            own = protocol.network
+            return own.module or (own.architecture.net if own.architecture else "none")
         case NetworkProtocol():
             return ", ".join(map(_layer, protocol.network.used_layers))
         case AssociationProtocol() if protocol.network is not None:

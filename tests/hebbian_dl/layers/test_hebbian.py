@@ -15,7 +15,8 @@ from torch.nn.utils import parametrizations, prune
 
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
-from hebbian_dl.layers.hebbian import Hebbian, NotFinite, hebbian_layers, hebbianize
+from hebbian_dl.layers.hebbian import Hebbian, NotFinite, hebbian_layers
+from hebbian_dl.layers.hebbianize import hebbianize
 from protocols.spec import rules as specs
 from tests.hebbian_dl.layers.test_rules import (
     RULES,

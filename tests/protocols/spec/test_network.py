@@ -99,7 +99,7 @@ def test_a_mistake_is_one_line_with_path_and_what_is_allowed(override: str, expe
         ("network.methods.HPCA.pretraining=hebb", ("network.methods.HPCA: ", "'hebb'", "'hebbian'", "'vae'")),
         ("network.regimes=[0.1, 0]", ("network.regimes.1: 0 ", "greater than 0")),
         ("network.regimes=[0.1, 1.01]", ("network.regimes.1: 1.01 ", "less than or equal to 1")),
-        ("network.layers=[]", ("network.layers: ", "at least 1")),
+        ("network.layers=[]", ("network.layers: ", "one of layers, architecture, module")),
         ("network.methods={}", ("network.methods: ", "at least 1")),
         ("network.finetuning.momentum=1", ("network.finetuning.momentum: 1 ", "less than 1")),
     ],

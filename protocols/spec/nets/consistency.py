@@ -1,0 +1,62 @@
+"""Consistency checks of networks that are not a list of layers.
+
+Every check raises ValueError; the message names the path, the given value and the allowed ones.
+"""
+
+from protocols.spec.faults import listed
+from protocols.spec.nets.architecture import UNet, VisionTransformer
+from protocols.spec.network import HebbianPretraining, Network, VaePretraining
+
+FORMS = ("layers", "architecture", "module")
+
+
+def check_form(network: Network, shape: tuple[int, int, int]) -> None:
+    """Check that the network is given in one form, and that nothing else asks for another one."""
+    given = [form for form in FORMS if getattr(network, form)]
+    if not given:
+        raise ValueError(f"network.layers: missing; allowed: one of {listed(FORMS)}")
+    if len(given) > 1:
+        raise ValueError(f"network.{given[1]}: beside network.{given[0]}; allowed: one of {listed(FORMS)}")
+    if network.module is None and (network.module_arguments or network.module_sha256):
+        raise ValueError("network.module_arguments: without network.module; allowed: none")
+    if network.layers:
+        _check_layered(network)
+    else:
+        _check_own(network)
+        _check_architecture(network, shape)
+
+
+def _check_layered(network: Network) -> None:
+    for name, method in network.methods.items():
+        if isinstance(method, HebbianPretraining) and method.plan:
+            raise ValueError(
+                f"network.methods.{name}.plan: for network.layers, which all learn by one rule; "
+                "allowed: with network.architecture or network.module"
+            )
+
+
+def _check_own(network: Network) -> None:
+    """Refuse settings that only a list of layers has."""
+    if network.depth is not None:
+        raise ValueError(f"network.depth: {network.depth}; allowed: null, without network.layers")
+    for name, method in network.methods.items():
+        match method:
+            case VaePretraining():
+                raise ValueError(
+                    f"network.methods.{name}.pretraining: 'vae', whose decoder mirrors network.layers; "
+                    "allowed: none, hebbian"
+                )
+            case HebbianPretraining(precision="bfloat16"):
+                raise ValueError(f"network.methods.{name}.precision: 'bfloat16'; allowed: float32 without layers")
+
+
+def _check_architecture(network: Network, shape: tuple[int, int, int]) -> None:
+    """Check that images of this shape fit the architecture."""
+    path, sides = "network.architecture", shape[1:]
+    match network.architecture:
+        case VisionTransformer(width=width, heads=heads) if width % heads:
+            raise ValueError(f"{path}.width: {width}; allowed: a multiple of the {heads} heads")
+        case VisionTransformer(patch=patch) if any(side % patch for side in sides):
+            raise ValueError(f"{path}.patch: {patch}; allowed: what divides the image of {sides[0]} x {sides[1]}")
+        case UNet(depth=depth) if any(side % 2**depth for side in sides):
+            raise ValueError(f"{path}.depth: {depth}; allowed: 2^depth divides the image of {sides[0]} x {sides[1]}")
