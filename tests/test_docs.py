@@ -69,13 +69,15 @@ def run_page(text: str, folder: Path) -> dict:
             case "yaml":
                 assert block.title, f"a block of YAML needs a title, the name of its file:\n{block.text}"
                 (folder / block.title).write_text(block.text)
-                load(str(folder / block.title))
+                load(str(folder / block.title), allow_code=True)
             case "bash" if block.info.strip() == "notest":
                 for command in block.commands:
                     check_without_running(command)
             case "bash":
                 for command in block.commands:
                     shell(command, folder)
+            case "python" if block.title:
+                (folder / block.title).write_text(block.text)
             case "python":
                 exec(compile(block.text, "page", "exec"), names)
             case language:

@@ -106,7 +106,7 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
             report(done / shares)
         results.append(result)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
-    first = next(p for n, p in network.named_parameters() if n.endswith("weight"))
+    first = next(p for n, p in network.named_parameters() if n.endswith("weight") and p.dim() > 1)
     left_out = np.array(unreadable(state.splits.training), dtype=np.str_)
     return summary | pretraining | {"filters": first.detach().cpu().float().numpy(), "unreadable": left_out}
 
