@@ -15,16 +15,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hebbian_dl.features.estimator import HebbianFeatures
     from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
     from hebbian_dl.layers.hebbianize import hebbianize
     from hebbian_dl.layers.layer_table import layer_table
     from hebbian_dl.networks.build import build
     from hebbian_dl.networks.saved import load_network
 
-__all__ = ["Hebbian", "build", "hebbian_layers", "hebbianize", "layer_table", "load_network"]
+__all__ = ["Hebbian", "HebbianFeatures", "build", "hebbian_layers", "hebbianize", "layer_table", "load_network"]
 
 _HOME = {
     "Hebbian": "layers.hebbian",
+    "HebbianFeatures": "features.estimator",
     "hebbian_layers": "layers.hebbian",
     "hebbianize": "layers.hebbianize",
     "layer_table": "layers.layer_table",

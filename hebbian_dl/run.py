@@ -36,7 +36,7 @@ class NetworkLearner:
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse a missing device, missing images, too few labels, and trainings that do not fit into memory."""
         _check_network(protocol)
-        _check_installed()
+        check_installed()
         environment.device_of(options.device)
         torchrun.check(protocol, options)
         match protocol:
@@ -61,7 +61,7 @@ class NetworkLearner:
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Outline for ``--dry-run``: images, layers, methods, operations and memory."""
         _check_network(protocol)
-        _check_installed()
+        check_installed()
         from hebbian_dl.memory.work import outline
 
         if isinstance(protocol, NetworkProtocol):
@@ -136,7 +136,8 @@ def _check_network(protocol: Protocol) -> None:
     )
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Refuse to go on without PyTorch and what it needs, in one line."""
     for package in ("torch", "safetensors", "sklearn", "PIL"):
         if importlib.util.find_spec(package) is None:
             raise ProtocolFault([f"network: {package} is not installed ({installation('deep,data')})"])

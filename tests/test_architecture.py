@@ -24,7 +24,7 @@ ROOMS = {
     ],
     "hebbian_dl": [
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),
-        *("memory", "torchrun", "run", "search", "bench", "tensorboard"),
+        *("memory", "torchrun", "run", "features", "search", "bench", "tensorboard"),
     ],
     "figures": ["style", "labels", "runs", "culture", "networks", "search", "tables", "make", "report", "after_run"],
 }

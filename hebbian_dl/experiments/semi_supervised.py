@@ -156,6 +156,9 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
         facts = {"method": name, "seed": state.seed, "history": training.history, "epoch": training.best_epoch}
         facts["wall_s"] = round(time.monotonic() - started, 3)
         checkpoint.save(finished, drawn.learner.state_dict(), facts)
+    if state.splits.prepare is not None:
+        kept = saved.inputs_path(state.run.partial, name, state.seed)
+        checkpoint.save(kept, state.splits.prepare.tensors(), {"method": name, "seed": state.seed})
     checkpoint.delete(path)  # also the one of a run that ended between saving the network and deleting it
     history = facts["history"]
     records = {f"pretraining/{key}": np.array([record[key] for record in history]) for key in history[0]}

@@ -1,7 +1,7 @@
 """Images in memory: normalised, taken in batches, and ordered for growing numbers of labels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from hebbian_dl import processes
+from hebbian_dl.images import whitening
+from hebbian_dl.images.prepare import Prepare
 from protocols.images.datasets import LabelledImages
 from protocols.images.examples import ImageSplits
 
@@ -105,11 +107,12 @@ AnyImages = TypeVar("AnyImages", bound=Images, covariant=True)
 
 @dataclass(frozen=True)
 class Splits(Generic[AnyImages]):
-    """Training, validation and test images."""
+    """Training, validation and test images; `prepare`: how their pixels became inputs of a network."""
 
     training: AnyImages
     validation: AnyImages
     test: AnyImages
+    prepare: Prepare | None = None
 
 
 def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = torch.float32) -> Splits[Examples]:
@@ -127,7 +130,19 @@ def normalised(splits: ImageSplits, device: torch.device, dtype: torch.dtype = t
             torch.from_numpy(part.labels.copy()).to(device),
         )
 
-    return Splits(on_device(splits.training), on_device(splits.validation), on_device(splits.test))
+    prepare = Prepare(shift.to(device), scale.to(device))
+    return Splits(on_device(splits.training), on_device(splits.validation), on_device(splits.test), prepare)
+
+
+def whitened(splits: Splits[Examples], epsilon: float, side: int | None = None) -> Splits[Examples]:
+    """Whiten images in memory by the statistics of the training images."""
+    white = whitening.fit(splits.training.images, epsilon, side)
+
+    def applied(part: Examples) -> Examples:
+        return replace(part, images=white(part.images))
+
+    prepare = splits.prepare and replace(splits.prepare, white=white)
+    return Splits(applied(splits.training), applied(splits.validation), applied(splits.test), prepare)
 
 
 def labelled_order(labels: np.ndarray, order: str, rng: np.random.Generator) -> np.ndarray:

@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 
-from hebbian_dl.images.in_memory import Images, Splits, normalised
+from hebbian_dl.images.in_memory import Images, Splits, normalised, whitened
 from hebbian_dl.images.streaming import Streamed, streamed
-from hebbian_dl.images.whitening import whitened
 from protocols.images import datasets
 from protocols.images.examples import load_images
 from protocols.images.splits import find_images, fingerprints

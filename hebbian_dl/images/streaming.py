@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from hebbian_dl import processes
 from hebbian_dl.images import whitening
 from hebbian_dl.images.in_memory import Examples, Splits, evenly
+from hebbian_dl.images.prepare import Prepare
 from protocols.images.decode import CorruptImage, decode
 from protocols.images.listing import FileSplits, ImageFiles
 from protocols.runs.machine import cores_of_each
@@ -169,19 +170,6 @@ def decoded(
     yield from loader
 
 
-@dataclass(frozen=True)
-class _Prepare:
-    """Normalise pixels, uint8, to mean 0 and variance 1 of channels over training images; whiten where asked."""
-
-    shift: Tensor
-    scale: Tensor
-    white: whitening.Whitening | None = None
-
-    def __call__(self, images: Tensor) -> Tensor:
-        normal = images.to(self.shift.dtype).sub_(self.shift).mul_(self.scale)
-        return normal if self.white is None else self.white(normal)
-
-
 def streamed(
     splits: FileSplits, data: FileData, device: torch.device, epsilon: float | None = None, side: int | None = None
 ) -> Splits[Streamed]:
@@ -215,11 +203,11 @@ def streamed(
         n_pixels += values[:, 0].numel()
     mean = total / max(1, n_pixels)
     sd = (squares / max(1, n_pixels) - mean.square()).clamp_min(0).sqrt().clamp_min(1e-12)
-    prepare = _Prepare(mean.float().reshape(1, 3, 1, 1), (1 / sd).float().reshape(1, 3, 1, 1))
+    prepare = Prepare(mean.float().reshape(1, 3, 1, 1), (1 / sd).float().reshape(1, 3, 1, 1))
     white = None
     if epsilon is not None:
         images = torch.cat(list(sample(WHITENED // math.prod(data.shape), prepare)))
         white = whitening.fit(images.to(device), epsilon, side)
-    there = _Prepare(prepare.shift.to(device), prepare.scale.to(device), white)
+    there = Prepare(prepare.shift.to(device), prepare.scale.to(device), white)
     parts = (Streamed(part, data, there, skipped, device) for part in (splits.training, splits.validation, splits.test))
-    return Splits(*parts)
+    return Splits(*parts, there)

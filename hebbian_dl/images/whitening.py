@@ -4,13 +4,11 @@ Either all pixels at once, by a matrix; or, where an image has too many of them,
 natural images are the same everywhere, so that one filter, which whitens the centre of its patch, does for all pixels.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from hebbian_dl.images.in_memory import Examples, Splits
 
 ROWS_AT_A_TIME = 4096  # images in one product with the whitening matrix
 PATCHES = 200_000  # patches that give the covariance, at least, where there are as many
@@ -93,16 +91,6 @@ Whitening = PixelWhitening | PatchWhitening
 def fit(images: Tensor, epsilon: float, side: int | None) -> Whitening:
     """Fit the whitening of all pixels or, where `side` is given, of square patches of that side."""
     return PixelWhitening.fit(images, epsilon) if side is None else PatchWhitening.fit(images, epsilon, side)
-
-
-def whitened(splits: Splits[Examples], epsilon: float, side: int | None = None) -> Splits[Examples]:
-    """Whiten images in memory by the statistics of the training images."""
-    whitening = fit(splits.training.images, epsilon, side)
-
-    def applied(part: Examples) -> Examples:
-        return replace(part, images=whitening(part.images))
-
-    return Splits(applied(splits.training), applied(splits.validation), applied(splits.test))
 
 
 def _root(covariance: Tensor, epsilon: float) -> Tensor:

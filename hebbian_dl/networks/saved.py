@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from hebbian_dl.images.prepare import Prepare
+from hebbian_dl.images.prepared import inputs_of
 from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian
 from hebbian_dl.networks import own
 from hebbian_dl.networks.build import build
@@ -70,12 +72,33 @@ def path_of(run_dir: Path, method: str, seed: int) -> Path:
     return run_dir / FOLDER / f"seed_{seed}_{method}.safetensors"
 
 
+def inputs_path(run_dir: Path, method: str, seed: int) -> Path:
+    """File of what prepares the images for a pre-trained network."""
+    return run_dir / FOLDER / f"inputs_seed_{seed}_{method}.safetensors"
+
+
+def inputs_of_run(run_dir: Path, protocol: NetworkProtocol, method: str, seed: int) -> Prepare:
+    """What turned the pixels of a run's images into inputs; computed from the images where the run did not save it.
+
+    Raises
+    ------
+    ProtocolFault
+        If the images are needed, and missing.
+    """
+    path = inputs_path(run_dir, method, seed)
+    if path.is_file():
+        return Prepare.from_tensors(checkpoint.load(path)[0])
+    found = inputs_of(protocol.data, protocol.network.methods[method], torch.device("cpu")).prepare
+    if not isinstance(found, Prepare):
+        raise TypeError(type(found))
+    return found
+
+
 def load_network(run_dir: Path | str, method: str, seed: int = 0, *, allow_code: bool = False) -> nn.Sequential:
     """Load a pre-trained network of a finished run, in evaluation mode: images to features.
 
-    Its images must be prepared as in the run (`hebbian_dl.images.in_memory.normalised`, and
-    `hebbian_dl.images.whitening.whitened` where the method asks for it). The network of a run with `network.module` is
-    made by that module: `allow_code` says that it may run.
+    Its images must be prepared as in the run (`inputs_of_run`; `hebbian_dl.features` does it). The network of a run
+    with `network.module` is made by that module: `allow_code` says that it may run.
 
     Raises
     ------
@@ -87,7 +110,7 @@ def load_network(run_dir: Path | str, method: str, seed: int = 0, *, allow_code:
     run_dir = Path(run_dir)
     path = path_of(run_dir, method, seed)
     if not path.is_file():
-        found = sorted(file.stem for file in (run_dir / FOLDER).glob("*.safetensors"))
+        found = sorted(file.stem for file in (run_dir / FOLDER).glob("seed_*.safetensors"))
         raise ProtocolFault([f"{path}: no such network; allowed: {', '.join(found) or 'none is there'}"])
     protocol = load(str(run_dir / "protocol.yaml"), allow_code=allow_code)
     if not isinstance(protocol, NetworkProtocol):

@@ -43,7 +43,10 @@ def permitted(protocol: Protocol, folder: Path, changes: Mapping[str, Any], allo
         return protocol
     if not allow and changes.get(MODULE) != module:
         raise ProtocolFault(
-            [f"{MODULE}: {short(module)}: code that the file names; allowed: with --allow-code, or by --set {MODULE}"]
+            [
+                f"{MODULE}: {short(module)}: code that the file names; "
+                f"allowed: with --allow-code (allow_code=True), or by --set {MODULE}"
+            ]
         )
     place = str(folder.resolve())
     if place not in sys.path:

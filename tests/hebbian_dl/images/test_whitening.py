@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from hebbian_dl.images import whitening
-from hebbian_dl.images.in_memory import Examples, Splits
-from hebbian_dl.images.whitening import PatchWhitening, PixelWhitening, whitened
+from hebbian_dl.images.in_memory import Examples, Splits, whitened
+from hebbian_dl.images.whitening import PatchWhitening, PixelWhitening
 from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 
 

@@ -10,8 +10,7 @@ from torch import nn
 
 import hebbian_dl
 from hebbian_dl.experiments import semi_supervised
-from hebbian_dl.images.in_memory import Examples, normalised
-from hebbian_dl.images.whitening import whitened
+from hebbian_dl.images.in_memory import Examples, normalised, whitened
 from hebbian_dl.networks import saved
 from hebbian_dl.run import NetworkLearner, app
 from hebbian_dl.training.checkpoint import CheckpointError

@@ -1,0 +1,96 @@
+"""Exported networks compute, without this package, what the run's own network does."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hebbian_dl.features.export import app, write_onnx
+from hebbian_dl.features.extract import Extractor
+from hebbian_dl.features.plain import plain_network
+from protocols.loading.loader import load
+from protocols.spec.faults import ProtocolFault
+from tests.command import exit_code
+from tests.hebbian_dl.features.test_features import pixels_of
+
+PAGE = Path(__file__).parents[3] / "docs/how_to/export.md"
+
+
+def loader() -> str:
+    """The loader that the page gives."""
+    return next(
+        block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "torch.load" in block
+    )
+
+
+@pytest.mark.parametrize("method", ["HPCA", "SWTA", "VAE"])
+def test_the_loader_of_the_page_gives_the_same_features(run: Path, tmp_path: Path, method: str) -> None:
+    assert exit_code(app, str(run), str(tmp_path / "network.pt"), "--method", method) == 0
+    text = loader()
+    assert len(text.strip().splitlines()) <= 12
+    assert "hebbian_dl" not in text
+    names: dict = {}
+    exec(text.replace("network.pt", str(tmp_path / "network.pt")), names)
+    assert not any(type(module).__module__.startswith("hebbian_dl") for module in names["network"].modules())
+    pixels = pixels_of(run)
+    with torch.no_grad():
+        found = names["network"](torch.from_numpy(pixels).float())
+    np.testing.assert_allclose(found.numpy(), Extractor.of_run(run, method)(pixels), rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_that_is_no_list_of_layers_exports_its_own_state(residual: Path, tmp_path: Path) -> None:
+    assert exit_code(app, str(residual), str(tmp_path / "network.pt")) == 0
+    extractor = Extractor.of_run(residual)
+    file = torch.load(tmp_path / "network.pt", weights_only=True)
+    assert file["layers"] is None
+    own = {name.removeprefix("1.0."): value for name, value in file["state"].items() if name.startswith("1.0.")}
+    assert own.keys() == extractor.network[0].state_dict().keys()
+    pixels = pixels_of(residual)
+    with torch.no_grad():
+        found = plain_network(extractor)(torch.from_numpy(pixels).float())
+    np.testing.assert_allclose(found.numpy(), extractor(pixels), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("which", ["run", "residual"])
+def test_onnx_computes_the_same_for_any_number_of_images(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = request.getfixturevalue(which)
+    assert exit_code(app, str(path), str(tmp_path / "network.onnx"), "--method", "HPCA") == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    pixels = pixels_of(path)[:7]
+    (found,) = session.run(["features"], {"images": pixels.astype(np.float32)})
+    np.testing.assert_allclose(found, Extractor.of_run(path, "HPCA")(pixels), rtol=1e-3, atol=1e-3)
+
+
+class Spectrum(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.linalg.eigvals(images).real.flatten(1)
+
+
+def test_a_layer_without_a_form_in_onnx_is_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(ProtocolFault) as fault:
+        write_onnx(nn.Sequential(Spectrum()), (1, 4, 4), tmp_path / "network.onnx")
+    (line,) = fault.value.lines
+    assert "network.onnx: a layer has no form in ONNX: " in line
+    assert line.endswith("; allowed: .pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_the_message_says_what_to_install(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hebbian_dl.features.export.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        ProtocolFault, match=r"onnx is not installed \(pip install -c constraints.txt -e '\.\[onnx\]'\)"
+    ):
+        write_onnx(nn.Identity(), load(str(run / "protocol.yaml")).data.shape, tmp_path / "a.onnx")
+    assert exit_code(app, str(run), str(tmp_path / "a.txt")) == 2
+    assert "allowed: a .pt or .onnx file" in capsys.readouterr().err
