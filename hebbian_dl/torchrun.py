@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import typer
 
-from hebbian_dl.environment import device_of, n_processes, threads
+from hebbian_dl.environment import device_of, leads, n_processes, threads
+from protocols.loading.loader import STDIN
 from protocols.runs import cli, interruption, run_directory
 from protocols.runs.reporting import unheard
 from protocols.spec.faults import ProtocolFault
@@ -68,6 +69,10 @@ def main(app: typer.Typer) -> None:
     """Run the command, in one process or together with the others of torchrun."""
     if n_processes() == 1:
         cli.main(app)
+    if STDIN in sys.argv[1:]:  # which only one of the processes could read
+        if leads():
+            cli.tell([f"{STDIN}: allowed: a protocol file; the processes of torchrun share no standard input"])
+        sys.exit(2)
     from hebbian_dl import processes
 
     try:

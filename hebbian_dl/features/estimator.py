@@ -11,7 +11,7 @@ from hebbian_dl.features.extract import Extractor
 from hebbian_dl.features.pixels import from_array
 
 
-class HebbianFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class HebbianFeatures(TransformerMixin, BaseEstimator):
     """Turns images into the features of a network that a run of `hebbian_dl.run` has pre-trained.
 
     The network has learned already: `fit` loads it, and learns nothing from the images it is given.

@@ -1,12 +1,12 @@
 """Features of images by a pre-trained network of a finished run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hebbian_dl.features.pixels import Pixels
 from hebbian_dl.images.prepare import Prepare
@@ -102,16 +102,19 @@ class Extractor:
         device = next(self.network.parameters()).device
         batches = torch.from_numpy(pixels).split(batch_for(self.protocol.data.shape))
         with torch.no_grad():
-            rows = [self._output(self.prepare(part.to(device)), layer).float().cpu() for part in batches if len(part)]
-            width = 0 if rows else self._output(self.prepare(torch.zeros(1, *pixels.shape[1:])), layer).shape[1]
+            rows = [self.respond(self.prepare(part.to(device)), layer).float().cpu() for part in batches if len(part)]
+            width = 0 if rows else self.respond(self.prepare(torch.zeros(1, *pixels.shape[1:])), layer).shape[1]
         return torch.cat(rows).numpy() if rows else np.empty((0, width), np.float32)
 
-    def _output(self, images: Tensor, layer: str | None) -> Tensor:
+    def respond(self, images: Tensor, layer: str | None = None, grid: int | None = None) -> Tensor:
+        """Output of a module for prepared images, flattened; maps averaged over `grid` x `grid` fields, if given."""
         if layer is None:
             return self.network(images)
         seen: list[Tensor] = []
 
         def keep(module: nn.Module, given: object, output: Tensor) -> None:
+            if grid is not None and output.dim() == 4 and max(output.shape[2:]) > grid:
+                output = functional.adaptive_avg_pool2d(output, grid)
             seen.append(output.flatten(1))
             raise Stop
 
@@ -123,10 +126,3 @@ class Extractor:
         finally:
             handle.remove()
         raise ProtocolFault([f"layer '{layer}': was not called; allowed: {listed(self.layers())}"])
-
-
-def learning_layers(extractor: Extractor) -> Sequence[str]:
-    """Names of the layers that learned, in order."""
-    from hebbian_dl.layers.hebbian import hebbian_layers
-
-    return [name for name, layer in hebbian_layers(extractor.network) if layer.weight.requires_grad]

@@ -209,5 +209,8 @@ def streamed(
         images = torch.cat(list(sample(WHITENED // math.prod(data.shape), prepare)))
         white = whitening.fit(images.to(device), epsilon, side)
     there = Prepare(prepare.shift.to(device), prepare.scale.to(device), white)
-    parts = (Streamed(part, data, there, skipped, device) for part in (splits.training, splits.validation, splits.test))
-    return Splits(*parts, there)
+
+    def prepared(part: ImageFiles) -> Streamed:
+        return Streamed(part, data, there, skipped, device)
+
+    return Splits(prepared(splits.training), prepared(splits.validation), prepared(splits.test), there)

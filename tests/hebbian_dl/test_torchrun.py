@@ -96,6 +96,30 @@ def exit_codes(done: subprocess.CompletedProcess[str]) -> list[int]:
     return sorted(int(code) for code in re.findall(r"exitcode  : (-?\d+)", done.stderr))
 
 
+@pytest.mark.parametrize(("rank", "said"), [("0", 1), ("1", 0)])
+def test_standard_input_is_refused_in_one_line(
+    rank: str, said: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setattr(sys, "argv", ["run", "-", "--json"])
+    with pytest.raises(SystemExit) as end:
+        torchrun.main(app)
+    assert end.value.code == 2
+    line = "error: -: allowed: a protocol file; the processes of torchrun share no standard input\n"
+    assert capsys.readouterr().err == said * line
+
+
+def test_a_module_of_ones_own_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_net.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    protocol = load("digits_hebb", ["network.layers=[]", "network.module=own_net:build"])
+    with pytest.raises(ProtocolFault, match=r"^network\.module: own_net:build: allowed: 1 process, without torchrun$"):
+        torchrun.check(protocol, cli.Options("cpu", None, None))
+
+
 def test_a_killed_run_goes_on_to_the_result_of_one_process(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
