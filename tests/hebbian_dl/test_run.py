@@ -117,7 +117,10 @@ def test_a_run_leaves_everything_and_the_networks_learn(finished: Path) -> None:
         *("log_seed_0.jsonl", "log_seed_1.jsonl", "networks"),
     }
     assert {path.name for path in (finished / "networks").iterdir()} == {
-        f"seed_{seed}_{method}.safetensors" for seed in (0, 1) for method in ("HPCA", "SWTA")
+        f"{what}seed_{seed}_{method}.safetensors"
+        for what in ("", "inputs_")  # the network, and what prepares its images
+        for seed in (0, 1)
+        for method in ("HPCA", "SWTA")
     }
     metrics = metrics_of(finished)
     for method in METHODS:
