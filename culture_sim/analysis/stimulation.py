@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from culture_sim.analysis.evoked import leaky_count
+
 
 class Heard(NamedTuple):
     """Spikes that the electrodes hear, in order of time; shapes (n_spikes,).
@@ -67,3 +69,36 @@ def time_course(
         begin, end = np.searchsorted(heard.step, [at - before, at - before + n_bins * bin_steps])
         found += np.bincount((heard.step[begin:end] - at + before) // bin_steps, minlength=n_bins)
     return found / (len(pulses) * n_electrodes)
+
+
+def leaky_course(
+    heard: Heard, n_heard: np.ndarray, pulses: np.ndarray, leak_steps: float, bin_steps: int, n_bins: int
+) -> np.ndarray:
+    """Leaky spike count per neuron in bins from each pulse on, direct spikes included, shape (n_bins,).
+
+    The count of a neuron is zero before a pulse and y(t) = y(t - 1) exp(-1 / leak) + spikes(t) from the step of the
+    pulse on: mean over the steps of a bin, the neurons that an electrode hears, the electrodes that hear any, and the
+    pulses (Ruaro et al. 2005). NaN if no electrode hears a neuron.
+
+    Parameters
+    ----------
+    heard
+    n_heard : int, shape (n_electrodes,)
+        Number of neurons that each electrode hears.
+    pulses : int, shape (n_pulses,)
+        Their time steps.
+    leak_steps
+        Time constant in steps.
+    bin_steps, n_bins
+        Steps of a bin, and number of bins.
+    """
+    n_steps, hearing = n_bins * bin_steps, np.count_nonzero(n_heard)
+    if not hearing:
+        return np.full(n_bins, np.nan)
+    share = 1 / np.maximum(n_heard, 1)
+    found = np.zeros(n_steps)
+    for at in pulses:
+        begin, end = np.searchsorted(heard.step, [at, at + n_steps])
+        found += np.bincount(heard.step[begin:end] - at, share[heard.electrode[begin:end]], n_steps)
+    level = leaky_count(found / (len(pulses) * hearing), leak_steps)
+    return level.reshape(n_bins, bin_steps).mean(axis=1)

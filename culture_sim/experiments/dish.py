@@ -6,17 +6,14 @@ from typing import Any
 import numpy as np
 
 from culture_sim.analysis import stimulation
-from culture_sim.analysis.panel import Measure, panel
-from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
+from culture_sim.experiments.dish_measures import DishRecording, measures
 from culture_sim.living import LivingCulture, LivingSession, simulate
 from culture_sim.model.electrodes import each_hearing, neurons_within
 from protocols.loading.published import Target, compare
 from protocols.plan.dish import COURSE, COURSE_BIN, DishPlan, electrode_pulses, expand_dish
 from protocols.results.statistics import over_seeds
 from protocols.runs.reporting import Report
-from protocols.spec.dish.asked import EvokedSpikes, Growth, PairedPulse
-from protocols.spec.dish.asked import Panel as PanelAsked
 from protocols.spec.dish.timeline import Probe, patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
 
@@ -38,7 +35,8 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> 
     dict
         Arrays by path: ``positions``, ``electrodes``, ``excitatory``; ``heard/step``, ``heard/electrode``,
         ``heard/direct``: the spikes that electrodes hear; ``spikes/...`` of all neurons where they are recorded;
-        ``course/<step>/<pattern>``: time courses around pulses; ``measured/<name>``: measures, one value each.
+        ``course/<step>/<pattern>``: time courses around pulses; ``measured/<name>``: measures, one value each;
+        ``definitions``: their names, units and definitions, shape (n_measures, 3).
     """
     plan = expand_dish(protocol)
     culture = LivingCulture.grow(protocol.culture, seed)
@@ -60,58 +58,25 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> 
     if protocol.record.spikes == "all":
         arrays |= {"spikes/neuron": recording.neuron, "spikes/step": recording.step}
     arrays |= _courses(protocol, plan, heard)
-    measured = measures(protocol, plan, heard, culture.electrodes)
-    return arrays | {PREFIX + name: np.array(found.value) for name, found in measured.items()}
-
-
-def measures(protocol: DishProtocol, plan: DishPlan, heard: Heard, electrodes: np.ndarray) -> dict[str, Measure]:
-    """All measures that the protocol asks for, of one culture, by path."""
-    found: dict[str, Measure] = {}
-    for name, asked in protocol.measure.items():
-        match asked:
-            case PanelAsked(panel=step):
-                trains = trains_of(protocol, plan, heard, electrodes, step)
-                found |= {f"{name}/{key}": value for key, value in panel(trains, asked.definitions).items()}
-            case EvokedSpikes():
-                found |= _evoked(name, asked, protocol, plan, heard, len(electrodes))
-            case PairedPulse():
-                found |= _paired_pulse(name, asked, protocol, plan, heard, len(electrodes))
-            case Growth():
-                found |= _growth(name, asked, protocol, plan, heard, len(electrodes))
-    return found
-
-
-def trains_of(protocol: DishProtocol, plan: DishPlan, heard: Heard, electrodes: np.ndarray, step: str) -> SpikeTrains:
-    """Spike trains of the electrodes in one step, from its start."""
-    row, dt = plan.steps[plan.names.index(step)], protocol.culture.simulation.dt
-    first, last = np.searchsorted(heard.step, [row["start"], row["stop"]])
-    return SpikeTrains(
-        (heard.step[first:last] - row["start"]) * dt,
-        heard.electrode[first:last],
-        len(electrodes),
-        float(row["stop"] - row["start"]) * dt,
-        electrodes,
-        {"protocol": protocol.name, "step": step},
-    )
+    measured = measures(DishRecording.of(protocol, arrays))
+    spelled = [(name, found.unit, found.definition) for name, found in measured.items()]
+    arrays |= {PREFIX + name: np.array(found.value) for name, found in measured.items()}
+    return arrays | {"definitions": np.array(spelled, np.str_).reshape(-1, 3)}
 
 
 def summarise(
     protocol: DishProtocol, parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]
 ) -> dict[str, Any]:
     """The metrics of a run from the arrays of its seeds; a seed in which a measure is not defined does not count."""
-    plan = expand_dish(protocol)
-    first = parts[0]
-    heard = Heard(*(first[f"heard/{field}"] for field in Heard._fields))
-    units = measures(protocol, plan, heard, first["electrodes"])
     metrics: dict[str, Any] = {}
-    for path, example in units.items():
+    for path, unit, definition in parts[0]["definitions"].tolist():
         values = np.array([float(part[PREFIX + path]) for part in parts])
         defined = values[np.isfinite(values)]
         if len(defined):
-            summary = over_seeds(defined, example.unit)
+            summary = over_seeds(defined, unit)
         else:
-            summary = {"mean": None, "sd": None, "ci95": None, "n": 0, "unit": example.unit, "per_seed": []}
-        metrics[path] = summary | {"definition": example.definition}
+            summary = {"mean": None, "sd": None, "ci95": None, "n": 0, "unit": unit, "per_seed": []}
+        metrics[path] = summary | {"definition": definition}
     metrics["targets"] = compare(metrics, targets, None)
     if distance := _distance(metrics, parts):
         metrics["distance"] = distance
@@ -147,68 +112,6 @@ def _heard(
     reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
     spike, electrode = each_hearing(reached, neuron)
     return Heard(step[spike].astype(np.int32), electrode.astype(np.int16), direct[spike])
-
-
-def _window(protocol: DishProtocol, window: tuple[float, float]) -> tuple[int, int]:
-    first, last = (protocol.culture.steps(time) for time in window)
-    return first, max(last, first + 1)
-
-
-def _spelled(window: tuple[float, float]) -> str:
-    return f"{window[0] * 1e3:g} to {window[1] * 1e3:g} ms after the pulse, direct spikes excluded"
-
-
-def _evoked(
-    name: str, asked: EvokedSpikes, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
-) -> dict[str, Measure]:
-    found, steps = {}, dict(unrolled(protocol.timeline))
-    longest = max(last for _, last in asked.windows.values())
-    for step in asked.evoked:
-        for pattern in patterns_of(steps[step]):
-            pulses = plan.pulses_of(step, pattern)
-            for key, window in asked.windows.items():
-                value = stimulation.evoked(heard, n, pulses, *_window(protocol, window)).mean()
-                definition = f"{_spelled(window)}, less as long before it"
-                found[f"{name}/{step}/{pattern}/{key}"] = Measure(float(value), "spikes per electrode", definition)
-            late = stimulation.latency(heard, n, pulses, protocol.culture.steps(longest))
-            found[f"{name}/{step}/{pattern}/latency"] = Measure(
-                late * protocol.culture.simulation.dt * 1e3, "ms", "median over electrodes of the mean first spike"
-            )
-    return found
-
-
-def _paired_pulse(
-    name: str, asked: PairedPulse, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
-) -> dict[str, Measure]:
-    patterns = patterns_of(dict(unrolled(protocol.timeline))[asked.paired_pulse])
-    both = [
-        stimulation.counts(
-            heard, n, plan.pulses_of(asked.paired_pulse, pattern, turn), *_window(protocol, asked.window)
-        )
-        for turn, pattern in enumerate((patterns[0], patterns[-1]))
-    ]
-    first, second = (float(counts.mean()) for counts in both)
-    ratio = second / first if first > 0 else np.nan
-    definition = _spelled(asked.window)
-    return {
-        f"{name}/ratio": Measure(ratio, "", f"second over first response, {definition}"),
-        f"{name}/first": Measure(first, "spikes per electrode", definition),
-        f"{name}/second": Measure(second, "spikes per electrode", definition),
-    }
-
-
-def _growth(
-    name: str, asked: Growth, protocol: DishProtocol, plan: DishPlan, heard: Heard, n: int
-) -> dict[str, Measure]:
-    found, (earlier, later) = {}, asked.growth
-    for pattern in patterns_of(dict(unrolled(protocol.timeline))[earlier]):
-        before, after = (
-            stimulation.evoked(heard, n, plan.pulses_of(step, pattern), *_window(protocol, asked.window)).mean()
-            for step in asked.growth
-        )
-        ratio = float(after / before) if before > 0 else np.nan
-        found[f"{name}/{pattern}"] = Measure(ratio, "", f"{later} over {earlier}, {_spelled(asked.window)}")
-    return found
 
 
 def _courses(protocol: DishProtocol, plan: DishPlan, heard: Heard) -> dict[str, np.ndarray]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.analysis.stimulation import Heard
-from culture_sim.experiments.dish import trains_of
+from culture_sim.experiments.dish_measures import DishRecording
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.electrodes import each_hearing, heard_neurons
 from protocols.loading.loader import load
@@ -48,9 +47,9 @@ def _of_dish(protocol: DishProtocol, arrays: Arrays) -> dict[str, SpikeTrains]:
     plan, found = expand_dish(protocol), {}
     resting = [name for k, name in enumerate(plan.names) if not np.any(plan.pulses["step"] == k)] or plan.names
     for seed in protocol.seed_list:
-        heard = Heard(*(arrays[f"seed_{seed}/heard/{field}"] for field in Heard._fields))
+        dish = DishRecording.of(protocol, arrays, f"seed_{seed}/")
         for step in resting:
-            trains = trains_of(protocol, plan, heard, arrays[f"seed_{seed}/electrodes"], step)
+            trains = dish.trains(step)
             trains.metadata["seed"] = seed
             found[f"seed {seed} {step}"] = trains
     return found

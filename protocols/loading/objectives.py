@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from protocols.loading.search_space import Dimension, Values, dimensions
-from protocols.spec.dish.asked import Asked, EvokedSpikes, Growth, PairedPulse, Panel
+from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, Panel
 from protocols.spec.dish.measures import PANEL
 from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.faults import ProtocolFault, listed, nearest, short
@@ -49,6 +49,9 @@ def _measured(name: str, asked: Asked, protocol: DishProtocol) -> list[str]:
         case EvokedSpikes(evoked=names, windows=windows):
             shown = [f"{name}/{step}/{pattern}" for step in names for pattern in patterns_of(steps[step])]
             return [f"{path}/{key}" for path in shown for key in (*windows, "latency")]
+        case Course(course=names, bins=bins):
+            shown = [f"{name}/{step}/{pattern}" for step in names for pattern in patterns_of(steps[step])]
+            return [f"{path}/{key}" for path in shown for key in bins]
         case PairedPulse():
             return [f"{name}/{key}" for key in ("ratio", "first", "second")]
         case Growth(growth=(earlier, _)):

@@ -22,7 +22,7 @@ TAG_VALUES = LAYERS | {
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),
-    *("panel measure", "evoked measure", "paired_pulse measure", "growth measure"),
+    *("panel measure", "evoked measure", "course measure", "paired_pulse measure", "growth measure"),
     *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }

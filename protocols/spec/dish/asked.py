@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from protocols.spec.culture import PositiveTime
 from protocols.spec.dish.measures import Measures
 from protocols.spec.dish.timeline import ONE_OR_MORE
 from protocols.spec.evoked import Name
@@ -51,6 +52,35 @@ class EvokedSpikes(Section):
         return self
 
 
+class Course(Section):
+    """Time course of the leaky spike count after each pulse of probing steps (Ruaro et al. 2005), in bins.
+
+    Each neuron's count is zero before the pulse, grows by one with each spike, also one that the pulse caused directly,
+    and decays; the bins are its mean over the neurons that an electrode hears, then over electrodes and pulses.
+
+    Parameters
+    ----------
+    course
+        Step, or steps.
+    leak
+        Time constant of the decay.
+    bin
+        Width of a bin.
+    window
+        Time from the pulse to the end of the last bin.
+    """
+
+    course: Annotated[tuple[Name, ...], ONE_OR_MORE]
+    leak: PositiveTime = 20e-3
+    bin: PositiveTime = 10e-3
+    window: PositiveTime = 100e-3
+
+    @property
+    def bins(self) -> tuple[str, ...]:
+        """Names of the bins: their starts after the pulse."""
+        return tuple(f"{k * self.bin * 1e3:g}ms" for k in range(round(self.window / self.bin)))
+
+
 class PairedPulse(Section):
     """Ratio of the second response to the first, of a step with pairs of pulses.
 
@@ -82,7 +112,7 @@ class Growth(Section):
 
 
 MEASURES = ToldByKey(
-    {"panel": Panel, "evoked": EvokedSpikes, "paired_pulse": PairedPulse, "growth": Growth},
+    {"panel": Panel, "evoked": EvokedSpikes, "course": Course, "paired_pulse": PairedPulse, "growth": Growth},
     "no measure",
     suffix=" measure",
 )
@@ -90,6 +120,7 @@ MEASURES = ToldByKey(
 Asked = Annotated[
     Annotated[Panel, Tag("panel measure")]
     | Annotated[EvokedSpikes, Tag("evoked measure")]
+    | Annotated[Course, Tag("course measure")]
     | Annotated[PairedPulse, Tag("paired_pulse measure")]
     | Annotated[Growth, Tag("growth measure")],
     Discriminator(MEASURES.tag),
@@ -97,11 +128,11 @@ Asked = Annotated[
 ]
 
 
-def steps_of(measure: Panel | EvokedSpikes | PairedPulse | Growth) -> tuple[str, ...]:
+def steps_of(measure: Panel | EvokedSpikes | Course | PairedPulse | Growth) -> tuple[str, ...]:
     """Names of the steps that a measure reads."""
     match measure:
         case Panel(panel=step) | PairedPulse(paired_pulse=step):
             return (step,)
-        case EvokedSpikes(evoked=steps) | Growth(growth=steps):
+        case EvokedSpikes(evoked=steps) | Course(course=steps) | Growth(growth=steps):
             return steps
     raise TypeError(type(measure))

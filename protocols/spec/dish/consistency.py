@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
-from protocols.spec.dish.asked import Asked, EvokedSpikes, Growth, PairedPulse, steps_of
+from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, steps_of
 from protocols.spec.dish.living import LivingCulture
 from protocols.spec.dish.timeline import Pair, Pattern, Probe, Single, Step, Train, duration, patterns_of, unrolled
 
@@ -28,6 +28,8 @@ def check_dish(
         raise ValueError(f"timeline: {total:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
     for name, asked in measure.items():
         _check_measure(f"measure.{name}", asked, steps)
+        if isinstance(asked, Course):
+            _check_course(culture, f"measure.{name}", asked, steps)
 
 
 def _check_step(culture: LivingCulture, patterns: Mapping[str, Pattern], path: str, step: Single) -> None:
@@ -67,7 +69,7 @@ def _check_measure(path: str, asked: Asked, steps: Mapping[str, Single]) -> None
                     f"{path}.window: ends at {window[1] * 1e3:g} ms; "
                     f"allowed: at most the interval of the pulses, {step.interval * 1e3:g} ms"
                 )
-        case EvokedSpikes(evoked=names) | Growth(growth=names):
+        case EvokedSpikes(evoked=names) | Course(course=names) | Growth(growth=names):
             for name in names:
                 if not isinstance(steps[name], Probe):
                     raise ValueError(f"{path}: step '{name}' has no probes; allowed: a step with probe:")
@@ -75,3 +77,17 @@ def _check_measure(path: str, asked: Asked, steps: Mapping[str, Single]) -> None
                 raise ValueError(f"{path}: the steps probe different patterns; allowed: the same in both")
     if isinstance(asked, (PairedPulse, Growth)) and asked.window[1] <= asked.window[0]:
         raise ValueError(f"{path}.window: ends at {asked.window[1] * 1e3:g} ms; allowed: after its start")
+
+
+def _check_course(culture: LivingCulture, path: str, asked: Course, steps: Mapping[str, Single]) -> None:
+    whole_steps(culture, f"{path}.bin", asked.bin)
+    n_bins = asked.window / asked.bin
+    if round(n_bins) < 1 or abs(n_bins - round(n_bins)) > 1e-6:
+        raise ValueError(
+            f"{path}.window: {asked.window * 1e3:g} ms; allowed: a whole number of bins of {asked.bin * 1e3:g} ms"
+        )
+    every = min(step.every for name in asked.course if isinstance(step := steps[name], Probe))
+    if asked.window > every + 1e-9:
+        raise ValueError(
+            f"{path}.window: {asked.window * 1e3:g} ms; allowed: at most every, {every * 1e3:g} ms, of its steps"
+        )

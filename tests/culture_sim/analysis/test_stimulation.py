@@ -61,3 +61,39 @@ def test_the_time_course_counts_every_spike_around_the_pulses() -> None:
             at - 50 + 5 * k <= step < at - 50 + 5 * (k + 1) for at in PULSES.tolist() for step in spikes.step.tolist()
         )
         assert found[k] == pytest.approx(inside / (len(PULSES) * N))
+
+
+def literal_leaky_course(
+    spikes: list[tuple[int, int]], hears: list[list[int]], pulses: list[int], leak: float, bin_steps: int, n_bins: int
+) -> np.ndarray:
+    """Neuron by neuron and step by step, from spikes (step, neuron) and the neurons of each electrode."""
+    bins = np.zeros((len(pulses), n_bins))
+    fired = set(spikes)
+    for k, at in enumerate(pulses):
+        of_electrodes = []
+        for neurons in hears:
+            if not neurons:
+                continue
+            of_neurons = []
+            for neuron in neurons:
+                y, course = 0.0, []
+                for step in range(at, at + n_bins * bin_steps):
+                    y = y * np.exp(-1 / leak) + ((step, neuron) in fired)
+                    course.append(y)
+                of_neurons.append([np.mean(course[b * bin_steps : (b + 1) * bin_steps]) for b in range(n_bins)])
+            of_electrodes.append(np.mean(of_neurons, axis=0))
+        bins[k] = np.mean(of_electrodes, axis=0)
+    return bins.mean(axis=0)
+
+
+def test_the_leaky_course_is_that_of_every_neuron_counted_by_itself() -> None:
+    rng = np.random.default_rng(1)
+    hears = [[0, 1, 2], [2], [], [3, 4]]  # neuron 2 is heard twice, neuron 5 never, electrode 2 hears none
+    spikes = sorted({(int(step), int(neuron)) for step, neuron in rng.integers((0, 0), (900, 6), (2000, 2))})
+    pairs = [(step, electrode) for step, neuron in spikes for electrode, found in enumerate(hears) if neuron in found]
+    step, electrode = np.array(pairs).T
+    recorded = Heard(step.astype(np.int32), electrode.astype(np.int16), rng.random(len(step)) < 0.5)
+    pulses = [100, 450, 870]  # the last course reaches beyond the recording
+    found = stimulation.leaky_course(recorded, np.array([3, 1, 0, 2]), np.array(pulses), 20.0, 10, 10)
+    np.testing.assert_allclose(found, literal_leaky_course(spikes, hears, pulses, 20.0, 10, 10))
+    assert np.isnan(stimulation.leaky_course(recorded, np.zeros(4, int), np.array(pulses), 20.0, 10, 10)).all()

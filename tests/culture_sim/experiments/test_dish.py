@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_metrics_have_mean_interval_unit_and_definition(finished: Path) -> None:
     metrics = json.loads((finished / "metrics.json").read_text())
-    for path in ("activity/rate", "response/before/left/early", "ppr/first", "growth/right"):
+    for path in ("activity/rate", "response/before/left/early", "leaky/after/right/90ms", "ppr/first", "growth/right"):
         assert set(metrics[path]) >= {"mean", "sd", "n", "ci95", "unit", "per_seed", "definition"}
     assert metrics["activity/rate"]["n"] == 2
     assert metrics["ppr/ratio"]["per_seed"][0] == pytest.approx(
@@ -70,6 +70,27 @@ def test_measures_follow_from_the_kept_spikes(finished: Path) -> None:
         counts[turn] = found / (4 * 64)
     assert metrics["ppr/first"]["per_seed"][1] == pytest.approx(counts["first"])
     assert metrics["ppr/second"]["per_seed"][1] == pytest.approx(counts["second"])
+
+
+def test_a_leaky_course_follows_from_the_kept_spikes(finished: Path) -> None:
+    """Recompute it neuron by neuron from all spikes."""
+    arrays = np.load(finished / "arrays.npz")
+    metrics = json.loads((finished / "metrics.json").read_text())
+    electrodes, positions = arrays["seed_1/electrodes"], arrays["seed_1/positions"]
+    near = np.linalg.norm(electrodes[:, None] - positions[None], axis=2) <= 150e-6
+    raster = np.zeros((len(positions), 33_000))
+    raster[arrays["seed_1/spikes/neuron"], arrays["seed_1/spikes/step"]] = 1
+    level = np.zeros((3, len(positions), 100))
+    for k, at in enumerate((2000, 4000, 6000)):  # pulses of the first pattern of step "before"
+        y = np.zeros(len(positions))
+        for t in range(100):
+            y = y * np.exp(-1 / 20) + raster[:, at + t]
+            level[k, :, t] = y
+    heard = [level[:, neurons].mean(axis=1) for neurons in near if neurons.any()]
+    course = np.mean(heard, axis=(0, 1)).reshape(10, 10).mean(axis=1)
+    assert course.max() > 0
+    found = [metrics[f"leaky/before/left/{start}ms"]["per_seed"][1] for start in range(0, 100, 10)]
+    np.testing.assert_allclose(found, course)
 
 
 def test_the_same_seed_gives_the_same_arrays_side_by_side(finished: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from protocols.loading.loader import load
 from protocols.loading.objectives import metric_names
+from protocols.loading.published import read_targets
 from protocols.spec.dish.timeline import Pair, Repeat, Rest, duration, unrolled
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import DishProtocol
@@ -33,6 +34,7 @@ timeline:
 measure:
   activity: {panel: rest}
   response: {evoked: [before, after]}
+  leaky: {course: [before, after]}
   ppr: {paired_pulse: pairs}
   growth: {growth: [before, after]}
 """
@@ -54,6 +56,15 @@ def test_a_protocol_with_a_timeline_is_read(tmp_path: Path) -> None:
     assert [step.plastic for _, step in unrolled(protocol.timeline)] == [False, False, True, False, False]
     assert "growth/left" in metric_names(protocol)
     assert "response/before/right/late" in metric_names(protocol)
+    of_course = [name for name in metric_names(protocol) if name.startswith("leaky/before/left/")]
+    assert of_course == [f"leaky/before/left/{start}ms" for start in range(0, 100, 10)]
+
+
+def test_published_courses_are_named_as_the_measure_names_them(tmp_path: Path) -> None:
+    text = GOOD.replace("leaky: {course", "course: {course").replace("left", "L").replace("right", "inverted_L")
+    published = read_targets(Path(__file__).parents[3] / "protocols" / "targets" / "ruaro2005_living.csv")
+    assert len(published) == 40
+    assert {target.quantity for target in published} <= set(metric_names(load(written(tmp_path, text))))
 
 
 def test_repeated_steps_are_numbered() -> None:
@@ -84,6 +95,22 @@ def test_repeated_steps_are_numbered() -> None:
         ("pulses: 10", "pulses: 1000", "timeline.tetanus.every: 5 s; allowed: longer than the train, 9.99 s"),
         ("every: 2 s", "every: 2.0005 s", "timeline.pairs.every: 2000.5 ms; allowed: a whole number of steps"),
         ("paired_pulse: pairs", "paired_pulse: before", "step 'before' has no pairs of pulses"),
+        ("course: [before, after]", "course: pairs", "measure.leaky: step 'pairs' has no probes; allowed: a step with"),
+        (
+            "{course: [before, after]}",
+            "{course: before, window: 95 ms}",
+            "measure.leaky.window: 95 ms; allowed: a whole number of bins of 10 ms",
+        ),
+        (
+            "{course: [before, after]}",
+            "{course: before, bin: 1.5 ms}",
+            "measure.leaky.bin: 1.5 ms; allowed: a whole number of steps of 1 ms",
+        ),
+        (
+            "{course: [before, after]}",
+            "{course: before, window: 1010 ms}",
+            "measure.leaky.window: 1010 ms; allowed: at most every, 1000 ms, of its steps",
+        ),
         ("growth: [before, after]", "growth: [before, pairs]", "step 'pairs' has no probes"),
         ("repetitions: 4", "repetitoins: 4", "timeline.4.repetitoins: unknown key; did you mean 'repetitions'?"),
         ("{rest: 2 s}", "{wait: 2 s}", "timeline.0: keys wait; allowed: a mapping with one of rest, probe, train"),
