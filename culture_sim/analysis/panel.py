@@ -96,11 +96,8 @@ def found_network_bursts(trains: SpikeTrains, active: np.ndarray, measures: Meas
 def _near_synchrony(trains: SpikeTrains, active: np.ndarray, measures: Measures) -> float:
     if trains.positions is None or active.sum() < 2:
         return np.nan
-    number = np.cumsum(active) - 1
-    kept = active[trains.unit]
-    chosen = SpikeTrains(trains.time[kept], number[trains.unit[kept]], int(active.sum()), trains.duration)
-    found = synchrony.sttc(chosen, measures.synchrony.dt)
-    return synchrony.mean_within(found, trains.positions[active], 0.0, measures.synchrony.within)
+    found = synchrony.sttc_of_active(trains, active, measures.synchrony.dt)
+    return synchrony.mean_within(found, trains.positions, 0.0, measures.synchrony.within)
 
 
 def _durations(each: list[np.ndarray], of_units: list[Bursts]) -> np.ndarray:

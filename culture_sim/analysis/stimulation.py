@@ -31,6 +31,13 @@ def counts(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last
     return found
 
 
+def direct(heard: Heard, n_electrodes: int, pulses: np.ndarray) -> float:
+    """Spikes that a pulse caused directly, mean over electrodes and pulses; they fall into the step of the pulse."""
+    begin, end = (np.searchsorted(heard.step, pulses, side) for side in ("left", "right"))
+    before = np.concatenate([[0], np.cumsum(heard.direct)])  # direct spikes before each spike
+    return float((before[end] - before[begin]).sum() / (len(pulses) * n_electrodes))
+
+
 def evoked(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last: int) -> np.ndarray:
     """Evoked spikes per electrode of each pulse, less those of an equally long stretch before it; shape (n_pulses,)."""
     length = last - first

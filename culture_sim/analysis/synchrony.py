@@ -1,5 +1,7 @@
 """Synchrony of pairs of units: the spike time tiling coefficient, and how it falls with distance."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
@@ -36,6 +38,40 @@ def sttc(trains: SpikeTrains, dt: float = 0.1) -> np.ndarray:
     found[counts == 0] = found[:, counts == 0] = np.nan
     np.fill_diagonal(found, np.nan)
     return found
+
+
+def sttc_of_active(trains: SpikeTrains, active: np.ndarray, dt: float) -> np.ndarray:
+    """As `sttc`, of the active units alone (bool, shape (n_units,)); NaN for pairs with another one."""
+    number = np.cumsum(active) - 1
+    kept = active[trains.unit]
+    found = np.full((trains.n_units, trains.n_units), np.nan)
+    if active.any():
+        chosen = SpikeTrains(trains.time[kept], number[trains.unit[kept]], int(active.sum()), trains.duration)
+        found[np.ix_(active, active)] = sttc(chosen, dt)
+    return found
+
+
+class PairChange(NamedTuple):
+    """How a value of pairs of units changed; NaN without pairs that have it both times.
+
+    `correlation` (Pearson) of the pairs' values, also NaN where they do not vary; mean `change` from the earlier to the
+    later; mean `absolute` change.
+    """
+
+    correlation: float
+    change: float
+    absolute: float
+
+
+def pair_change(earlier: np.ndarray, later: np.ndarray) -> PairChange:
+    """Compare two symmetric matrices of pairs of units, shape (n_units, n_units); NaN where a pair has no value."""
+    both = np.triu(np.isfinite(earlier) & np.isfinite(later), 1)
+    if not both.any():
+        return PairChange(np.nan, np.nan, np.nan)
+    x, y = earlier[both], later[both]
+    varies = np.ptp(x) > 0 and np.ptp(y) > 0
+    correlation = float(np.corrcoef(x, y)[0, 1]) if varies else np.nan
+    return PairChange(correlation, float((y - x).mean()), float(np.abs(y - x).mean()))
 
 
 def mean_within(values: np.ndarray, positions: np.ndarray, least: float, most: float) -> float:

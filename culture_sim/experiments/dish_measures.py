@@ -6,13 +6,13 @@ from typing import Self
 
 import numpy as np
 
-from culture_sim.analysis import stimulation
+from culture_sim.analysis import stimulation, synchrony
 from culture_sim.analysis.panel import Measure, panel
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.model.electrodes import neurons_within
 from protocols.plan.dish import DishPlan, expand_dish
-from protocols.spec.dish.asked import Course, EvokedSpikes, Growth, PairedPulse
+from protocols.spec.dish.asked import Connectivity, Course, EvokedSpikes, Growth, PairedPulse, Sttc, Tiling
 from protocols.spec.dish.asked import Panel as PanelAsked
 from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
@@ -87,6 +87,10 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
                 found |= _paired_pulse(name, asked, dish)
             case Growth():
                 found |= _growth(name, asked, dish)
+            case Sttc():
+                found |= _sttc(name, asked, dish)
+            case Connectivity():
+                found |= _connectivity(name, asked, dish)
     return found
 
 
@@ -104,6 +108,9 @@ def _evoked(name: str, asked: EvokedSpikes, dish: DishRecording) -> dict[str, Me
                 value = stimulation.evoked(dish.heard, n, pulses, *dish.window(window)).mean()
                 definition = f"{_spelled(window)}, less as long before it"
                 found[f"{name}/{step}/{pattern}/{key}"] = Measure(float(value), "spikes per electrode", definition)
+            found[f"{name}/{step}/{pattern}/direct"] = Measure(
+                stimulation.direct(dish.heard, n, pulses), "spikes per electrode", "caused directly by the pulse"
+            )
             late = stimulation.latency(dish.heard, n, pulses, dish.protocol.culture.steps(longest))
             found[f"{name}/{step}/{pattern}/latency"] = Measure(
                 late * dt * 1e3, "ms", "median over electrodes of the mean first spike"
@@ -161,3 +168,37 @@ def _growth(name: str, asked: Growth, dish: DishRecording) -> dict[str, Measure]
         ratio = float(after / before) if before > 0 else np.nan
         found[f"{name}/{pattern}"] = Measure(ratio, "", f"{later} over {earlier}, {_spelled(asked.window)}")
     return found
+
+
+def _tiling(asked: Tiling, dish: DishRecording, step: str) -> np.ndarray:
+    trains = dish.trains(step)
+    return synchrony.sttc_of_active(trains, trains.rates >= asked.active_rate, asked.dt)
+
+
+def _tiled(asked: Tiling) -> str:
+    active = f"pairs of electrodes of at least {asked.active_rate:g} Hz"
+    return f"STTC (Cutts and Eglen 2014), dt {asked.dt * 1e3:g} ms, {active}"
+
+
+def _sttc(name: str, asked: Sttc, dish: DishRecording) -> dict[str, Measure]:
+    found, near = {}, f"{asked.near * 1e6:g} um"
+    for step in asked.sttc:
+        values = _tiling(asked, dish, step)
+        for key, least, most, which in (
+            ("near", 0.0, asked.near, f"nearer than {near}"),
+            ("far", asked.near, np.inf, f"{near} apart or more"),
+        ):
+            value = synchrony.mean_within(values, dish.electrodes, least, most)
+            found[f"{name}/{step}/{key}"] = Measure(value, "", f"mean {_tiled(asked)}, {which}")
+    return found
+
+
+def _connectivity(name: str, asked: Connectivity, dish: DishRecording) -> dict[str, Measure]:
+    earlier, later = asked.connectivity
+    found = synchrony.pair_change(*(_tiling(asked, dish, step) for step in asked.connectivity))
+    of = f"{_tiled(asked)} in {earlier} and in {later}"
+    return {
+        f"{name}/correlation": Measure(found.correlation, "", f"Pearson correlation of {of}"),
+        f"{name}/change": Measure(found.change, "", f"mean of {later} less {earlier}: {of}"),
+        f"{name}/absolute change": Measure(found.absolute, "", f"mean absolute difference: {of}"),
+    }

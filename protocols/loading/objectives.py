@@ -9,7 +9,17 @@ import numpy as np
 from scipy.stats import t as student
 
 from protocols.loading.search_space import Dimension, Values, dimensions
-from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, Panel
+from protocols.spec.dish.asked import (
+    BESIDES,
+    Asked,
+    Connectivity,
+    Course,
+    EvokedSpikes,
+    Growth,
+    PairedPulse,
+    Panel,
+    Sttc,
+)
 from protocols.spec.dish.measures import PANEL
 from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.faults import ProtocolFault, listed, nearest, short
@@ -48,7 +58,7 @@ def _measured(name: str, asked: Asked, protocol: DishProtocol) -> list[str]:
             return [f"{name}/{measure}" for measure in PANEL]
         case EvokedSpikes(evoked=names, windows=windows):
             shown = [f"{name}/{step}/{pattern}" for step in names for pattern in patterns_of(steps[step])]
-            return [f"{path}/{key}" for path in shown for key in (*windows, "latency")]
+            return [f"{path}/{key}" for path in shown for key in (*windows, *BESIDES)]
         case Course(course=names, bins=bins):
             shown = [f"{name}/{step}/{pattern}" for step in names for pattern in patterns_of(steps[step])]
             return [f"{path}/{key}" for path in shown for key in bins]
@@ -56,6 +66,10 @@ def _measured(name: str, asked: Asked, protocol: DishProtocol) -> list[str]:
             return [f"{name}/{key}" for key in ("ratio", "first", "second")]
         case Growth(growth=(earlier, _)):
             return [f"{name}/{pattern}" for pattern in dict.fromkeys(patterns_of(steps[earlier]))]
+        case Sttc(sttc=names):
+            return [f"{name}/{step}/{key}" for step in names for key in ("near", "far")]
+        case Connectivity():
+            return [f"{name}/{key}" for key in ("correlation", "change", "absolute change")]
     raise TypeError(type(asked))
 
 

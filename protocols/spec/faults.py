@@ -23,6 +23,7 @@ TAG_VALUES = LAYERS | {
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),
     *("panel measure", "evoked measure", "course measure", "paired_pulse measure", "growth measure"),
+    *("sttc measure", "connectivity measure"),
     *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }

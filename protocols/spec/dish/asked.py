@@ -8,10 +8,13 @@ from protocols.spec.culture import PositiveTime
 from protocols.spec.dish.measures import Measures
 from protocols.spec.dish.timeline import ONE_OR_MORE
 from protocols.spec.evoked import Name
-from protocols.spec.quantity import Time
+from protocols.spec.quantity import Length, Rate, Time
 from protocols.spec.section import Section, ToldByKey
 
 Window = tuple[Annotated[Time, Field(ge=0, le=1e3)], Annotated[Time, Field(gt=0, le=1e3)]]
+
+#: measures of an evoked response besides its windows
+BESIDES = ("direct", "latency")
 
 
 class Panel(Section):
@@ -38,7 +41,8 @@ class EvokedSpikes(Section):
         Step, or steps.
     windows
         By name, each from and to (after the pulse); spikes are counted per electrode and pulse, less those of an
-        equally long stretch before the pulse.
+        equally long stretch before the pulse. The spikes that the pulse caused (``direct``) and the time to the first
+        other spike (``latency``) are measured besides.
     """
 
     evoked: Annotated[tuple[Name, ...], ONE_OR_MORE]
@@ -47,6 +51,8 @@ class EvokedSpikes(Section):
     @model_validator(mode="after")
     def _ordered(self) -> "EvokedSpikes":
         for name, (first, last) in self.windows.items():
+            if name in BESIDES:
+                raise ValueError(f"windows.{name}: is measured besides; allowed: other names than {', '.join(BESIDES)}")
             if last <= first:
                 raise ValueError(f"windows.{name}: ends at {last * 1e3:g} ms; allowed: after {first * 1e3:g} ms")
         return self
@@ -111,8 +117,62 @@ class Growth(Section):
     window: Window = (1e-3, 50e-3)
 
 
+class Tiling(Section):
+    """Synchrony of pairs of active electrodes: their spike time tiling coefficient (Cutts and Eglen 2014).
+
+    Parameters
+    ----------
+    dt
+        Spikes closer than this count as synchronous.
+    active_rate
+        Least mean rate at which an electrode counts as active.
+    """
+
+    dt: PositiveTime = 0.1
+    active_rate: Rate = 0.01
+
+
+class Sttc(Tiling):
+    """Mean synchrony of near and of far pairs of electrodes in a step.
+
+    Parameters
+    ----------
+    sttc
+        Step, or steps.
+    near
+        Distance of two electrodes up to which they are near. Electrodes that hear the same neurons (`record.within`
+        above half their distance) are synchronous for that reason.
+    """
+
+    sttc: Annotated[tuple[Name, ...], ONE_OR_MORE]
+    near: Length = 300e-6
+
+
+class Connectivity(Tiling):
+    """Change of functional connectivity from one step to another, over pairs of electrodes that are active in both.
+
+    `correlation` of the pairs' coefficients in the two steps (1: the same pattern of connections), their mean `change`,
+    and the mean `absolute change`.
+
+    Parameters
+    ----------
+    connectivity
+        The earlier and the later step.
+    """
+
+    connectivity: tuple[Name, Name]
+
+
 MEASURES = ToldByKey(
-    {"panel": Panel, "evoked": EvokedSpikes, "course": Course, "paired_pulse": PairedPulse, "growth": Growth},
+    {
+        "panel": Panel,
+        "evoked": EvokedSpikes,
+        "course": Course,
+        "paired_pulse": PairedPulse,
+        "growth": Growth,
+        "sttc": Sttc,
+        "connectivity": Connectivity,
+    },
     "no measure",
     suffix=" measure",
 )
@@ -122,17 +182,21 @@ Asked = Annotated[
     | Annotated[EvokedSpikes, Tag("evoked measure")]
     | Annotated[Course, Tag("course measure")]
     | Annotated[PairedPulse, Tag("paired_pulse measure")]
-    | Annotated[Growth, Tag("growth measure")],
+    | Annotated[Growth, Tag("growth measure")]
+    | Annotated[Sttc, Tag("sttc measure")]
+    | Annotated[Connectivity, Tag("connectivity measure")],
     Discriminator(MEASURES.tag),
     BeforeValidator(MEASURES.known),
 ]
 
 
-def steps_of(measure: Panel | EvokedSpikes | Course | PairedPulse | Growth) -> tuple[str, ...]:
+def steps_of(measure: Asked) -> tuple[str, ...]:
     """Names of the steps that a measure reads."""
     match measure:
         case Panel(panel=step) | PairedPulse(paired_pulse=step):
             return (step,)
         case EvokedSpikes(evoked=steps) | Course(course=steps) | Growth(growth=steps):
+            return steps
+        case Sttc(sttc=steps) | Connectivity(connectivity=steps):
             return steps
     raise TypeError(type(measure))

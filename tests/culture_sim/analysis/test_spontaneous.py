@@ -10,6 +10,7 @@ from elephant import spike_train_correlation
 from elephant.statistics import cv, lv
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import pearsonr
 
 from culture_sim.analysis import avalanches, bursts, firing, network_bursts, synchrony
 from culture_sim.analysis.panel import panel
@@ -70,6 +71,37 @@ def test_mean_synchrony_counts_the_pairs_within_the_distance() -> None:
     assert synchrony.mean_within(values, positions, 0, 3e-4) == pytest.approx(0.2)
     assert synchrony.mean_within(values, positions, 3e-4, 2e-3) == pytest.approx(0.6)
     assert np.isnan(synchrony.mean_within(values, positions, 2e-3, 3e-3))
+
+
+def test_synchrony_of_active_units_leaves_the_others_out() -> None:
+    trains = recording(4)
+    active = np.arange(trains.n_units) % 3 > 0
+    found, every = synchrony.sttc_of_active(trains, active, 0.1), synchrony.sttc(trains, 0.1)
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(every) & active & active[:, None])
+    np.testing.assert_allclose(found[np.ix_(active, active)], every[np.ix_(active, active)])
+    assert np.isnan(synchrony.sttc_of_active(trains, active & False, 0.1)).all()
+
+
+def test_the_change_of_pairs_is_that_of_the_loop() -> None:
+    rng = np.random.default_rng(5)
+    earlier, later = (m + m.T for m in rng.normal(size=(2, 9, 9)))
+    earlier[2, :] = earlier[:, 2] = np.nan  # silent before, and another one after
+    later[7, :] = later[:, 7] = np.nan
+    x, y = [], []
+    for a in range(9):
+        for b in range(a + 1, 9):
+            if not {a, b} & {2, 7}:
+                x.append(earlier[a, b])
+                y.append(later[a, b])
+    found = synchrony.pair_change(earlier, later)
+    assert len(x) == 21
+    assert found.correlation == pytest.approx(pearsonr(x, y).statistic)
+    assert found.change == pytest.approx(sum(b - a for a, b in zip(x, y, strict=True)) / 21)
+    assert found.absolute == pytest.approx(sum(abs(b - a) for a, b in zip(x, y, strict=True)) / 21)
+    assert np.isnan(synchrony.pair_change(earlier, np.full((9, 9), np.nan))).all()
+    same = synchrony.pair_change(np.ones((3, 3)), np.ones((3, 3)))
+    assert np.isnan(same.correlation)
+    assert (same.change, same.absolute) == (0, 0)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -40,6 +40,18 @@ def test_evoked_spikes_are_less_the_stretch_before() -> None:
     np.testing.assert_allclose(stimulation.evoked(spikes, N, PULSES, 1, 50), expected)
 
 
+def test_direct_spikes_are_those_that_a_pulse_caused_in_its_own_step() -> None:
+    spikes = heard()
+    pulses = np.array([*np.unique(spikes.step[spikes.direct])[:20], 19_999])
+    expected = sum(
+        step == at and direct
+        for at in pulses
+        for step, direct in zip(spikes.step.tolist(), spikes.direct.tolist(), strict=True)
+    ) / (21 * N)
+    assert stimulation.direct(spikes, N, pulses) == pytest.approx(expected)
+    assert expected > 20 / (21 * N) - 1e-9
+
+
 def test_latency_is_the_median_over_electrodes_of_the_mean_first_spike() -> None:
     spikes = heard()
     means = []

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from culture_sim.analysis.panel import panel
+from culture_sim.analysis.synchrony import sttc
+from culture_sim.experiments.dish_measures import DishRecording
 from culture_sim.formats import read
 from culture_sim.run import app
 from figures import make
 from figures.culture import activity, courses
 from figures.runs.run import DishRun, read_run
+from protocols.loading.loader import load
+from protocols.loading.objectives import metric_names
 from protocols.runs import cli
 from tests.protocols.spec.test_dish import GOOD, written
 
@@ -35,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_metrics_have_mean_interval_unit_and_definition(finished: Path) -> None:
     metrics = json.loads((finished / "metrics.json").read_text())
-    for path in ("activity/rate", "response/before/left/early", "leaky/after/right/90ms", "ppr/first", "growth/right"):
+    for path in ("activity/rate", "response/before/left/early", "leaky/after/right/90ms", "ppr/first", "change/change"):
         assert set(metrics[path]) >= {"mean", "sd", "n", "ci95", "unit", "per_seed", "definition"}
     assert metrics["activity/rate"]["n"] == 2
     assert metrics["ppr/ratio"]["per_seed"][0] == pytest.approx(
@@ -91,6 +95,29 @@ def test_a_leaky_course_follows_from_the_kept_spikes(finished: Path) -> None:
     assert course.max() > 0
     found = [metrics[f"leaky/before/left/{start}ms"]["per_seed"][1] for start in range(0, 100, 10)]
     np.testing.assert_allclose(found, course)
+
+
+def test_metrics_are_those_a_search_may_ask_for(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    assert [*metric_names(load(str(finished / "protocol.yaml"))), "targets"] == list(metrics)
+
+
+def test_synchrony_follows_from_the_kept_spikes(finished: Path) -> None:
+    """Means over pairs by loops, from the tested matrix of all electrodes."""
+    metrics = json.loads((finished / "metrics.json").read_text())
+    dish = DishRecording.of(load(str(finished / "protocol.yaml")), np.load(finished / "arrays.npz"), "seed_1/")
+    matrix, electrodes = sttc(dish.trains("pairs"), 0.1), dish.electrodes
+    values: dict[str, list[float]] = {"near": [], "far": []}
+    for a in range(64):
+        for b in range(a):
+            if np.isfinite(matrix[a, b]):
+                values["near" if np.hypot(*(electrodes[a] - electrodes[b])) < 250e-6 else "far"].append(matrix[a, b])
+    for key, of_pairs in values.items():
+        assert metrics[f"synchrony/pairs/{key}"]["per_seed"][1] == pytest.approx(np.mean(of_pairs))
+    before, after = (sttc(dish.trains(step), 0.05) for step in ("before", "after"))
+    assert metrics["change/change"]["per_seed"][1] == pytest.approx(
+        np.nanmean((after - before)[np.triu_indices(64, 1)])
+    )
 
 
 def test_the_same_seed_gives_the_same_arrays_side_by_side(finished: Path, tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ measure:
   leaky: {course: [before, after]}
   ppr: {paired_pulse: pairs}
   growth: {growth: [before, after]}
+  synchrony: {sttc: [rest, pairs], near: 250 um}
+  change: {connectivity: [before, after], dt: 50 ms}
 """
 
 
@@ -111,6 +113,10 @@ def test_repeated_steps_are_numbered() -> None:
             "{course: before, window: 1010 ms}",
             "measure.leaky.window: 1010 ms; allowed: at most every, 1000 ms, of its steps",
         ),
+        ("evoked: [before, after]", "evoked: before, windows: {direct: [1 ms, 9 ms]}", "windows.direct: is measured"),
+        ("sttc: [rest, pairs]", "sttc: [rest, pears]", "measure.synchrony: no step 'pears'; allowed: rest, before"),
+        ("near: 250 um", "near: 250 ms", "measure.synchrony.near: '250 ms' has the wrong unit 'ms'"),
+        ("connectivity: [before, after]", "connectivity: [before]", "measure.change.connectivity"),
         ("growth: [before, after]", "growth: [before, pairs]", "step 'pairs' has no probes"),
         ("repetitions: 4", "repetitoins: 4", "timeline.4.repetitoins: unknown key; did you mean 'repetitions'?"),
         ("{rest: 2 s}", "{wait: 2 s}", "timeline.0: keys wait; allowed: a mapping with one of rest, probe, train"),
@@ -126,7 +132,7 @@ def test_a_mistake_is_one_clear_line(old: str, new: str, expected: str, tmp_path
     text = GOOD.replace(old, new, 1)
     if "900000" in new:  # five times over
         text = text.replace("  - {rest: 900000 s}\n", "  - {repeat: 5, steps: [{rest: 900000 s}]}\n")
-        text = text.replace("panel: rest", "panel: rest_1")
+        text = text.replace("panel: rest", "panel: rest_1").replace("[rest, pairs]", "[rest_1, pairs]")
     with pytest.raises(ProtocolFault) as fault:
         load(written(tmp_path, text))
     (line,) = fault.value.lines
