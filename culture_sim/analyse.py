@@ -1,7 +1,7 @@
 """Measure recordings, real or simulated: ``python -m culture_sim.analyse FILE|RUN_DIR ...``.
 
 One recording gives a page of measures with their definitions; several give a table, a line each, or by age, region or
-any other metadata with ``--by``.
+any other metadata with ``--by``. ``--figure`` draws the network bursts of all, runs beside recordings.
 """
 
 import csv
@@ -18,7 +18,9 @@ from rich import box
 from rich.table import Table
 
 from culture_sim import formats
-from culture_sim.analysis.panel import Measure, panel
+from culture_sim.analysis.network_bursts import NetworkBursts
+from culture_sim.analysis.panel import Measure, found_network_bursts, panel
+from figures import after_run
 from protocols.loading.loader import parse_override
 from protocols.loading.overrides import assign
 from protocols.runs import cli
@@ -45,10 +47,16 @@ def analyse(
     by: Annotated[str | None, typer.Option(help="Summarise by metadata, for example region,age.")] = None,
     csv_: Annotated[Path | None, typer.Option("--csv", help="Write all measures of every recording here.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON, nothing else.")] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw the durations and intervals of network bursts here, runs beside recordings."),
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time. Default: one a core.")] = None,
 ) -> None:
     """Measure spontaneous activity: rates, bursts, network bursts, synchrony, avalanches."""
     measures = definitions(set_ or [])
+    if figure is not None:
+        after_run.can_draw(figure)
     rows = measured(recordings, measures, jobs or cores())
     keys = [key.strip() for key in by.split(",")] if by else []
     known = {key for row in rows for key in row["metadata"]}
@@ -56,6 +64,8 @@ def analyse(
         raise ProtocolFault([f"--by {missing[0]}: no such metadata; allowed: {', '.join(sorted(known)) or 'none'}"])
     if csv_ is not None:
         write_csv(csv_, rows)
+    if figure is not None:
+        after_run.draw_bursts(bursts_by_group(rows, keys), figure)
     if json_:
         print(json.dumps({"definitions": measures.model_dump(mode="json"), "recordings": _finite(rows)}, indent=2))
         return
@@ -83,7 +93,7 @@ def definitions(overrides: Sequence[str]) -> Measures:
 
 
 def measured(paths: Iterable[Path], measures: Measures, jobs: int) -> list[dict[str, Any]]:
-    """All measures of every recording, in the order given: name, metadata, measures."""
+    """All measures of every recording, in the order given: name, metadata, measures, network bursts."""
     given = list(paths)
     if jobs == 1 or len(given) == 1:
         found = [_of_file(path, measures) for path in given]
@@ -99,6 +109,7 @@ def _of_file(path: Path, measures: Measures) -> list[dict[str, Any]]:
             "name": name,
             "metadata": {"duration_s": round(trains.duration, 3), "units": trains.n_units, **trains.metadata},
             "measures": panel(trains, measures),
+            "bursts": found_network_bursts(trains, trains.rates >= measures.active_rate, measures),
         }
         for name, trains in formats.read(path).items()
     ]
@@ -124,9 +135,9 @@ def grouped(rows: list[dict[str, Any]], keys: list[str]) -> Table:
     """A line a group: number of cultures, then median and quartiles of each measure."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault(tuple(row["metadata"].get(key, "") for key in keys), []).append(row)
+        groups.setdefault(_key(row, keys), []).append(row)
     shown = Table(*keys, "n", *SHOWN, box=box.SIMPLE_HEAD, title="median [lower, upper quartile] of n recordings")
-    for key in sorted(groups, key=lambda key: [(isinstance(part, str), part) for part in key]):
+    for key in sorted(groups, key=_place):
         cells = []
         for name in SHOWN:
             values = np.array([row["measures"][name].value for row in groups[key]])
@@ -135,6 +146,36 @@ def grouped(rows: list[dict[str, Any]], keys: list[str]) -> Table:
             cells.append(f"{_spelled(middle)} [{_spelled(low)}, {_spelled(high)}]")
         shown.add_row(*map(str, key), str(len(groups[key])), *cells)
     return shown
+
+
+def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, list[NetworkBursts]]:
+    """Network bursts of the recordings of each group: steps of runs, and recordings by metadata.
+
+    Steps of a run that are shorter than half its longest one, such as those in which it settles, are left out.
+    """
+    longest: dict[str, float] = {}
+    for metadata in (row["metadata"] for row in rows):
+        run = metadata.get("protocol", "")
+        longest[run] = max(longest.get(run, 0.0), metadata["duration_s"])
+    groups: dict[str, list[NetworkBursts]] = {}
+    for row in sorted(rows, key=lambda row: ("protocol" not in row["metadata"], _place(_key(row, keys)))):
+        metadata = row["metadata"]
+        values = [f"{key} {metadata[key]}" for key in keys if key in metadata]
+        if "protocol" not in metadata:
+            groups.setdefault(", ".join(values) or "recordings", []).append(row["bursts"])
+        elif metadata["duration_s"] >= longest[metadata["protocol"]] / 2:
+            of_run = [metadata["protocol"], metadata.get("step", "")]
+            groups.setdefault(", ".join(["twin", *filter(None, of_run), *values]), []).append(row["bursts"])
+    return groups
+
+
+def _key(row: dict[str, Any], keys: list[str]) -> tuple[Any, ...]:
+    return tuple(row["metadata"].get(key, "") for key in keys)
+
+
+def _place(values: Iterable[Any]) -> list[tuple[bool, Any]]:
+    """Sorting key: numbers before text, each in order."""
+    return [(isinstance(value, str), value) for value in values]
 
 
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -167,7 +208,7 @@ def _spelled(value: float) -> str:
 def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows as JSON holds them: null where a measure is not defined."""
     return [
-        row
+        {key: value for key, value in row.items() if key != "bursts"}
         | {
             "measures": {
                 name: measure._asdict() | {"value": None if np.isnan(measure.value) else measure.value}

@@ -1,11 +1,14 @@
-"""Figures of a run or a search that has just finished, drawn if matplotlib is installed."""
+"""Figures of a run, a search or an analysis that has just finished, drawn if matplotlib is installed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.markup import escape
 
-from protocols.spec.faults import installation
+from protocols.spec.faults import ProtocolFault, installation
+
+FORMATS = (".png", ".pdf", ".svg")
 
 
 def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
@@ -34,6 +37,26 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
         tell(_none(missing))
         return
     draw(study_dir)
+
+
+def can_draw(path: Path) -> None:
+    """Raise a `ProtocolFault` if no figure can be written to a path."""
+    if path.suffix.lower() not in FORMATS:
+        raise ProtocolFault([f"--figure {path}: allowed: a name that ends in {', '.join(FORMATS)}"])
+    if not path.parent.is_dir():
+        raise ProtocolFault([f"--figure {path}: no folder {path.parent}; allowed: a file in an existing folder"])
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ProtocolFault([f"--figure: matplotlib is not installed ({installation('figures')})"]) from None
+
+
+def draw_bursts(groups: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], path: Path) -> None:
+    """Draw the distributions of network bursts, given by their starts and ends (s), of groups of recordings."""
+    from figures.culture.dish.bursts import distributions
+    from figures.style import save
+
+    save(distributions(groups), path)
 
 
 def _none(missing: ImportError) -> str:

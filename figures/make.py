@@ -6,7 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from figures.culture import activity, array, courses, evoked, kernels, learning, probes, raster, responses, weights
+from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
+from figures.culture.dish import activity, burst_frames, bursts, courses, leaky
 from figures.networks import filters, precision, pretraining, regimes, retrieval, speed
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
@@ -26,7 +27,10 @@ ASSOCIATION: dict[str, Callable[[AssociationRun], Figure | None]] = {
 }
 DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "activity": activity.figure,
+    "burst_frames": burst_frames.figure,
+    "bursts": bursts.figure,
     "courses": courses.figure,
+    "leaky": leaky.figure,
 }
 NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "regimes": regimes.figure,

@@ -7,7 +7,7 @@ import numpy as np
 
 from culture_sim.analysis import stimulation
 from culture_sim.analysis.stimulation import Heard
-from culture_sim.experiments.dish_measures import DishRecording, measures
+from culture_sim.experiments.dish_measures import DishRecording, measures, network_bursts
 from culture_sim.living import LivingCulture, LivingSession, simulate
 from culture_sim.model.electrodes import each_hearing, neurons_within
 from protocols.loading.published import Target, compare
@@ -35,7 +35,8 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> 
     dict
         Arrays by path: ``positions``, ``electrodes``, ``excitatory``; ``heard/step``, ``heard/electrode``,
         ``heard/direct``: the spikes that electrodes hear; ``spikes/...`` of all neurons where they are recorded;
-        ``course/<step>/<pattern>``: time courses around pulses; ``measured/<name>``: measures, one value each;
+        ``course/<step>/<pattern>``: time courses around pulses; ``network_bursts/<measure>/start`` and
+        ``end``: of the panels, in seconds from the start of the step; ``measured/<name>``: measures, one value each;
         ``definitions``: their names, units and definitions, shape (n_measures, 3).
     """
     plan = expand_dish(protocol)
@@ -58,7 +59,9 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> 
     if protocol.record.spikes == "all":
         arrays |= {"spikes/neuron": recording.neuron, "spikes/step": recording.step}
     arrays |= _courses(protocol, plan, heard)
-    measured = measures(DishRecording.of(protocol, arrays))
+    dish = DishRecording.of(protocol, arrays)
+    arrays |= {f"network_bursts/{name}": values for name, values in network_bursts(dish).items()}
+    measured = measures(dish)
     spelled = [(name, found.unit, found.definition) for name, found in measured.items()]
     arrays |= {PREFIX + name: np.array(found.value) for name, found in measured.items()}
     return arrays | {"definitions": np.array(spelled, np.str_).reshape(-1, 3)}

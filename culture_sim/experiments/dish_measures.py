@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from culture_sim.analysis import stimulation, synchrony
-from culture_sim.analysis.panel import Measure, panel
+from culture_sim.analysis.panel import Measure, found_network_bursts, panel
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.model.electrodes import neurons_within
@@ -91,6 +91,17 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
                 found |= _sttc(name, asked, dish)
             case Connectivity():
                 found |= _connectivity(name, asked, dish)
+    return found
+
+
+def network_bursts(dish: DishRecording) -> dict[str, np.ndarray]:
+    """Starts and ends of the network bursts of each panel (s from the start of its step), by path."""
+    found = {}
+    for name, asked in dish.protocol.measure.items():
+        if isinstance(asked, PanelAsked):
+            trains = dish.trains(asked.panel)
+            active = trains.rates >= asked.definitions.active_rate
+            found[f"{name}/start"], found[f"{name}/end"] = found_network_bursts(trains, active, asked.definitions)
     return found
 
 

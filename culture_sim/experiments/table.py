@@ -4,7 +4,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from protocols.results.accuracy_table import show_accuracy
 
@@ -29,7 +29,8 @@ def _show_measures(metrics: dict[str, Any], console: Console) -> None:
     """Print every measure of a dish, beside the published value where there is one."""
     published = {row["quantity"]: row for row in metrics["targets"] if row["subject"] == CULTURE}
     beside = ("published", "agrees") if published else ()
-    table = Table("measure", "measured", "95 % interval of the mean", "unit", *beside, box=box.SIMPLE_HEAD)
+    name = Column("measure", no_wrap=True)
+    table = Table(name, "measured", "95 % interval of the mean", "unit", *beside, box=box.SIMPLE_HEAD)
     for path, value in metrics.items():
         if path == "targets":
             continue

@@ -1,11 +1,14 @@
 """Time courses of evoked responses before and after learning, beside the published ones."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.runs.run import EvokedRun
 from figures.style import AFTER, BEFORE, GREY, PUBLISHED, canvas
+from protocols.loading.published import Target
 
 BINS_BEFORE, BINS_AFTER = 2, 15  # bins shown around the onset
 STYLES = (("-", "o"), (":", "x"))  # line and marker of published courses: of cultures, of a simulation
@@ -63,18 +66,26 @@ def leaky_course(run: EvokedRun, probe: str, phase: str) -> tuple[np.ndarray, np
 
 
 def _published(ax: Axes, run: EvokedRun, probe: str, phase: str) -> None:
-    course = [
-        target
-        for target in run.targets
-        if target.quantity == f"course/{probe}/{phase}" and target.bin_ms is not None and target.window_ms is not None
-    ]
-    subjects = sorted({target.subject for target in course}, key=lambda subject: subject != "culture")
+    quantity = f"course/{probe}/{phase}"
+    draw_published(
+        ax,
+        [
+            (target.bin_ms + target.window_ms / 2, target)
+            for target in run.targets
+            if target.quantity == quantity and target.bin_ms is not None and target.window_ms is not None
+        ],
+    )
+
+
+def draw_published(ax: Axes, course: Sequence[tuple[float, Target]]) -> None:
+    """Draw published values over their times (ms) with standard deviations, one line a subject."""
+    subjects = sorted({target.subject for _, target in course}, key=lambda subject: subject != "culture")
     for subject, (line, marker) in zip(subjects, STYLES, strict=False):
-        shown = [target for target in course if target.subject == subject]
+        time, shown = zip(*((time, target) for time, target in course if target.subject == subject), strict=True)
         name = shown[0].source.split(" IEEE")[0] if subject == "culture" else subject
         n = "" if shown[0].n is None else f" (n={shown[0].n})"
         ax.errorbar(
-            [t.bin_ms + t.window_ms / 2 for t in shown],  # type: ignore[operator]
+            time,
             [t.value for t in shown],
             None if all(t.sd is None for t in shown) else [np.nan if t.sd is None else t.sd for t in shown],
             fmt=marker + line,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from culture_sim.analyse import app
+from culture_sim.analyse import app, bursts_by_group
 from culture_sim.analysis.panel import panel
 from culture_sim.formats import read
 from protocols.runs import cli
@@ -119,3 +119,35 @@ def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert command(folder) == 0
     assert "network" in capsys.readouterr().out
+
+
+def test_the_figure_groups_runs_and_recordings_and_leaves_short_steps_out(dishes: list[Path], tmp_path: Path) -> None:
+    def row(duration: float, bursts: int, **metadata: object) -> dict[str, object]:
+        return {"metadata": {"duration_s": duration, **metadata}, "bursts": bursts}
+
+    rows = [
+        row(900, 1, age=21),
+        row(60, 2, protocol="mine", step="rest", seed=0),
+        row(900, 3, age=7),
+        row(10, 4, protocol="mine", step="settling", seed=0),
+        row(60, 5, protocol="mine", step="rest", seed=1),
+    ]
+    assert bursts_by_group(rows, []) == {"twin, mine, rest": [2, 5], "recordings": [1, 3]}
+    by_age = bursts_by_group(rows, ["age"])
+    assert list(by_age.items()) == [("twin, mine, rest", [2, 5]), ("age 7", [3]), ("age 21", [1])]
+    assert command(*dishes, "--figure", tmp_path / "bursts.png", "--jobs", 1) == 0
+    assert (tmp_path / "bursts.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("bursts.jpg", "allowed: a name that ends in .png, .pdf, .svg"), ("none/bursts.png", "allowed: a file in an")],
+)
+def test_a_figure_that_cannot_be_written_is_one_line(
+    name: str, expected: str, dishes: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(dishes[0], "--figure", tmp_path / name) == 2
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert expected in shown.err
+    assert shown.err.count("error:") == 1

@@ -12,7 +12,7 @@ from culture_sim.experiments.dish_measures import DishRecording
 from culture_sim.formats import read
 from culture_sim.run import app
 from figures import make
-from figures.culture import activity, courses
+from figures.culture.dish import activity, courses
 from figures.runs.run import DishRun, read_run
 from protocols.loading.loader import load
 from protocols.loading.objectives import metric_names
@@ -139,10 +139,22 @@ def test_figures_show_the_raster_and_the_courses(finished: Path) -> None:
     fig = courses.figure(found)
     assert fig is not None
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["left", "right"]
-    first = fig.axes[0].lines[0]
-    expected = np.mean([found.array(seed, "course/before/left") for seed in (0, 1)], axis=0) / 5e-3
-    np.testing.assert_allclose(first.get_ydata(), expected)
-    assert {path.name for path in make.make(finished)} == {"activity.png", "courses.png"}
+    band, mean = (patch.get_data() for patch in fig.axes[0].patches[:2])
+    courses_of = np.array([found.array(seed, "course/before/left") for seed in (0, 1)]) / 5e-3
+    np.testing.assert_allclose(mean.values, courses_of.mean(axis=0))
+    np.testing.assert_allclose(band.values - band.baseline, 2 * courses_of.std(axis=0, ddof=1))
+    direct = found.metrics["response/before/left/direct"]["mean"] / 5e-3
+    np.testing.assert_allclose(fig.axes[0].collections[0].get_segments()[0], [[0, direct], [5, direct]])
+    drawn_figures = {path.stem for path in make.make(finished)}
+    assert {"activity", "courses", "leaky"} <= drawn_figures <= {*make.DISH}
+
+
+def test_network_bursts_are_those_of_the_panel(finished: Path) -> None:
+    found = read_run(finished)
+    for seed, rate in enumerate(found.metrics["activity/network burst rate"]["per_seed"]):
+        start, end = (found.array(seed, f"network_bursts/activity/{edge}") for edge in ("start", "end"))
+        assert len(start) / 2.0 * 60 == pytest.approx(rate)
+        assert np.all((start >= 0) & (start <= end) & (end <= 2.0))
 
 
 def test_a_device_that_living_cultures_lack_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

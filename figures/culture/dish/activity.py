@@ -4,10 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from figures.culture.dish.spontaneous_step import SpontaneousStep, spontaneous_steps
 from figures.runs.run import DishRun
 from figures.style import AFTER, BEFORE, PUBLISHED, panels
-from protocols.plan.dish import expand_dish
-from protocols.spec.dish.asked import Panel
 
 MOST_SHOWN = 60.0  # s, of the raster
 RATE_BIN = 0.02  # s
@@ -16,32 +15,27 @@ MOST_SDS = 6.0
 
 def figure(run: DishRun) -> Figure | None:
     """Raster and rate of the first culture in the first step that a panel measures; None if there is none."""
-    asked = next(((name, m) for name, m in run.protocol.measure.items() if isinstance(m, Panel)), None)
-    if asked is None:
+    steps = spontaneous_steps(run)
+    if not steps:
         return None
-    name, panel = asked
+    name = steps[0].measure
     rows = [row for row in run.metrics["targets"] if row["quantity"].startswith(f"{name}/") and row["published"]["sd"]]
     fig, grid = panels(3.6, height_ratios=(3, 1), width_ratios=(2.2, 1) if rows else (1,))
     raster, rate = fig.add_subplot(grid[0, 0]), fig.add_subplot(grid[1, 0])
-    _raster(run, panel.panel, raster, rate)
+    _raster(steps[0], run.protocol.culture.array.n_electrodes, raster, rate)
     if rows:
         _compared(run, rows, name, fig.add_subplot(grid[:, 1]))
     return fig
 
 
-def _raster(run: DishRun, step: str, raster: Axes, rate: Axes) -> None:
-    plan, dt, seed = expand_dish(run.protocol), run.protocol.culture.simulation.dt, run.seeds[0]
-    row = plan.steps[plan.names.index(step)]
-    start, stop = int(row["start"]), min(int(row["stop"]), int(row["start"]) + round(MOST_SHOWN / dt))
-    at, electrode = run.array(seed, "heard/step"), run.array(seed, "heard/electrode")
-    first, last = np.searchsorted(at, [start, stop])
-    time = (at[first:last] - start) * dt
-    raster.plot(time, electrode[first:last], "|", ms=2.2, mew=0.4, color=AFTER, rasterized=True)
-    n = run.protocol.culture.array.n_electrodes
+def _raster(step: SpontaneousStep, n: int, raster: Axes, rate: Axes) -> None:
+    length = min(step.duration, MOST_SHOWN)
+    shown = slice(0, int(np.searchsorted(step.time, length - 1e-9)))
+    time = step.time[shown]
+    raster.plot(time, step.electrode[shown], "|", ms=2.2, mew=0.4, color=AFTER, rasterized=True)
     raster.set_ylim(n - 0.5, -0.5)
     raster.set_ylabel("electrode")
-    raster.set_title(f"{step}, culture {seed}", loc="left")
-    length = (stop - start) * dt
+    raster.set_title(f"{step.step}, culture {step.seed}", loc="left")
     edges = np.arange(0, length + RATE_BIN / 2, RATE_BIN)
     counts, _ = np.histogram(time, edges)
     rate.fill_between(edges[:-1], counts / RATE_BIN / n, step="post", color=BEFORE, lw=0)

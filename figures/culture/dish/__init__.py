@@ -1,0 +1,1 @@
+"""Figures of living dishes: runs with a timeline."""
