@@ -10,9 +10,8 @@ import numpy as np
 from rich.console import Console
 
 from culture_sim import engines
-from culture_sim.experiments import table
-from culture_sim.experiments.association import CHECKPOINT
-from culture_sim.experiments.dispatch import outline, prepare, run_seed, summarise
+from culture_sim.experiments import dish_needs, stretches, table
+from culture_sim.experiments.dispatch import doing, outline, prepare, resumed, run_seed, summarise
 from culture_sim.experiments.estimate import Estimate, estimate
 from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import MOST_SYNAPSES
@@ -48,8 +47,11 @@ class CultureLearner:
                     f"allowed: {MOST_SYNAPSES:.3g}"
                 ]
             )
-        needed = self._estimate(protocol, options).memory_bytes
         free = available_memory_bytes()
+        if isinstance(protocol, DishProtocol):
+            dish_needs.check(protocol, options.out, free)
+            return
+        needed = self._estimate(protocol, options).memory_bytes
         if free is not None and needed > free:
             raise ProtocolFault(
                 [
@@ -65,12 +67,15 @@ class CultureLearner:
         """Timeline, work and memory, as lines of text."""
         protocol = _with_culture(protocol)
         work = self._estimate(protocol, options)
+        if isinstance(protocol, DishProtocol):
+            dish_needs.check(protocol, options.out, available_memory_bytes())
         return [
             "timeline (one seed):",
             *(f"  {line}" for line in outline(protocol)),
             f"work (one seed): {work.n_steps} steps, {work.n_synapses:.3g} synapses, "
             f"at most {work.most_events:.2g} synaptic events",
             f"memory (one seed): {work.memory_bytes / 1e9:.1f} GB; {self._jobs(protocol, options)} seeds at a time",
+            *(dish_needs.outline(protocol, options.out) if isinstance(protocol, DishProtocol) else ()),
         ]
 
     def execute(
@@ -82,10 +87,9 @@ class CultureLearner:
         parts = {seed: part for seed in seeds if (part := run.load_part(f"seed_{seed}")) and "positions" in part}
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
-        begun = [seed for seed in seeds if seed not in parts and run.has_part(CHECKPOINT.format(seed))]
-        if begun:
-            console.print(f"Resuming at the last evaluation: seed {', '.join(map(str, begun))}.")
         missing = [seed for seed in seeds if seed not in parts]
+        for line in resumed(protocol, run, missing):
+            console.print(line)
         name: str | None = None
         if missing:
             work = self._estimate(protocol, options)
@@ -98,11 +102,12 @@ class CultureLearner:
             console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (
-                SeedProgress(console, missing) as progress,
+                SeedProgress(console, missing, doing(protocol)) as progress,
                 contextlib.closing(run_seeds(task, missing, jobs, progress.report)) as results,
             ):
                 for seed, part in results:
                     run.save_part(f"seed_{seed}", part)
+                    stretches.discard(run, seed)
                     parts[seed] = part
                     progress.report(seed, 1.0)
         targets = read_targets(options.targets) if options.targets else []

@@ -4,29 +4,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from culture_sim.analysis import stimulation
 from culture_sim.analysis.stimulation import Heard
+from culture_sim.experiments import stretches
 from culture_sim.experiments.dish_measures import DishRecording, measures, network_bursts
-from culture_sim.living import LivingCulture, LivingSession, simulate
+from culture_sim.living import LivingCulture, LivingRecording, LivingSession
 from culture_sim.model.electrodes import each_hearing, neurons_within
 from protocols.loading.published import Target, compare
 from protocols.plan.dish import COURSE, COURSE_BIN, DishPlan, electrode_pulses, expand_dish
 from protocols.results.statistics import over_seeds
 from protocols.runs.reporting import Report
+from protocols.runs.run_directory import Run
 from protocols.spec.dish.timeline import Probe, patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
 
 PREFIX = "measured/"  # of a seed's arrays that hold its measures
 
 
-def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> dict[str, np.ndarray]:
-    """Run one seed.
+def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: Report) -> dict[str, np.ndarray]:
+    """Run one seed, or go on with it from where it was saved last.
 
     Parameters
     ----------
     protocol, device, seed
         What to run, with which engine, and which culture.
+    run
+        Run directory, where the simulation is saved from time to time.
     report
         Called with the fraction done.
 
@@ -48,16 +53,17 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, report: Report) -> 
         *pulses,
         plastic=np.column_stack([learning["start"], learning["stop"]]),
     )
-    recording = simulate(culture, session, device=device, progress=lambda done, of: report(done / of))
-    heard = _heard(protocol, culture, recording.neuron, recording.step, recording.direct)
+    reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
+    spikes = stretches.simulated(
+        culture, session, device, run, seed, lambda *stretch: _kept(protocol, reached, *stretch), report
+    )
+    heard = Heard(*(spikes[f"heard/{field}"] for field in Heard._fields))
     arrays = {
         "positions": culture.positions,
         "electrodes": culture.electrodes,
         "excitatory": culture.excitatory,
-        **{f"heard/{name}": values for name, values in heard._asdict().items()},
+        **spikes,
     }
-    if protocol.record.spikes == "all":
-        arrays |= {"spikes/neuron": recording.neuron, "spikes/step": recording.step}
     arrays |= _courses(protocol, plan, heard)
     dish = DishRecording.of(protocol, arrays)
     arrays |= {f"network_bursts/{name}": values for name, values in network_bursts(dish).items()}
@@ -108,13 +114,17 @@ def outline(protocol: DishProtocol) -> list[str]:
     return lines
 
 
-def _heard(
-    protocol: DishProtocol, culture: LivingCulture, neuron: np.ndarray, step: np.ndarray, direct: np.ndarray
-) -> Heard:
-    """The spikes of neurons within reach of an electrode; of a neuron that several hear, once for each."""
-    reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
-    spike, electrode = each_hearing(reached, neuron)
-    return Heard(step[spike].astype(np.int32), electrode.astype(np.int16), direct[spike])
+def _kept(
+    protocol: DishProtocol, reached: csr_array, recording: LivingRecording, first_step: int
+) -> dict[str, np.ndarray]:
+    """The spikes of a stretch that are kept: heard ones, once for each electrode within reach; all, where asked for."""
+    step = recording.step + np.int32(first_step)
+    spike, electrode = each_hearing(reached, recording.neuron)
+    heard = Heard(step[spike], electrode.astype(np.int16), recording.direct[spike])
+    kept = {f"heard/{name}": values for name, values in heard._asdict().items()}
+    if protocol.record.spikes == "all":
+        kept |= {"spikes/neuron": recording.neuron, "spikes/step": step}
+    return kept
 
 
 def _courses(protocol: DishProtocol, plan: DishPlan, heard: Heard) -> dict[str, np.ndarray]:

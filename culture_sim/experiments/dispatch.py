@@ -8,12 +8,12 @@ import numpy as np
 from culture_sim import engines, living
 from culture_sim.analysis import summary
 from culture_sim.engines import Engine
-from culture_sim.experiments import association, dish, probing
+from culture_sim.experiments import association, dish, probing, stretches
 from protocols.loading.published import Target
-from protocols.plan.dish import expand_dish
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
+from protocols.spec.dish.timeline import duration, unrolled
 from protocols.spec.protocol import AssociationProtocol, DishProtocol, EvokedProtocol, Protocol
 
 
@@ -24,8 +24,8 @@ def n_steps(protocol: Protocol) -> int:
             return sum(culture.steps(phase.window) * len(phase.present) * phase.repetitions for phase in phases)
         case AssociationProtocol(culture=culture, association=plan):
             return association.n_presentations(protocol) * culture.steps(plan.presentation)
-        case DishProtocol():
-            return expand_dish(protocol).n_steps
+        case DishProtocol(culture=culture, timeline=timeline):
+            return culture.steps(sum(duration(step) for _, step in unrolled(timeline)))
     raise TypeError(type(protocol))
 
 
@@ -39,6 +39,22 @@ def outline(protocol: Protocol) -> list[str]:
         case DishProtocol():
             return dish.outline(protocol)
     raise TypeError(type(protocol))
+
+
+def resumed(protocol: Protocol, run: Run, seeds: Sequence[int]) -> list[str]:
+    """Where interrupted seeds go on, as lines of text."""
+    match protocol:
+        case AssociationProtocol():
+            begun = [str(seed) for seed in seeds if run.has_part(association.CHECKPOINT.format(seed))]
+            return [f"Resuming at the last evaluation: seed {', '.join(begun)}."] if begun else []
+        case DishProtocol(culture=culture):
+            return stretches.resumed(run, seeds, culture.simulation.dt)
+    return []
+
+
+def doing(protocol: Protocol) -> str:
+    """The activity that a progress display names."""
+    return "simulating" if isinstance(protocol, DishProtocol) else "presenting"
 
 
 def prepare(protocol: Protocol, device: str, n_steps: int, n_events: float) -> Engine | str:
@@ -64,7 +80,7 @@ def run_seed(
         case AssociationProtocol() if not isinstance(engine, str):
             return association.run_seed(protocol, engine, seed, run, report, watch)
         case DishProtocol() if isinstance(engine, str):
-            return dish.run_seed(protocol, engine, seed, report)
+            return dish.run_seed(protocol, engine, seed, run, report)
     raise TypeError(type(protocol))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from culture_sim.experiments.dish_needs import Needs
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
 from protocols.spec.protocol import CultureProtocol, DishProtocol
@@ -46,9 +47,6 @@ def estimate(protocol: CultureProtocol | DishProtocol, *, compiled: bool) -> Est
 
 
 def _of_dish(protocol: DishProtocol) -> Estimate:
-    """A living culture: growing holds every synapse about three times (candidate pairs, sorting, the result)."""
-    spec, steps = protocol.culture, n_steps(protocol)
-    synapses = round(spec.neurons.count * spec.synapses.fan_in) if spec.synapses else 0
-    word = np.dtype(spec.simulation.precision).itemsize
-    events = synapses * steps / (spec.steps(spec.neurons.refractory) + 1)
-    return Estimate(synapses, int(synapses * 3 * (8 + word) + 200e6), steps, events)
+    spec, steps, needs = protocol.culture, n_steps(protocol), Needs.of(protocol)
+    events = needs.n_synapses * steps / (spec.steps(spec.neurons.refractory) + 1)
+    return Estimate(needs.n_synapses, needs.seed_bytes, steps, events)

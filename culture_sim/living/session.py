@@ -65,6 +65,24 @@ class LivingSession:
         object.__setattr__(self, "plastic", plastic[plastic[:, 0] < plastic[:, 1]])
         object.__setattr__(self, "snapshots", snapshots)
 
+    def between(self, first: int, last: int) -> "LivingSession":
+        """The part of the session from step `first` to before step `last`, as a session of its own.
+
+        Simulated from the state at `first`, the parts of a session give the whole, bit for bit. A snapshot at a
+        common edge belongs to the part that ends there.
+        """
+        chosen = (self.step >= first) & (self.step < last)
+        shown = (self.snapshots > first if first else self.snapshots >= 0) & (self.snapshots <= last)
+        return LivingSession(
+            last - first,
+            self.step[chosen] - first,
+            self.electrode[chosen],
+            self.amplitude_A[chosen],
+            self.width_s[chosen],
+            plastic=np.clip(self.plastic, first, last) - first,
+            snapshots=self.snapshots[shown] - first,
+        )
+
 
 def _integers(name: str, values: object) -> np.ndarray:
     array = np.asarray(values)

@@ -46,6 +46,7 @@ class Options:
     device: str
     jobs: int | None
     targets: Path | None
+    out: Path = Path("runs")  # folder of run directories
 
 
 class Learner(Protocol):
@@ -105,7 +106,7 @@ def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
             raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
         overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
         loaded = load(protocol, overrides, quick=quick, allow_code=allow_code)
-        options = Options(device, jobs, targets_of(protocol, loaded))
+        options = Options(device, jobs, targets_of(protocol, loaded), out)
         if dry_run:
             show_plan(loaded, lambda: learner.plan(loaded, options))
             return

@@ -74,7 +74,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         loaded = load(protocol, list(set_ or []), quick=quick, allow_code=allow_code)
         if cluster_options is not None:
             loaded = _with_options(loaded, cluster_options)
-        options = Options(device, jobs, targets_of(protocol, loaded))
+        options = Options(device, jobs, targets_of(protocol, loaded), out)
         messages = Console(stderr=True, highlight=False)
         folder = out / loaded.name / ("search_quick" if quick else "search")
         job = _Search(learner, trials, loaded, options, folder, messages, cluster, storage)
