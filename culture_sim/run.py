@@ -88,8 +88,9 @@ class CultureLearner:
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
         missing = [seed for seed in seeds if seed not in parts]
-        for line in resumed(protocol, run, missing):
-            console.print(line)
+        lines, before = resumed(protocol, run, missing)
+        for line in lines:
+            console.print(line, soft_wrap=True)
         name: str | None = None
         if missing:
             work = self._estimate(protocol, options)
@@ -102,7 +103,7 @@ class CultureLearner:
             console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (
-                SeedProgress(console, missing, doing(protocol)) as progress,
+                SeedProgress(console, missing, doing(protocol), before) as progress,
                 contextlib.closing(run_seeds(task, missing, jobs, progress.report)) as results,
             ):
                 for seed, part in results:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from culture_sim.experiments.stretches import LONGEST_S
 from culture_sim.model.electrodes import electrode_positions, neurons_within
 from culture_sim.model.expected_work import SAMPLE
 from culture_sim.model.topology import place_neurons
@@ -20,6 +21,7 @@ from protocols.spec.random_streams import stream
 #: spikes a second of each neuron that are reckoned with: cultures fire less, about 2 Hz at 21 days in vitro
 RATE_HZ = 5.0
 BASE = 200e6  # bytes of a process without a culture: Python and its libraries
+RAW = 9  # bytes of a spike as the simulator writes it
 HEARD, ANY = 7, 8  # bytes of a spike that an electrode hears, and of one of all neurons
 MEASURED = 90  # bytes of each heard spike while the panel of spontaneous activity is computed, measured
 PULSE = 300  # bytes of a pulse while the timeline is expanded, measured
@@ -69,7 +71,7 @@ class Needs:
             int(BASE + max(network, growing) + heard * MEASURED + 2 * kept + PULSE * _pulses(protocol)),
             int(protocol.seeds * kept),
             int(protocol.seeds * (FILES * kept + 2 * state)),
-            int(synapses * (8 + word) + 2 * state),
+            int(synapses * (8 + word) + 2 * state + RAW * min(spikes, RATE_HZ * n * LONGEST_S)),
         )
 
 

@@ -41,15 +41,16 @@ def outline(protocol: Protocol) -> list[str]:
     raise TypeError(type(protocol))
 
 
-def resumed(protocol: Protocol, run: Run, seeds: Sequence[int]) -> list[str]:
-    """Where interrupted seeds go on, as lines of text."""
+def resumed(protocol: Protocol, run: Run, seeds: Sequence[int]) -> tuple[list[str], dict[int, float]]:
+    """Where interrupted seeds go on: lines of text, and the fraction done of seeds that know it."""
     match protocol:
         case AssociationProtocol():
             begun = [str(seed) for seed in seeds if run.has_part(association.CHECKPOINT.format(seed))]
-            return [f"Resuming at the last evaluation: seed {', '.join(begun)}."] if begun else []
+            return [f"Resuming at the last evaluation: seed {', '.join(begun)}."] if begun else [], {}
         case DishProtocol(culture=culture):
-            return stretches.resumed(run, seeds, culture.simulation.dt)
-    return []
+            dt = culture.simulation.dt
+            return stretches.resumed(run, seeds, n_steps(protocol) * dt, dt)
+    return [], {}
 
 
 def doing(protocol: Protocol) -> str:

@@ -75,15 +75,25 @@ def last_saved(run: Run, seed: int) -> tuple[int, LivingState] | None:
     return None
 
 
-def resumed(run: Run, seeds: Sequence[int], dt: float) -> list[str]:
-    """Where interrupted seeds go on, a line each; `dt`: time step in seconds."""
-    lines = []
+def resumed(run: Run, seeds: Sequence[int], session_s: float, dt: float) -> tuple[list[str], dict[int, float]]:
+    """Where interrupted seeds go on: a line each, and the fraction that is done.
+
+    Parameters
+    ----------
+    run, seeds
+        Run directory, and the seeds that are not finished.
+    session_s, dt
+        Length of the session and of a time step in seconds.
+    """
+    lines, done = [], {}
     for seed in seeds:
         if (saved := last_saved(run, seed)) is not None:
-            lines.append(f"Resuming seed {seed} at {saved[1].step * dt:g} s.")
+            seconds = saved[1].step * dt
+            lines.append(f"Resuming seed {seed} at {seconds:g} of {session_s:g} s.")
+            done[seed] = seconds / session_s
         elif any(run.has_part(STATE.format(seed, turn)) for turn in (0, 1)):
             lines.append(f"What was saved of seed {seed} in {run.partial} is damaged: it starts again.")
-    return lines
+    return lines, done
 
 
 def discard(run: Run, seed: int) -> None:

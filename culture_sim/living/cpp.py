@@ -54,9 +54,12 @@ def run(
     """Run the program on this culture's arrays, in a scratch directory."""
     executable = program()
     with scratch.new_folder() as directory:
-        (directory / "inputs").mkdir()
-        (directory / "outputs").mkdir()
-        _write_inputs(directory / "inputs", culture, session, state)
+        try:
+            (directory / "inputs").mkdir()
+            (directory / "outputs").mkdir()
+            _write_inputs(directory / "inputs", culture, session, state)
+        except OSError as error:  # NumPy's error of a short write names neither file nor reason
+            raise RuntimeError(f"cannot write {directory}/inputs: {error.strerror or 'no space left'}") from None
         execute(executable, directory, lambda done: progress(done, session.n_steps))
         return _read_outputs(directory / "outputs", culture, session, state)
 

@@ -1,8 +1,11 @@
 // Raw arrays: one file each, read from inputs/ and written to outputs/ of the directory the program is started in.
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -12,6 +15,13 @@
 {
     std::cerr << message << std::endl;
     std::exit(1);
+}
+
+// An error of the system, with the file: a disk that is full, for instance.
+[[noreturn]] inline void fail_at(const std::string& doing, const std::string& path)
+{
+    const std::string reason = std::strerror(errno);
+    fail(doing + " " + std::filesystem::current_path().string() + "/" + path + ": " + reason);
 }
 
 template<class T> std::vector<T> read(const std::string& name)
@@ -31,12 +41,12 @@ template<class T> class Output
 public:
     explicit Output(const std::string& name) : name(name), file(std::fopen(("outputs/" + name).c_str(), "ab"))
     {
-        if (!file) fail("cannot open outputs/" + name);
+        if (!file) fail_at("cannot open", "outputs/" + name);
     }
     ~Output()
     {
         flush();
-        if (std::fclose(file)) fail("cannot write outputs/" + name);
+        if (std::fclose(file)) fail_at("cannot write", "outputs/" + name);
     }
     void add(T value)
     {
@@ -57,7 +67,8 @@ private:
     }
     void write(const std::vector<T>& values)
     {
-        if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size()) fail("cannot write " + name);
+        if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size())
+            fail_at("cannot write", "outputs/" + name);
     }
     std::string name;
     std::FILE* file;

@@ -5,6 +5,7 @@
 // at the next arrival, so that only rows of synapses are walked, never columns. `credit_all` does so for all synapses.
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <iostream>
 #include <vector>
@@ -304,6 +305,7 @@ template<class Real> void run(int64_t first_step, int64_t n_steps)
 
 int main()
 {
+    std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the allowed size is an error of the write, as a full disk is
 #ifdef __SSE__
     _mm_setcsr(_mm_getcsr() | 0x8040);  // denormal numbers are zero: a silent culture must not be slow
 #endif

@@ -1,7 +1,8 @@
 """Progress display with remaining time: a bar in a terminal, a line every 15 s in a log."""
 
 import time
-from types import TracebackType
+from collections.abc import Mapping
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -21,11 +22,19 @@ class SeedProgress:
         The seeds to run.
     doing
         Name of the activity, for example ``training``.
+    before
+        Fraction done of seeds that an earlier, interrupted run began.
     """
 
-    def __init__(self, console: Console, seeds: list[int], doing: str = "presenting") -> None:
-        self.console, self.doing = console, doing
-        self.done = dict.fromkeys(seeds, 0.0)
+    def __init__(
+        self,
+        console: Console,
+        seeds: list[int],
+        doing: str = "presenting",
+        before: Mapping[int, float] = MappingProxyType({}),
+    ) -> None:
+        self.console, self.doing, self.before = console, doing, sum(before.values())
+        self.done = {seed: before.get(seed, 0.0) for seed in seeds}
         self.started = self.logged = time.monotonic()
         self.bar = Progress(
             TextColumn(doing),
@@ -38,7 +47,7 @@ class SeedProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("", total=len(seeds))
+        self.task = self.bar.add_task("", total=len(seeds), completed=self.before)
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -55,8 +64,8 @@ class SeedProgress:
         total = sum(self.done.values())
         self.bar.update(self.task, completed=total)
         now = time.monotonic()
-        if not self.console.is_terminal and total > 0 and now - self.logged >= LOG_EVERY_S:
+        if not self.console.is_terminal and total > self.before and now - self.logged >= LOG_EVERY_S:
             self.logged = now
             elapsed, share = now - self.started, total / len(self.done)
-            remaining = elapsed * (1 - share) / share
+            remaining = elapsed * (len(self.done) - total) / (total - self.before)
             self.console.print(f"{self.doing} {share:4.0%}, elapsed {elapsed:.0f} s, remaining {remaining:.0f} s")

@@ -189,7 +189,11 @@ class Run:
     def save_part(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Save a finished part of the run (one seed), completely or not at all."""
         unfinished = self.partial / f"{name}.unfinished.npz"
-        np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+        try:
+            np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+        except OSError as error:  # the disk is full
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror or str(error), str(unfinished)) from None
         unfinished.rename(self.partial / f"{name}.npz")
 
     def has_part(self, name: str) -> bool:
