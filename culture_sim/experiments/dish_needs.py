@@ -85,7 +85,9 @@ def check(protocol: DishProtocol, folder: Path, memory_bytes: int | None) -> Non
     """
     needs = Needs.of(protocol)
     count, seconds = protocol.culture.neurons.count, sum(duration(step) for _, step in unrolled(protocol.timeline))
-    size = f"{count} neurons, {needs.n_synapses:.3g} synapses, {protocol.seeds} x {seconds:g} s at {RATE_HZ:g} Hz a neuron"
+    size = (
+        f"{count} neurons, {needs.n_synapses:.3g} synapses, {protocol.seeds} x {seconds:g} s at {RATE_HZ:g} Hz a neuron"
+    )
     less = "fewer neurons, a shorter timeline, fewer seeds"
     less += ", record.spikes: heard" if protocol.record.spikes == "all" else ""
     needed = needs.seed_bytes + needs.kept_bytes

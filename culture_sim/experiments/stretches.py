@@ -58,11 +58,7 @@ def simulated(
         run.save_part(STATE.format(seed, n % 2), {**vars(state), "stretches": np.array(n)})
         pace = (last - first) * dt / max(time.monotonic() - began, 1e-3)
         length = min(pace * WALL_S, GROWTH * length, LONGEST_S)
-    parts = [run.load_part(SPIKES.format(seed, k)) for k in range(n)]
-    whole = [part for part in parts if part is not None]
-    if len(whole) < n:
-        raise RuntimeError(f"{run.partial}: spikes of seed {seed} cannot be read; the same command simulates them again")
-    return {name: np.concatenate([part.pop(name) for part in whole]) for name in list(whole[0]) if name != "edges"}
+    return _joined(run, seed, n)
 
 
 def last_saved(run: Run, seed: int) -> tuple[int, LivingState] | None:
@@ -70,7 +66,7 @@ def last_saved(run: Run, seed: int) -> tuple[int, LivingState] | None:
     states = [state for turn in (0, 1) if (state := run.load_part(STATE.format(seed, turn))) is not None]
     for saved in sorted(states, key=lambda state: -int(state["step"])):
         n, step = int(saved.pop("stretches")), int(saved.pop("step"))
-        if _joined(run, seed, n) == step:
+        if _end(run, seed, n) == step:
             return n, LivingState(step=step, shared=float(saved.pop("shared")), **saved)
     return None
 
@@ -103,7 +99,7 @@ def discard(run: Run, seed: int) -> None:
             path.unlink()
 
 
-def _joined(run: Run, seed: int, n: int) -> int:
+def _end(run: Run, seed: int, n: int) -> int:
     """Step at which the first `n` stretches end, if they are whole and follow one another; else -1."""
     end = 0
     for k in range(n):
@@ -112,6 +108,14 @@ def _joined(run: Run, seed: int, n: int) -> int:
             return -1
         end = int(part["edges"][1])
     return end
+
+
+def _joined(run: Run, seed: int, n: int) -> dict[str, np.ndarray]:
+    """The kept arrays of `n` stretches, one after the other."""
+    parts = [part for k in range(n) if (part := run.load_part(SPIKES.format(seed, k))) is not None]
+    if len(parts) < n:
+        raise RuntimeError(f"{run.partial}: spikes of seed {seed} are damaged; the same command simulates them again")
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0]) if name != "edges"}
 
 
 def _counted(report: Report, first: int, n_steps: int) -> Callable[[int, int], None]:

@@ -47,7 +47,8 @@ class SeedProgress:
             console=console,
             disable=not console.is_terminal,
         )
-        self.task = self.bar.add_task("", total=len(seeds), completed=self.before)
+        self.task = self.bar.add_task("", total=len(seeds))
+        self.bar.update(self.task, completed=self.before)
 
     def __enter__(self) -> Self:
         self.bar.start()

@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_what_was_saved(
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("protocols.runs.run_directory.np.savez", full)
-    with pytest.raises(OSError, match="No space left on device: .*seed_0_state_1.unfinished.npz"):
+    with pytest.raises(OSError, match=r"No space left on device: .*seed_0_state_1\.unfinished\.npz"):
         go(culture, run)
     assert not list(run.partial.glob("*unfinished*"))
     monkeypatch.undo()

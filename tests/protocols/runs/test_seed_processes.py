@@ -72,6 +72,17 @@ def test_a_log_says_what_is_done_and_how_long_it_takes(monkeypatch: pytest.Monke
     assert text.getvalue() == "training  25%, elapsed 20 s, remaining 60 s\n"
 
 
+def test_the_time_that_remains_counts_from_where_a_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("protocols.runs.progress.time", SimpleNamespace(monotonic=lambda: now))
+    text = io.StringIO()
+    with SeedProgress(Console(file=text), [0, 1], "simulating", {0: 0.9}) as shown:
+        now += 20
+        shown.report(0, 0.9)
+        shown.report(0, 1.0)  # a tenth of a seed in 20 s; a whole one is left
+    assert text.getvalue() == "simulating  50%, elapsed 20 s, remaining 200 s\n"
+
+
 def test_an_interruption_that_python_drops_still_ends_the_work() -> None:
     """Python ignores exceptions in destructors, and simulated cultures have many objects with destructors."""
 
