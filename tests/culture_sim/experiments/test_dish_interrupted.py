@@ -17,24 +17,11 @@ from tests.protocols.spec.test_dish import GOOD, written
 pytestmark = [pytest.mark.whole, pytest.mark.skipif(compiler() is None, reason="no C++ compiler")]
 
 ROOT = Path(__file__).parents[3]
-#: the command with short stretches, and with files of at most so many bytes
-COMMAND = """
-import resource, sys
-from culture_sim.experiments import stretches
-from culture_sim.run import app
-from protocols.runs import cli
-
-if __name__ == "__main__":
-    stretches.LONGEST_S, most = float(sys.argv[1]), int(sys.argv[2])
-    stretches.SHORTEST_S = min(stretches.SHORTEST_S, stretches.LONGEST_S)
-    if most:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    cli.main(app, sys.argv[3:])
-"""
+COMMAND = "tests.culture_sim.experiments.short_stretches"
 
 
 def command(longest_s: float, *arguments: str, most_bytes: int = 0) -> list[str]:
-    return [sys.executable, "-c", COMMAND, str(longest_s), str(most_bytes), *arguments]
+    return [sys.executable, "-m", COMMAND, str(longest_s), str(most_bytes), *arguments]
 
 
 def killed(line: list[str], out: Path, number: signal.Signals, stretch: int) -> str:
@@ -87,7 +74,7 @@ def test_an_hour_killed_at_ten_moments(jobs: str, tmp_path: Path) -> None:
     text = GOOD.replace("rest: 2 s", "rest: 3600 s") + "record: {spikes: all}\nseeds: 2\n"
     protocol, out, whole = written(tmp_path, text), tmp_path / "killed", tmp_path / "whole"
     line = command(30, protocol, "--out", str(out), "--jobs", jobs)
-    for turn, stretch in enumerate(range(3, 103, 10)):
+    for turn, stretch in enumerate(range(3, 53, 5)):
         killed(line, out, (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[turn % 3], stretch)
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
