@@ -55,7 +55,7 @@ class CultureLearner:
         if free is not None and needed > free:
             raise ProtocolFault(
                 [
-                    f"culture.neurons.count: {protocol.culture.neurons.count} needs about {needed / 1e9:.1f} GB; "
+                    f"culture.neurons.count: {protocol.culture.n_neurons} needs about {needed / 1e9:.1f} GB; "
                     f"allowed: what fits into the {free / 1e9:.1f} GB available"
                 ]
             )
@@ -99,7 +99,7 @@ class CultureLearner:
                 engine = prepare(protocol, options.device, n * work.n_steps, n * work.most_events)
             name = engine if isinstance(engine, str) else engine.name
             jobs = self._jobs(protocol, options)
-            count = protocol.culture.neurons.count
+            count = protocol.culture.n_neurons
             console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (

@@ -19,7 +19,7 @@ from culture_sim.experiments.dispatch import summarise
 from culture_sim.experiments.stimulus import encode
 from culture_sim.model.culture import PROJECTIONS, Culture
 from culture_sim.model.electrodes import electrode_positions
-from culture_sim.model.topology import place_neurons
+from culture_sim.model.placement import place_neurons
 from protocols.loading.loader import find, load
 from protocols.loading.published import read_targets
 from protocols.plan.timeline import expand
@@ -108,4 +108,4 @@ def _wired_at_random(spec: CultureSpec, seed: int) -> Culture:
     for name in PROJECTIONS:
         shape = (len(electrodes) if name == "electrode" else n_neurons, n_neurons)
         weights[name] = random_array(shape, density=FAN_OUT / n_neurons, format="csr", rng=rng)
-    return Culture.from_arrays(spec, place_neurons(spec.array, n_neurons, stream("placement", seed)), weights)
+    return Culture.from_arrays(spec, place_neurons(spec.array.area, n_neurons, stream("placement", seed)), weights)

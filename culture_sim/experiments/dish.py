@@ -120,7 +120,8 @@ def _kept(
     """The spikes of a stretch that are kept: heard ones, once for each electrode within reach; all, where asked for."""
     step = recording.step + np.int32(first_step)
     spike, electrode = each_hearing(reached, recording.neuron)
-    heard = Heard(step[spike], electrode.astype(np.int16), recording.direct[spike])
+    small = np.int16 if reached.shape[0] <= 2**15 else np.int32
+    heard = Heard(step[spike], electrode.astype(small), recording.direct[spike])
     kept = {f"heard/{name}": values for name, values in heard._asdict().items()}
     if protocol.record.spikes == "all":
         kept |= {"spikes/neuron": recording.neuron, "spikes/step": step}

@@ -8,7 +8,8 @@ import numpy as np
 from culture_sim.living import stimulation, wiring
 from culture_sim.living.wiring import Synapses
 from culture_sim.model.electrodes import electrode_positions
-from culture_sim.model.topology import place_neurons
+from culture_sim.model.placement import place_clustered, place_neurons
+from protocols.spec.dish.living import ClusteredPlacement, UniformPlacement
 from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.random_streams import stream
 
@@ -51,7 +52,7 @@ class LivingCulture:
     shared_noise_seed: int
 
     def __post_init__(self) -> None:
-        n, n_synapses = self.spec.neurons.count, len(self.synapses.target)
+        n, n_synapses = self.spec.n_neurons, len(self.synapses.target)
         shapes = {
             "positions": (n, 2),
             "axon_end": (n, 2),
@@ -88,8 +89,8 @@ class LivingCulture:
         seed
             Seeds a random stream for each ingredient, so that leaving one out changes no other's numbers.
         """
-        n, dtype = spec.neurons.count, np.dtype(spec.simulation.precision)
-        positions = place_neurons(spec.array, n, stream("placement", seed))
+        n, dtype = spec.n_neurons, np.dtype(spec.simulation.precision)
+        positions = _placed(spec, seed)
         rank = np.random.default_rng(stream("sign", seed)).permutation(n)
         excitatory = rank < round(spec.neurons.excitatory * n)
         if spec.synapses is None:
@@ -122,6 +123,17 @@ class LivingCulture:
             return np.full(len(self.positions), np.inf)
         distance = stimulation.distance_to_axons(self.electrodes[electrode], self.positions, self.axon_end)
         return stimulation.threshold_current(self.spec.stimulation, distance, self.sensitivity, width_s)
+
+
+def _placed(spec: LivingSpec, seed: int) -> np.ndarray:
+    """Positions of the cells, shape (n_neurons, 2)."""
+    placement, seeds = spec.neurons.placement, stream("placement", seed)
+    match placement:
+        case UniformPlacement():
+            return place_neurons(spec.ground, spec.n_neurons, seeds)
+        case ClusteredPlacement(clusters=n, spread=spread):
+            return place_clustered(spec.ground, spec.n_neurons, n, spread, seeds)
+    raise TypeError(type(placement))
 
 
 def _seed64(name: str, seed: int) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.model.electrodes import electrode_positions
-from culture_sim.model.topology import place_neurons, wire
+from culture_sim.model.placement import place_neurons
+from culture_sim.model.topology import wire
 from protocols.spec.culture import Culture as CultureSpec
 from protocols.spec.random_streams import stream
 
@@ -68,7 +69,7 @@ class Culture:
             Seeds the streams ``placement`` and ``wiring/<projection>``.
         """
         electrodes = electrode_positions(spec.array)
-        positions = place_neurons(spec.array, spec.neurons.count, stream("placement", seed))
+        positions = place_neurons(spec.array.area, spec.neurons.count, stream("placement", seed))
         weights = {
             name: wire(
                 electrodes if name == "electrode" else positions,

@@ -4,18 +4,21 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from protocols.spec.culture import Array, Readout
+from protocols.spec.array import Array, Probe
+from protocols.spec.culture import Readout
 
 
-def electrode_positions(array: Array) -> np.ndarray:
-    """Positions of the electrodes, row by row.
+def electrode_positions(array: Array | Probe) -> np.ndarray:
+    """Positions of the electrodes: of a grid, row by row (places without an electrode left out); of a probe, its own.
 
     Returns
     -------
-    ndarray, shape (rows * columns, 2)
-        x (along the columns) and y (along the rows), in metres; electrode ``row * columns + column``.
+    ndarray, shape (n_electrodes, 2)
+        x (along the columns) and y (along the rows), in metres; on a full grid, electrode ``row * columns + column``.
     """
-    row, column = np.divmod(np.arange(array.n_electrodes), array.columns)
+    if isinstance(array, Probe):
+        return np.array([(contact.x, contact.y) for contact in array.contacts])
+    row, column = np.transpose(list(array.places))
     return (np.stack([column, row], axis=1) + 0.5) * array.pitch
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import erfc
 
 from culture_sim.model.electrodes import electrode_positions
-from culture_sim.model.topology import place_neurons
+from culture_sim.model.placement import place_neurons
 from protocols.spec.culture import Culture, DenseWiring, Projection
 from protocols.spec.random_streams import stream
 
@@ -25,7 +25,7 @@ def expected_synapses(spec: Culture, name: str) -> int:
     n = spec.neurons.count
     if not isinstance(projection.wiring, DenseWiring):
         return n * projection.wiring.fan_in
-    sample = place_neurons(spec.array, SAMPLE, stream("estimate"))
+    sample = place_neurons(spec.array.area, SAMPLE, stream("estimate"))
     sources = electrode_positions(spec.array) if name == "electrode" else sample
     pairs = len(sources) * n if name == "electrode" else n * (n - 1)
     kept = _kept_probability(sources, sample, projection, projection.wiring.cutoff)

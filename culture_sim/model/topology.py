@@ -1,4 +1,4 @@
-"""Placement and wiring of neurons, in NumPy only."""
+"""Wiring of neurons, in NumPy only."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,25 +6,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from protocols.runs.machine import cores
-from protocols.spec.culture import Array, DenseWiring, Projection, SparseWiring
+from protocols.spec.culture import DenseWiring, Projection, SparseWiring
 
 MOST_SYNAPSES = 2**31 - 1  # in one projection: Brian2 counts them in 32 bits
 LARGEST_SCALE = 1e30  # largest factor on the distance law; fits single precision, its square double
 ROWS_PER_BLOCK = 64  # presynaptic neurons drawn from one random stream; another number gives another wiring
-
-
-def place_neurons(array: Array, count: int, seeds: np.random.SeedSequence) -> np.ndarray:
-    """Place neurons uniformly at random over the array, numbered along its columns.
-
-    Neighbours get neighbouring numbers, so that the targets of a neuron lie together in memory.
-
-    Returns
-    -------
-    ndarray, shape (count, 2)
-        x and y in metres.
-    """
-    positions = np.random.default_rng(seeds).uniform(size=(count, 2)) * array.extent_m
-    return positions[np.argsort(positions[:, 0], kind="stable")]
 
 
 def wire(

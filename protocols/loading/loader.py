@@ -202,17 +202,18 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False, allow
         With one line for every fault.
     """
     content, path = read(name)
-    protocol = check(content)
+    protocol = check(content, path.parent)
     if quick:
         if not protocol.quick:
             raise ProtocolFault([f"{_said(name)}: has no 'quick:' block; run it without --quick"])
-        protocol = _changed(protocol, protocol.quick)  # first by itself: a section it replaces gets its defaults
+        # first by itself: a section it replaces gets its defaults
+        protocol = _changed(protocol, protocol.quick, path.parent)
     changes: dict[str, Any] = {}
     for override in overrides:
         key, value = parse_override(override)
         changes[key] = value
     if changes:
-        protocol = _changed(protocol, changes)
+        protocol = _changed(protocol, changes, path.parent)
     _check_targets(protocol, path)
     protocol = permitted(protocol, path.parent, changes, allow_code)
     if protocol.search is not None:
@@ -221,9 +222,9 @@ def load(name: str, overrides: Sequence[str] = (), *, quick: bool = False, allow
     return protocol
 
 
-def _changed(protocol: Protocol, changes: dict[str, Any]) -> Protocol:
+def _changed(protocol: Protocol, changes: dict[str, Any], folder: Path) -> Protocol:
     try:
-        return changed(protocol, changes)
+        return changed(protocol, changes, folder)
     except ValueError as error:  # of what its 'quick:' block holds
         raise ProtocolFault([f"quick: {str(error).splitlines()[0]}; allowed: paths and plain values"]) from None
 

@@ -1,31 +1,33 @@
 """Override values of a protocol by dotted path, and validate the result."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from protocols.loading.probe import with_probe
 from protocols.spec.faults import TAGS, ProtocolFault, faults_of, nearest, short, without_long_values
 from protocols.spec.protocol import Protocol, kind_of
 
 
-def check(content: Mapping[str, Any]) -> Protocol:
-    """Validate the content of a file.
+def check(content: Mapping[str, Any], folder: Path = Path()) -> Protocol:
+    """Validate the content of a file; `folder`: where its probe file lies.
 
     Raises
     ------
     ProtocolFault
         With one line for every fault.
     """
-    kind = kind_of(content)
+    content, kind = with_probe(content, folder), kind_of(content)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         raise ProtocolFault(without_long_values(faults_of(error, kind), content)) from None
 
 
-def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
-    """A copy of the protocol with the values at the given paths replaced, in order.
+def changed(protocol: Protocol, changes: Mapping[str, Any], folder: Path = Path()) -> Protocol:
+    """A copy of the protocol with the values at the given paths replaced, in order; `folder`: as for `check`.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def changed(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
     content = protocol.model_dump(mode="json")
     for path, value in changes.items():
         assign(content, path.split("."), value, short(path))
-    return check(content)
+    return check(content, folder)
 
 
 def assign(node: Any, path: list[str], value: Any, whole: str) -> None:

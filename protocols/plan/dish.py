@@ -99,13 +99,12 @@ class ElectrodePulses(NamedTuple):
 
 def electrode_pulses(protocol: DishProtocol, plan: DishPlan) -> ElectrodePulses:
     """The pulses of the plan, one row an electrode."""
-    columns = protocol.culture.array.columns
     rows = []
     for pulse in plan.pulses:
         pattern = protocol.patterns[plan.patterns[pulse["pattern"]]]
         rows += [
-            (int(pulse["at"]), row * columns + column, pattern.amplitude, pattern.width)
-            for row, column in sorted(pattern.electrodes)
+            (int(pulse["at"]), electrode, pattern.amplitude, pattern.width)
+            for electrode in protocol.culture.array.numbers(pattern.electrodes)
         ]
     at, electrode, amplitude, width = zip(*rows, strict=True) if rows else ((), (), (), ())
     return ElectrodePulses(

@@ -6,6 +6,7 @@ Every check raises ValueError; the message names the path, the given value and t
 import math
 from collections.abc import Mapping, Sequence
 
+from protocols.spec.array import Array
 from protocols.spec.association import Association, DrawnRegions
 from protocols.spec.culture import Culture
 from protocols.spec.data import CLASSES, Data, ImageData
@@ -64,7 +65,7 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
             f"association.label.regions: regions of {given}; allowed: one for each of data.classes {allowed}"
         )
     if isinstance(plan.label.regions, DrawnRegions):
-        _covers_array(culture, "association.label.regions", plan.label.regions.lines)
+        _covers_array(culture.array, "association.label.regions", plan.label.regions.lines)
     pixels = {(image.row + r, image.column + c) for r in range(height) for c in range(width)}
     taken: set[tuple[int, int]] = set()
     for label, region in plan.label.regions.items():
@@ -168,23 +169,26 @@ def _check_retrieval(retrieval: Retrieval, finetuning: GradientDescent) -> None:
         raise ValueError("network.retrieval.head: 'batch_norm' in batches of 1; allowed: tanh, or a larger batch")
 
 
-def _covers_array(culture: Culture | LivingCulture, path: str, lines: tuple[str, ...]) -> None:
-    array, rows, columns = culture.array, len(lines), len(lines[0])
+def _covers_array(array: Array, path: str, lines: tuple[str, ...]) -> None:
+    rows, columns = len(lines), len(lines[0])
     if (rows, columns) != (array.rows, array.columns):
         raise ValueError(f"{path}: a drawing of {rows} x {columns}; allowed: {array.rows} x {array.columns}, the array")
 
 
 def inside_array(culture: Culture | LivingCulture, path: str, electrodes: tuple[tuple[int, int], ...]) -> None:
-    """Check that electrodes lie on the array, each once, and that a drawing has its size."""
+    """Check that there are electrodes at these places of a grid, each once, and that a drawing has its size."""
     array = culture.array
+    assert isinstance(array, Array)  # noqa: S101  (of a probe, dish.consistency checks contacts)
     if isinstance(electrodes, Drawing):
-        _covers_array(culture, path, electrodes.lines)
+        _covers_array(array, path, electrodes.lines)
     for row, column in electrodes:
         if not (0 <= row < array.rows and 0 <= column < array.columns):
             raise ValueError(
                 f"{path}: ({row}, {column}) lies outside the array; "
                 f"allowed: rows 0 to {array.rows - 1}, columns 0 to {array.columns - 1} (both count from 0)"
             )
+        if (row, column) in array.absent:
+            raise ValueError(f"{path}: ({row}, {column}) has no electrode; allowed: places that culture.array has")
     if len(set(electrodes)) < len(electrodes):
         raise ValueError(f"{path}: an electrode is listed twice")
 

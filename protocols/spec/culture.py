@@ -4,33 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from protocols.spec.quantity import Length, Time, Voltage
+from protocols.spec.array import Array, FullGrid, PositiveLength
+from protocols.spec.quantity import Time, Voltage
 from protocols.spec.section import Section
 
 # The bounds only exclude absurd values: far wider than any sensible setting, but safe in floating point.
-PositiveLength = Annotated[Length, Field(ge=1e-9, le=1)]
 PositiveTime = Annotated[Time, Field(ge=1e-6, le=1e6)]
 NonNegativeVoltage = Annotated[Voltage, Field(ge=0, le=1e4)]
 PotentialVoltage = Annotated[Voltage, Field(ge=-1e4, le=1e4)]
-ElectrodeCount = Annotated[int, Field(ge=1, le=1000)]
-
-
-class Array(Section):
-    """A rectangular multi-electrode array; the culture extends half a pitch beyond the outer electrodes."""
-
-    rows: ElectrodeCount = 6
-    columns: ElectrodeCount = 10
-    pitch: PositiveLength = 500e-6
-
-    @property
-    def n_electrodes(self) -> int:
-        """Rows times columns."""
-        return self.rows * self.columns
-
-    @property
-    def extent_m(self) -> tuple[float, float]:
-        """Width (along the columns) and height of the culture, in metres."""
-        return self.columns * self.pitch, self.rows * self.pitch
 
 
 class Neurons(Section):
@@ -121,7 +102,7 @@ class Simulation(Section):
 class Culture(Section):
     """A neuronal culture on a multi-electrode array."""
 
-    array: Array = Array()
+    array: FullGrid = Array()
     neurons: Neurons
     electrode: Projection
     excitatory: Projection
@@ -129,6 +110,11 @@ class Culture(Section):
     plasticity: Plasticity = Plasticity()
     readout: Readout = Readout()
     simulation: Simulation = Simulation()
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return self.neurons.count
 
     @property
     def projections(self) -> dict[str, Projection]:

@@ -16,6 +16,7 @@ NAMED = ("methods", "stimuli", "windows", "regions", "space", "patterns", "measu
 #: tags that pydantic inserts into the location of an error although they are not keys of the file
 LAYERS = {"conv", "pool", "norm", "dense"}  # a layer is identified by having a key of that name
 TAG_VALUES = LAYERS | {
+    *("uniform", "clustered"),
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
@@ -28,6 +29,9 @@ TAG_VALUES = LAYERS | {
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }
 
+
+#: tags that also stand in last place, and are no keys
+INNER_TAGS = {"rows array", "probe array", "electrode places", "probe contacts"}
 
 #: length of a value or a key in a message, of a list of allowed words, and of what no message exceeds
 MOST_VALUE, MOST_LIST, MOST_WORD, MOST_LINE = 60, 160, 150, 700
@@ -150,7 +154,9 @@ def _without_tags(location: tuple[Any, ...]) -> list[Any]:
     """Location of an error without union tags: pydantic puts a tag after the key of its union, never in last place."""
     pairs = enumerate(zip(("", *location), location, strict=False), start=1)
     return [
-        part for place, (above, part) in pairs if above in NAMED or part not in TAG_VALUES or place == len(location)
+        part
+        for place, (above, part) in pairs
+        if above in NAMED or (part not in INNER_TAGS and (part not in TAG_VALUES or place == len(location)))
     ]
 
 
@@ -171,7 +177,7 @@ def _has_tag(kind: Any, part: Any) -> bool:
 
 def _own_key(kind: Any, part: Any) -> bool:
     """Whether a section is the member of a union that is told by this key."""
-    key = str(part).removesuffix(" step").removesuffix(" measure")
+    key = str(part).removesuffix(" step").removesuffix(" measure").removesuffix(" array")
     return key in kind.model_fields and (part in LAYERS or key != part)
 
 

@@ -87,6 +87,23 @@ def parse_duration(text: Any) -> float:
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(lambda seconds: f"{seconds!r} s")]
+_DENSITY = {"/mm2": 6, "/cm2": 4}  # powers of ten to 1/m2
+
+
+def parse_density(text: Any) -> float:
+    """Read a number per area, for example ``"1000 / mm2"``; returns it per square metre."""
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    unit = (match.group(2) or "").replace(" ", "") if match else ""
+    if match is None or unit not in _DENSITY:
+        raise UnitError("is not a density; allowed: / mm2 or / cm2, for example '1000 / mm2'")
+    return float(Decimal(match.group(1)).scaleb(_DENSITY[unit]))
+
+
+def _written_density(per_m2: float) -> str:
+    return f"{Decimal(repr(float(per_m2))).scaleb(-6).normalize():f} / mm2"
+
+
+Density = Annotated[float, BeforeValidator(parse_density), PlainSerializer(_written_density)]
 Time = _quantity("s", "m", "20 ms")
 Length = _quantity("m", "u", "500 um")
 Voltage = _quantity("V", "m", "-70 mV")

@@ -121,7 +121,7 @@ def _phase_rows(protocol: EvokedProtocol, phase: Phase) -> list[Row]:
 
 
 def _per_square_cm(protocol: CultureProtocol) -> float:
-    width, height = protocol.culture.array.extent_m
+    _, _, width, height = protocol.culture.array.area
     return SQUARE_CM / (width * height)
 
 

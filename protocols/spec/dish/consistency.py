@@ -1,11 +1,14 @@
 """Consistency checks of a protocol with a timeline: names, times, electrodes, and the measures over them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from protocols.spec.array import Array
 from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
 from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, steps_of
 from protocols.spec.dish.living import LivingCulture
 from protocols.spec.dish.timeline import Pair, Pattern, Probe, Single, Step, Train, duration, patterns_of, unrolled
+from protocols.spec.faults import nearest, short
 
 MOST_STEPS = 2**31 - 2**20  # simulators count time steps in 32-bit integers
 MOST_PULSES = 10**7
@@ -16,7 +19,7 @@ def check_dish(
 ) -> None:
     """Check patterns against the array, steps against patterns and the time step, measures against steps."""
     for name, pattern in patterns.items():
-        inside_array(culture, f"patterns.{name}.electrodes", pattern.electrodes)
+        _check_electrodes(culture, f"patterns.{name}.electrodes", pattern.electrodes)
     steps = dict(unrolled(timeline))
     names = [name for name, _ in unrolled(timeline)]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -30,6 +33,26 @@ def check_dish(
         _check_measure(f"measure.{name}", asked, steps)
         if isinstance(asked, Course):
             _check_course(culture, f"measure.{name}", asked, steps)
+
+
+def _check_electrodes(culture: LivingCulture, path: str, electrodes: Sequence[Any]) -> None:
+    """Check that electrodes are places of the grid, or contacts of the probe, each once."""
+    array, contacts = culture.array, [electrode for electrode in electrodes if isinstance(electrode, int | str)]
+    if isinstance(array, Array):
+        if contacts:
+            raise ValueError(f"{path}: '{short(contacts[0])}'; allowed: [row, column] pairs, or a drawing of the array")
+        inside_array(culture, path, tuple(electrodes))
+        return
+    ids = {contact.id for contact in array.contacts}
+    if not contacts:
+        raise ValueError(f"{path}: (row, column) pairs; allowed: contacts of the probe, by number or by id")
+    for contact in contacts:
+        if isinstance(contact, str) and contact not in ids:
+            raise ValueError(f"{path}: no contact with the id '{short(contact)}'; {nearest(contact, ids)}")
+        if isinstance(contact, int) and not 0 <= contact < array.n_electrodes:
+            raise ValueError(f"{path}: no contact {contact}; allowed: 0 to {array.n_electrodes - 1}, or an id as text")
+    if len(set(array.numbers(contacts))) < len(contacts):
+        raise ValueError(f"{path}: a contact is listed twice")
 
 
 def _check_step(culture: LivingCulture, patterns: Mapping[str, Pattern], path: str, step: Single) -> None:

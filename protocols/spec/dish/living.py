@@ -7,10 +7,11 @@ cultures of mouse cortex and hippocampus at 21 days in vitro (recordings of Char
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from protocols.spec.culture import Array, NonNegativeVoltage, PositiveLength, PositiveTime, PotentialVoltage, Simulation
-from protocols.spec.quantity import Current, CurrentPerArea, Rate, Speed, Time
+from protocols.spec.array import AnyArray, Array, PositiveLength, Rectangle
+from protocols.spec.culture import NonNegativeVoltage, PositiveTime, PotentialVoltage, Simulation
+from protocols.spec.quantity import Current, CurrentPerArea, Density, Rate, Speed, Time
 from protocols.spec.section import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -19,6 +20,7 @@ Spread = Annotated[float, Field(ge=0, le=5)]
 PositiveRate = Annotated[Rate, Field(ge=1e-6, le=1e4)]
 PositiveCurrent = Annotated[Current, Field(ge=1e-12, le=1)]
 PositiveSpeed = Annotated[Speed, Field(ge=1e-3, le=1e3)]
+MOST_NEURONS = 10**7
 FIXED_DELAY = 1e-3  # s, of all synapses where `delay` is null
 
 
@@ -45,10 +47,58 @@ class Noise(Section):
     shared_decay: PositiveTime = 3.19
 
 
-class LivingNeurons(Section):
-    """Leaky integrate-and-fire neurons placed uniformly at random, each either excitatory or inhibitory."""
+class Area(Section):
+    """A rectangle that the neurons lie in, centred on the array."""
 
-    count: Annotated[int, Field(ge=1, le=10**7, strict=True)]
+    width: PositiveLength
+    height: PositiveLength
+
+
+class UniformPlacement(Section):
+    """Neurons lie uniformly at random in the area."""
+
+    rule: Literal["uniform"] = "uniform"
+
+
+class ClusteredPlacement(Section):
+    """Neurons lie in clumps: around centres that lie uniformly at random, at Gaussian distances within the area.
+
+    Each neuron belongs to any of the clumps with the same chance (a Thomas process of given numbers; Thomas 1949,
+    Biometrika 36:18).
+
+    Parameters
+    ----------
+    clusters
+        Number of clumps.
+    spread
+        Standard deviation of the distance from the centre along each axis.
+    """
+
+    rule: Literal["clustered"]
+    clusters: Annotated[int, Field(ge=1, le=MOST_NEURONS, strict=True)]
+    spread: PositiveLength
+
+
+class LivingNeurons(Section):
+    """Leaky integrate-and-fire neurons, each either excitatory or inhibitory; as many as their count or density says.
+
+    Parameters
+    ----------
+    count
+        Number of neurons.
+    density
+        Number of neurons per area of the culture, in place of the count, for example ``1000 / mm2``.
+    placement
+        Where they lie in the area.
+    """
+
+    count: Annotated[int, Field(ge=1, le=MOST_NEURONS, strict=True)] | None = None
+    density: Annotated[Density, Field(gt=0, le=1e12)] | None = None
+    placement: Annotated[
+        UniformPlacement | ClusteredPlacement,
+        Field(discriminator="rule"),
+        BeforeValidator(lambda given: {"rule": given} if isinstance(given, str) else given),
+    ] = UniformPlacement()
     excitatory: Share = 0.8
     membrane: PositiveTime = 20e-3
     threshold: Annotated[PotentialVoltage, Field(gt=0)] = 20e-3
@@ -61,6 +111,9 @@ class LivingNeurons(Section):
     def _ordered(self) -> Self:
         if not self.reset < self.threshold:
             raise ValueError("reset must lie below threshold")
+        if (self.count is None) == (self.density is None):
+            given = "neither count nor density" if self.count is None else "both count and density"
+            raise ValueError(f"{given}; allowed: one of them, the other null")
         return self
 
 
@@ -209,10 +262,17 @@ class Stimulation(Section):
 
 
 class LivingCulture(Section):
-    """A culture of neurons that fires and bursts by itself, in continuous time."""
+    """A culture of neurons that fires and bursts by itself, in continuous time.
+
+    Parameters
+    ----------
+    area
+        Where its neurons lie; null: the area of the array.
+    """
 
     model: Literal["living"]
-    array: Array = Array(rows=8, columns=8, pitch="200 um")
+    array: AnyArray = Array(rows=8, columns=8, pitch="200 um")
+    area: Area | None = None
     neurons: LivingNeurons
     synapses: LivingSynapses | None = LivingSynapses()
     depression: Depression | None = Depression()
@@ -221,14 +281,33 @@ class LivingCulture(Section):
     stimulation: Stimulation | None = Stimulation()
     simulation: Simulation = Simulation()
 
+    @property
+    def ground(self) -> Rectangle:
+        """The rectangle that the neurons lie in."""
+        if self.area is None:
+            return self.array.area
+        left, top, width, height = self.array.bounds
+        wider, higher = self.area.width - width, self.area.height - height
+        return Rectangle(left - wider / 2, top - higher / 2, self.area.width, self.area.height)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons: the count, or the density times the area."""
+        if self.neurons.count is not None:
+            return self.neurons.count
+        return round((self.neurons.density or 0) * self.ground.width * self.ground.height)
+
     def steps(self, duration_s: float) -> int:
         """Whole time steps in a duration."""
         return round(duration_s / self.simulation.dt)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.synapses is not None and self.synapses.fan_in > self.neurons.count - 1:
-            raise ValueError(f"synapses.fan_in must not exceed the {self.neurons.count - 1} possible inputs")
+        n, _ = self.n_neurons, self.ground
+        if not 1 <= n <= MOST_NEURONS:
+            raise ValueError(f"neurons.density: gives {n} neurons; allowed: 1 to {MOST_NEURONS}")
+        if self.synapses is not None and self.synapses.fan_in > n - 1:
+            raise ValueError(f"synapses.fan_in must not exceed the {n - 1} possible inputs")
         self._check_whole_steps("neurons.refractory", self.neurons.refractory)
         if self.synapses is not None and self.synapses.delay is not None:
             self._check_whole_steps("synapses.delay.least", self.synapses.delay.least, at_least=1)

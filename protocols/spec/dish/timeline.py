@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidatorFunctionWrapHandler, WrapValidator
 
 from protocols.spec.evoked import Count, Name
 from protocols.spec.quantity import Current, Length, Rate, Time
@@ -11,9 +11,25 @@ from protocols.spec.section import Section, ToldByKey
 from protocols.spec.stimuli import Electrodes
 
 StepTime = Annotated[Time, Field(ge=1e-6, le=1e6)]
+
+
+def _contact(given: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(given, bool) or not isinstance(given, int | str):
+        raise ValueError("is no contact; allowed: numbers and ids of contacts, or only [row, column] pairs")
+    return given
+
+
 #: for a list of names: a single name stands for a list of one
 ONE_OR_MORE = BeforeValidator(lambda names: (names,) if isinstance(names, str) else names)
+#: of a probe: its number or its id
+Contact = Annotated[int | str, WrapValidator(_contact)]
 Names = Annotated[tuple[Name, ...], Field(min_length=1), ONE_OR_MORE]
+
+
+def _kind(given: Any) -> str:
+    """Contacts are told by the first item of their list: a number or an id, no pair."""
+    first = given[0] if isinstance(given, (list, tuple)) and given else None
+    return "probe contacts" if isinstance(first, int | str) else "electrode places"
 
 
 class Pattern(Section):
@@ -22,14 +38,18 @@ class Pattern(Section):
     Parameters
     ----------
     electrodes
-        (row, column) pairs, or a drawing of the array.
+        (row, column) pairs, or a drawing of the array; of a probe, contacts by number (from 0, in the order of the
+        file) or by id (in quotes, where it is a number).
     amplitude
         Current of the pulse's cathodic phase (magnitude).
     width
         Width of that phase.
     """
 
-    electrodes: Electrodes
+    electrodes: Annotated[
+        Annotated[Electrodes, Tag("electrode places")] | Annotated[tuple[Contact, ...], Tag("probe contacts")],
+        Discriminator(_kind),
+    ]
     amplitude: Annotated[Current, Field(ge=1e-9, le=1e-2)] = 20e-6
     width: Annotated[Time, Field(ge=1e-6, le=1e-1)] = 200e-6
 

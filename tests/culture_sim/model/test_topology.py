@@ -10,8 +10,10 @@ from scipy.sparse import csr_array
 from culture_sim.model.culture import Culture
 from culture_sim.model.electrodes import each_hearing, electrode_positions, heard_neurons, nearest_units, neurons_within
 from culture_sim.model.expected_work import expected_synapses
-from culture_sim.model.topology import place_neurons, wire
-from protocols.spec.culture import Array, Projection, Readout
+from culture_sim.model.placement import place_neurons
+from culture_sim.model.topology import wire
+from protocols.spec.array import Array
+from protocols.spec.culture import Projection, Readout
 from protocols.spec.random_streams import stream
 from tests.conftest import spec
 
@@ -32,7 +34,7 @@ def test_electrodes_lie_one_pitch_apart_in_the_middle_of_their_cells() -> None:
 
 
 def test_neurons_are_uniform_over_the_array() -> None:
-    positions = place_neurons(Array(), 4000, stream("placement", 0))
+    positions = place_neurons(Array().area, 4000, stream("placement", 0))
     assert stats.kstest(positions[:, 0] / 5e-3, "uniform").pvalue > 1e-3
     assert stats.kstest(positions[:, 1] / 3e-3, "uniform").pvalue > 1e-3
     assert abs(stats.spearmanr(*positions.T).statistic) < 0.06
@@ -87,7 +89,7 @@ def test_dense_cutoff_drops_what_is_below_it_and_nothing_else() -> None:
 def test_every_neuron_that_has_input_gets_exactly_the_strength(
     n: int, sigma: float, strength: float, seed: int, sparse: bool
 ) -> None:
-    positions = place_neurons(Array(), n, stream("placement", seed))
+    positions = place_neurons(Array().area, n, stream("placement", seed))
     wiring = {"rule": "sparse", "fan_in": min(10, n)} if sparse else None
     weights = wire(positions, positions, projection(sigma, strength, wiring), stream("w", seed), recurrent=True)
     total = weights.sum(axis=0)
@@ -102,7 +104,7 @@ def test_every_neuron_that_has_input_gets_exactly_the_strength(
 
 
 def test_sparse_rule_has_the_mean_fan_in_and_the_distance_law() -> None:
-    positions = place_neurons(Array(), 3000, stream("placement", 0))
+    positions = place_neurons(Array().area, 3000, stream("placement", 0))
     wiring = {"rule": "sparse", "fan_in": 60}
     weights = wire(positions, positions, projection(0.5, 40, wiring), stream("w", 0), recurrent=True).tocoo()
     fan_in = np.bincount(weights.col, minlength=3000)
