@@ -35,13 +35,13 @@ def check_dish(
             _check_course(culture, f"measure.{name}", asked, steps)
 
 
-def _check_electrodes(culture: LivingCulture, path: str, electrodes: Sequence[Any]) -> None:
+def _check_electrodes(culture: LivingCulture, path: str, electrodes: tuple[Any, ...]) -> None:
     """Check that electrodes are places of the grid, or contacts of the probe, each once."""
     array, contacts = culture.array, [electrode for electrode in electrodes if isinstance(electrode, int | str)]
     if isinstance(array, Array):
         if contacts:
             raise ValueError(f"{path}: '{short(contacts[0])}'; allowed: [row, column] pairs, or a drawing of the array")
-        inside_array(culture, path, tuple(electrodes))
+        inside_array(culture, path, electrodes)
         return
     ids = {contact.id for contact in array.contacts}
     if not contacts:
