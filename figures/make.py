@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
 from figures.culture.dish import activity, burst_frames, bursts, courses, leaky
+from figures.culture.dish import array as dish_array
 from figures.networks import filters, precision, pretraining, regimes, retrieval, speed
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
@@ -27,6 +28,7 @@ ASSOCIATION: dict[str, Callable[[AssociationRun], Figure | None]] = {
 }
 DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "activity": activity.figure,
+    "array": dish_array.figure,
     "burst_frames": burst_frames.figure,
     "bursts": bursts.figure,
     "courses": courses.figure,

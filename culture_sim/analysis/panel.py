@@ -96,8 +96,10 @@ def found_network_bursts(trains: SpikeTrains, active: np.ndarray, measures: Meas
 def _near_synchrony(trains: SpikeTrains, active: np.ndarray, measures: Measures) -> float:
     if trains.positions is None or active.sum() < 2:
         return np.nan
-    found = synchrony.sttc_of_active(trains, active, measures.synchrony.dt)
-    return synchrony.mean_within(found, trains.positions, 0.0, measures.synchrony.within)
+    within = measures.synchrony.within
+    near = synchrony.pairs_within(trains.positions, 0.0, within)
+    found = synchrony.sttc_of_active(trains, active, measures.synchrony.dt, near)
+    return synchrony.mean_within(found, trains.positions, 0.0, within)
 
 
 def _durations(each: list[np.ndarray], of_units: list[Bursts]) -> np.ndarray:

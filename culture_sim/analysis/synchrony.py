@@ -7,7 +7,7 @@ import numpy as np
 from culture_sim.analysis.spike_trains import SpikeTrains
 
 
-def sttc(trains: SpikeTrains, dt: float = 0.1) -> np.ndarray:
+def sttc(trains: SpikeTrains, dt: float = 0.1, pairs: np.ndarray | None = None) -> np.ndarray:
     """Spike time tiling coefficient of every pair of units (Cutts and Eglen 2014), shape (n_units, n_units).
 
     STTC = ((P_A - T_B) / (1 - P_A T_B) + (P_B - T_A) / (1 - P_B T_A)) / 2. T_A is the share of the recording within
@@ -20,6 +20,8 @@ def sttc(trains: SpikeTrains, dt: float = 0.1) -> np.ndarray:
         The recording.
     dt
         In seconds.
+    pairs : bool, shape (n_units, n_units), optional
+        The pairs to compute, symmetric; NaN elsewhere. On large arrays, few of them take a fraction of the time.
     """
     n = trains.n_units
     counts = np.bincount(trains.unit, minlength=n)
@@ -27,8 +29,9 @@ def sttc(trains: SpikeTrains, dt: float = 0.1) -> np.ndarray:
     tiled = np.full(n, np.nan)
     for b, train in enumerate(trains.trains):
         if len(train):
-            hit = _distance_to_nearest(trains.time, train) <= dt
-            near[:, b] = np.bincount(trains.unit[hit], minlength=n)
+            time, unit = (trains.time, trains.unit) if pairs is None else _spikes_of(trains, np.flatnonzero(pairs[b]))
+            hit = _distance_to_nearest(time, train) <= dt
+            near[:, b] = np.bincount(unit[hit], minlength=n)
             tiled[b] = _tiled(train, dt, trains.duration)
     with np.errstate(invalid="ignore", divide="ignore"):
         near /= counts[:, None]
@@ -37,17 +40,18 @@ def sttc(trains: SpikeTrains, dt: float = 0.1) -> np.ndarray:
     found = (term + term.T) / 2
     found[counts == 0] = found[:, counts == 0] = np.nan
     np.fill_diagonal(found, np.nan)
-    return found
+    return found if pairs is None else np.where(pairs, found, np.nan)
 
 
-def sttc_of_active(trains: SpikeTrains, active: np.ndarray, dt: float) -> np.ndarray:
+def sttc_of_active(trains: SpikeTrains, active: np.ndarray, dt: float, pairs: np.ndarray | None = None) -> np.ndarray:
     """As `sttc`, of the active units alone (bool, shape (n_units,)); NaN for pairs with another one."""
     number = np.cumsum(active) - 1
     kept = active[trains.unit]
     found = np.full((trains.n_units, trains.n_units), np.nan)
     if active.any():
         chosen = SpikeTrains(trains.time[kept], number[trains.unit[kept]], int(active.sum()), trains.duration)
-        found[np.ix_(active, active)] = sttc(chosen, dt)
+        both = np.ix_(active, active)
+        found[both] = sttc(chosen, dt, None if pairs is None else pairs[both])
     return found
 
 
@@ -76,10 +80,20 @@ def pair_change(earlier: np.ndarray, later: np.ndarray) -> PairChange:
 
 def mean_within(values: np.ndarray, positions: np.ndarray, least: float, most: float) -> float:
     """Mean over the pairs of units whose distance is at least `least` and less than `most` (m); NaN without pairs."""
-    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
-    upper = np.triu(np.ones(values.shape, bool), 1)
-    chosen = values[upper & (distance >= least) & (distance < most) & np.isfinite(values)]
+    chosen = values[np.triu(pairs_within(positions, least, most), 1) & np.isfinite(values)]
     return float(chosen.mean()) if len(chosen) else np.nan
+
+
+def pairs_within(positions: np.ndarray, least: float, most: float) -> np.ndarray:
+    """Pairs of units whose distance is at least `least` and less than `most` (m); bool, shape (n_units, n_units)."""
+    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    return (distance >= least) & (distance < most)
+
+
+def _spikes_of(trains: SpikeTrains, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times of all spikes of some units, and the unit of each."""
+    chosen = [trains.trains[unit] for unit in units]
+    return np.concatenate([*chosen, np.zeros(0)]), np.repeat(units, [len(train) for train in chosen])
 
 
 def _distance_to_nearest(time: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from figures.runs.checks import check_association, check_network
 from protocols.loading.published import Target, read_targets
 from protocols.runs.run_directory import read_json, read_protocol
+from protocols.spec.dish.timeline import duration, unrolled
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining, regime_name
 from protocols.spec.protocol import (
@@ -184,6 +185,11 @@ class DishRun(RunData):
     """A run of a living culture with a timeline of steps."""
 
     protocol: DishProtocol
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the whole timeline in seconds."""
+        return sum(duration(step) for _, step in unrolled(self.protocol.timeline))
 
 
 def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:

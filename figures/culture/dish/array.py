@@ -1,0 +1,67 @@
+"""A living culture and its electrodes in the plane: where cells lie, what is stimulated, how much is heard where."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from matplotlib.patches import Rectangle as Frame
+from scipy.spatial import KDTree
+
+from figures.culture.dish import electrode_map
+from figures.runs.run import DishRun
+from figures.style import AFTER, CLASS_COLORS, GREY, PUBLISHED, canvas
+
+MOST_HEIGHT = 5.0  # inches
+MOST_DARK = 500  # electrodes that are drawn in a dark line
+
+
+def figure(run: DishRun) -> Figure:
+    """Left: cells, electrodes and patterns of the first culture. Right: rate that each electrode hears."""
+    width, height = run.protocol.culture.ground[2:]
+    seed = run.seeds[0]
+    fig, axes = canvas(1, 2, min(3.0 * height / width + 0.9, MOST_HEIGHT), width_ratios=(1, 1.15))
+    _culture(run, axes[0, 0])
+    places, up = run.array(seed, "electrodes"), electrode_map.points_up(run)
+    rates = heard_rates(run, seed)
+    shown = electrode_map.draw(axes[0, 1], places, rates, (0, float(np.nanmax(rates, initial=0)) or 1.0), up=up)
+    electrode_map.scale_bar(axes[0, 1], places)
+    axes[0, 1].set_title("heard by each electrode" + ("" if np.isfinite(rates).all() else "; hollow: no cell near"))
+    fig.colorbar(shown, ax=axes[0, 1], label="rate, all steps (Hz)", shrink=0.8)
+    return fig
+
+
+def heard_rates(run: DishRun, seed: int) -> np.ndarray:
+    """Spikes that each electrode hears per second of the whole timeline; NaN where no cell is within its hearing."""
+    places, cells = run.array(seed, "electrodes"), run.array(seed, "positions")
+    counts = np.bincount(run.array(seed, "heard/electrode"), minlength=len(places))
+    hears = KDTree(cells).query(places)[0] <= run.protocol.record.within
+    return np.where(hears, counts / run.duration_s, np.nan)
+
+
+def _culture(run: DishRun, ax: Axes) -> None:
+    """Cells of both signs, the border of their area, the electrodes, and those of each pattern."""
+    seed, culture = run.seeds[0], run.protocol.culture
+    places, cells, excite = (run.array(seed, name) for name in ("electrodes", "positions", "excitatory"))
+    size = float(np.clip(60 / np.sqrt(len(cells)), 0.8, 4))
+    for kind, color, name in ((excite, AFTER, "excitatory"), (~excite, PUBLISHED, "inhibitory")):
+        ax.plot(*cells[kind].T, ".", ms=size, mew=0, color=color, label=name, rasterized=True)
+    radius = electrode_map.disc_radius(places)
+    ring = min(radius, run.protocol.record.within)
+    color, lw = (GREY, 0.4) if len(places) <= MOST_DARK else ("#cccccc", 0.15)  # many would hide the cells
+    rings = [Circle(place, ring) for place in places]
+    ax.add_collection(PatchCollection(rings, facecolor="none", edgecolor=color, lw=lw, zorder=1))
+    ax.plot([], [], "o", mfc="none", mec=color, mew=0.5, label="electrode")
+    for color, (name, pattern) in zip(CLASS_COLORS, run.protocol.patterns.items(), strict=False):
+        chosen = places[culture.array.numbers(pattern.electrodes)]
+        ax.add_collection(
+            PatchCollection([Circle(p, 1.1 * radius) for p in chosen], facecolor="none", edgecolor=color, lw=1.2)
+        )
+        ax.plot([], [], "o", mfc="none", mec=color, label=name.replace("_", " "))
+    left, top, width, height = culture.ground
+    ax.add_patch(Frame((left, top), width, height, fill=False, ec=GREY, lw=0.5, ls=":"))
+    corners = np.vstack([places - radius, places + radius, [(left, top), (left + width, top + height)]])
+    margin = 0.02 * max(width, height)
+    electrode_map.show(ax, corners.min(axis=0) - margin, corners.max(axis=0) + margin, up=electrode_map.points_up(run))
+    ax.set_title(f"culture {seed}: {len(cells)} cells on {width * 1e3:.3g} x {height * 1e3:.3g} mm")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2, markerscale=1.5)
