@@ -23,6 +23,8 @@ from protocols.runs import cli, run_directory
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
+from protocols.spec.culture import Culture
+from protocols.spec.dish.living import LivingCulture
 from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import AssociationProtocol, CultureProtocol, DishProtocol, Protocol
 
@@ -72,6 +74,7 @@ class CultureLearner:
         return [
             "timeline (one seed):",
             *(f"  {line}" for line in outline(protocol)),
+            _dimensions(protocol.culture),
             f"work (one seed): {work.n_steps} steps, {work.n_synapses:.3g} synapses, "
             f"at most {work.most_events:.2g} synaptic events",
             f"memory (one seed): {work.memory_bytes / 1e9:.1f} GB; {self._jobs(protocol, options)} seeds at a time",
@@ -137,6 +140,12 @@ class CultureLearner:
         jobs = min(options.jobs or cores(), protocol.seeds)
         free = available_memory_bytes()
         return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))
+
+
+def _dimensions(culture: Culture | LivingCulture) -> str:
+    _, _, width, height = culture.ground
+    size = f"{width * 1e3:.3g} x {height * 1e3:.3g} mm"
+    return f"culture: {culture.n_neurons} neurons on {size}, {culture.array.n_electrodes} electrodes"
 
 
 def _largest_projection(protocol: CultureProtocol) -> int:

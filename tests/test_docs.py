@@ -21,7 +21,10 @@ pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
-PAGES = [ROOT / "README.md", *TUTORIALS, ROOT / "docs/how_to/export.md", ROOT / "docs/how_to/library.md"]
+PAGES = [
+    *(ROOT / "README.md", *TUTORIALS),
+    *(ROOT / f"docs/how_to/{page}.md" for page in ("arrays", "export", "library")),
+]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: commands that have a --dry-run, and where they are defined
 EXPERIMENTS = {

@@ -10,7 +10,7 @@ import numpy as np
 from culture_sim.experiments.stretches import LONGEST_S
 from culture_sim.model.electrodes import electrode_positions, neurons_within
 from culture_sim.model.expected_work import SAMPLE
-from culture_sim.model.topology import place_neurons
+from culture_sim.model.placement import place_cells
 from protocols.runs.machine import cores
 from protocols.spec.dish.living import FIXED_DELAY, LivingCulture
 from protocols.spec.dish.timeline import duration, patterns_of, unrolled
@@ -56,7 +56,7 @@ class Needs:
     def of(cls, protocol: DishProtocol) -> "Needs":
         """The needs of a protocol: synapses and neurons exactly counted, spikes at `RATE_HZ`."""
         spec = protocol.culture
-        n, word = spec.neurons.count, np.dtype(spec.simulation.precision).itemsize
+        n, word = spec.n_neurons, np.dtype(spec.simulation.precision).itemsize
         synapses = round(n * spec.synapses.fan_in) if spec.synapses else 0
         arrival = 4 if spec.plasticity else 0
         # target and delay twice, weights in the culture, three states and the program, arrivals in two and the program
@@ -84,7 +84,7 @@ def check(protocol: DishProtocol, folder: Path, memory_bytes: int | None) -> Non
         With what is needed, what there is, and what to change.
     """
     needs = Needs.of(protocol)
-    count, seconds = protocol.culture.neurons.count, sum(duration(step) for _, step in unrolled(protocol.timeline))
+    count, seconds = protocol.culture.n_neurons, sum(duration(step) for _, step in unrolled(protocol.timeline))
     size = (
         f"{count} neurons, {needs.n_synapses:.3g} synapses, {protocol.seeds} x {seconds:g} s at {RATE_HZ:g} Hz a neuron"
     )
@@ -126,9 +126,9 @@ def _longest_delay(spec: LivingCulture) -> int:
 
 def _electrodes_hearing(protocol: DishProtocol) -> float:
     """Mean number of electrodes that hear a neuron, from a sample of positions."""
-    array = protocol.culture.array
-    sample = place_neurons(array, SAMPLE, stream("estimate"))
-    return neurons_within(protocol.record.within, electrode_positions(array), sample).nnz / SAMPLE
+    spec = protocol.culture
+    sample = place_cells(spec, SAMPLE, stream("estimate"))
+    return neurons_within(protocol.record.within, electrode_positions(spec.array), sample).nnz / SAMPLE
 
 
 def _pulses(protocol: DishProtocol) -> int:

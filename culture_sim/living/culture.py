@@ -8,8 +8,7 @@ import numpy as np
 from culture_sim.living import stimulation, wiring
 from culture_sim.living.wiring import Synapses
 from culture_sim.model.electrodes import electrode_positions
-from culture_sim.model.placement import place_clustered, place_neurons
-from protocols.spec.dish.living import ClusteredPlacement, UniformPlacement
+from culture_sim.model.placement import place_cells
 from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.random_streams import stream
 
@@ -90,7 +89,7 @@ class LivingCulture:
             Seeds a random stream for each ingredient, so that leaving one out changes no other's numbers.
         """
         n, dtype = spec.n_neurons, np.dtype(spec.simulation.precision)
-        positions = _placed(spec, seed)
+        positions = place_cells(spec, n, stream("placement", seed))
         rank = np.random.default_rng(stream("sign", seed)).permutation(n)
         excitatory = rank < round(spec.neurons.excitatory * n)
         if spec.synapses is None:
@@ -123,17 +122,6 @@ class LivingCulture:
             return np.full(len(self.positions), np.inf)
         distance = stimulation.distance_to_axons(self.electrodes[electrode], self.positions, self.axon_end)
         return stimulation.threshold_current(self.spec.stimulation, distance, self.sensitivity, width_s)
-
-
-def _placed(spec: LivingSpec, seed: int) -> np.ndarray:
-    """Positions of the cells, shape (n_neurons, 2)."""
-    placement, seeds = spec.neurons.placement, stream("placement", seed)
-    match placement:
-        case UniformPlacement():
-            return place_neurons(spec.ground, spec.n_neurons, seeds)
-        case ClusteredPlacement(clusters=n, spread=spread):
-            return place_clustered(spec.ground, spec.n_neurons, n, spread, seeds)
-    raise TypeError(type(placement))
 
 
 def _seed64(name: str, seed: int) -> int:

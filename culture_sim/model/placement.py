@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from protocols.spec.array import Rectangle
+from protocols.spec.dish.living import ClusteredPlacement, LivingCulture, UniformPlacement
 
 
 def place_neurons(area: Rectangle, count: int, seeds: np.random.SeedSequence) -> np.ndarray:
@@ -47,6 +48,16 @@ def place_clustered(
     low, high = ndtr(-centre / spread), ndtr((area[2:] - centre) / spread)
     inside = centre + spread * ndtri(low + (high - low) * rng.uniform(size=(count, 2)))
     return _numbered(np.clip(inside, 0, area[2:]) + area[:2])
+
+
+def place_cells(spec: LivingCulture, count: int, seeds: np.random.SeedSequence) -> np.ndarray:
+    """Place cells as the ``culture:`` section of a living culture says, shape (count, 2)."""
+    match spec.neurons.placement:
+        case UniformPlacement():
+            return place_neurons(spec.ground, count, seeds)
+        case ClusteredPlacement(clusters=clusters, spread=spread):
+            return place_clustered(spec.ground, count, clusters, spread, seeds)
+    raise TypeError(type(spec.neurons.placement))
 
 
 def _numbered(positions: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from protocols.spec.protocol import EvokedProtocol, Protocol
 
 MOST_BASES = 5
 MOST_PATH = 150  # characters of a path in a message
+GRID = {"rows", "columns", "pitch"}  # keys of an array that a probe has not
 STDIN = "-"  # name of a protocol that is read from standard input
 
 
@@ -178,6 +179,8 @@ def _merged(base: Any, changes: Any) -> Any:
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
     if any(isinstance(changes.get(tag), str) and changes[tag] != base.get(tag) for tag in TAGS):
+        return changes
+    if any("probe" in one and GRID & other.keys() for one, other in ((base, changes), (changes, base))):
         return changes
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
 

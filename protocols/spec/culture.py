@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from protocols.spec.array import Array, FullGrid, PositiveLength
+from protocols.spec.array import Array, FullGrid, PositiveLength, Rectangle
 from protocols.spec.quantity import Time, Voltage
 from protocols.spec.section import Section
 
@@ -110,6 +110,11 @@ class Culture(Section):
     plasticity: Plasticity = Plasticity()
     readout: Readout = Readout()
     simulation: Simulation = Simulation()
+
+    @property
+    def ground(self) -> Rectangle:
+        """The rectangle that the neurons lie in."""
+        return self.array.area
 
     @property
     def n_neurons(self) -> int:

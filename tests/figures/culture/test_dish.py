@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from figures.culture.dish import burst_frames, bursts, leaky
+from figures.culture.dish import burst_frames, bursts, electrode_map, leaky
 from figures.culture.dish.burst_frames import N_FRAMES
 from figures.culture.dish.spontaneous_step import SpontaneousStep, spontaneous_steps
 from figures.runs.run import DishRun
@@ -63,7 +63,7 @@ def test_frames_count_each_electrodes_spikes_from_the_onset() -> None:
 def test_electrodes_are_drawn_where_they_are_and_hollow_without_a_value() -> None:
     places = np.array([[0, 0], [3, 0], [0, 2], [3, 4]]) * 1e-4  # a grid with holes
     ax = plt.subplots()[1]
-    shown = burst_frames.draw_electrodes(ax, places, np.array([1.0, np.nan, 3.0, 2.0]), (0, 4))
+    shown = electrode_map.draw(ax, places, np.array([1.0, np.nan, 3.0, 2.0]), (0, 4))
     hollow, filled = ax.collections
     assert filled is shown
     centres = [path.get_extents().get_points().mean(axis=0) for path in shown.get_paths()]
