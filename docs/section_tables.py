@@ -92,7 +92,7 @@ def _quantity(field: Any) -> Any:
             yield from parts(argument)
 
     for part in [*field.metadata, *parts(field.annotation)]:
-        if isinstance(part, PlainSerializer) and re.fullmatch(r"[\d.]+ \w+", str(part.func(1.0))):
+        if isinstance(part, PlainSerializer) and re.fullmatch(r"[\d.]+ [\w/ ]+", str(part.func(1.0))):
             return part.func
     return None
 
@@ -135,7 +135,7 @@ def _allowed(shape: Mapping[str, Any], quantity: Any) -> str:
         case {"type": "object", "additionalProperties": {**item}} if item:
             return f"mapping of names to {_allowed(item, quantity)}"
         case {"type": "number"} if quantity is not None:
-            return f"quantity, for example in {str(quantity(1.0)).split()[-1]}"
+            return f"quantity, for example in {str(quantity(1.0)).split(maxsplit=1)[1]}"
         case {"type": kind}:
             return WORDS.get(kind, kind) + _range(shape)
     return "any value"

@@ -4,11 +4,11 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from protocols.spec.array import Array, Probe
+from protocols.spec.array import Array, ProbeArray
 from protocols.spec.culture import Readout
 
 
-def electrode_positions(array: Array | Probe) -> np.ndarray:
+def electrode_positions(array: Array | ProbeArray) -> np.ndarray:
     """Positions of the electrodes: of a grid, row by row (places without an electrode left out); of a probe, its own.
 
     Returns
@@ -16,7 +16,7 @@ def electrode_positions(array: Array | Probe) -> np.ndarray:
     ndarray, shape (n_electrodes, 2)
         x (along the columns) and y (along the rows), in metres; on a full grid, electrode ``row * columns + column``.
     """
-    if isinstance(array, Probe):
+    if isinstance(array, ProbeArray):
         return np.array([(contact.x, contact.y) for contact in array.contacts])
     row, column = np.transpose(list(array.places))
     return (np.stack([column, row], axis=1) + 0.5) * array.pitch

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_serializer, model_validator
 from scipy.spatial import KDTree
 
 from protocols.spec.faults import listed, short
@@ -123,17 +123,21 @@ def _read_contacts(given: Any) -> Any:
     return contacts
 
 
-def _written_contacts(contacts: Sequence[Contact]) -> str:
-    return "".join(f"{name} {spell(x, 'm', 'u')} {spell(y, 'm', 'u')}\n" for name, x, y in contacts)
-
-
 class ProbeFile(Section):
-    """What was read from a probe file; in a protocol, the file's name stands for it."""
+    """What was read from a probe file; in a protocol, the file's name stands for it.
+
+    Parameters
+    ----------
+    contacts
+        A line each: id, x and y, for example ``A1 20 um 40 um``.
+    """
 
     file: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
-    contacts: Annotated[
-        tuple[Contact, ...], Field(min_length=1), BeforeValidator(_read_contacts), PlainSerializer(_written_contacts)
-    ]
+    contacts: Annotated[tuple[Contact, ...], Field(min_length=1), BeforeValidator(_read_contacts)]
+
+    @field_serializer("contacts")
+    def _written(self, contacts: tuple[Contact, ...]) -> str:
+        return "".join(f"{name} {spell(x, 'm', 'u')} {spell(y, 'm', 'u')}\n" for name, x, y in contacts)
 
 
 def _is_read(given: Any) -> Any:
@@ -142,7 +146,7 @@ def _is_read(given: Any) -> Any:
     return given
 
 
-class Probe(Section):
+class ProbeArray(Section):
     """The contacts of a probe, described by a JSON file of probeinterface; read with the extra ``lab``.
 
     The resolved protocol holds the contacts, so that a run depends on them and not on the file. By default, the culture
@@ -224,12 +228,12 @@ FullGrid = Annotated[Array, BeforeValidator(_grid), AfterValidator(_full)]
 
 
 def _kind(given: Any) -> str:
-    has_probe = isinstance(given, Probe) or (isinstance(given, Mapping) and "probe" in given)
+    has_probe = isinstance(given, ProbeArray) or (isinstance(given, Mapping) and "probe" in given)
     return "probe array" if has_probe else "rows array"
 
 
 AnyArray = Annotated[
-    Annotated[Array, Tag("rows array")] | Annotated[Probe, Tag("probe array")],
+    Annotated[Array, Tag("rows array")] | Annotated[ProbeArray, Tag("probe array")],
     Discriminator(_kind),
     BeforeValidator(_by_name),
 ]

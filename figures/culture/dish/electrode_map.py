@@ -8,14 +8,14 @@ from scipy.spatial import KDTree
 
 from figures.runs.run import DishRun
 from figures.style import GREY, bare
-from protocols.spec.array import Probe
+from protocols.spec.array import ProbeArray
 
 SCALE_BARS = (10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3)  # m
 
 
 def points_up(run: DishRun) -> bool:
     """Whether y points up: that of a probe's file does, rows of a grid go down."""
-    return isinstance(run.protocol.culture.array, Probe)
+    return isinstance(run.protocol.culture.array, ProbeArray)
 
 
 def disc_radius(places: np.ndarray) -> float:

@@ -80,6 +80,11 @@ def test_synchrony_of_active_units_leaves_the_others_out() -> None:
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(every) & active & active[:, None])
     np.testing.assert_allclose(found[np.ix_(active, active)], every[np.ix_(active, active)])
     assert np.isnan(synchrony.sttc_of_active(trains, active & False, 0.1)).all()
+    pairs = np.triu(np.random.default_rng(1).random(every.shape) < 0.5, 1)
+    pairs |= pairs.T
+    np.testing.assert_array_equal(synchrony.sttc(trains, 0.1, pairs), np.where(pairs, every, np.nan))
+    chosen = synchrony.sttc_of_active(trains, active, 0.1, pairs)
+    np.testing.assert_array_equal(chosen, np.where(pairs, found, np.nan))
 
 
 def test_the_change_of_pairs_is_that_of_the_loop() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial import KDTree
-from scipy.stats import kstest
+from scipy.stats import kstest, truncnorm
 
 from culture_sim.living import LivingCulture
 from culture_sim.model.placement import place_clustered, place_neurons
@@ -59,9 +59,7 @@ def test_pairs_are_as_frequent_as_in_a_thomas_process() -> None:
         places = place_clustered(AREA, 600, clusters, spread, stream("placement", seed))
         shares.append(len(KDTree(places).query_pairs(r)) / (600 * 599 / 2))
     size, edge = AREA.width * AREA.height, 2 * (AREA.width + AREA.height)
-    chance = (
-        np.pi * r**2 - 2 / 3 * edge * r**3 / size * r
-    ) / size  # of a random pair, less what lies beyond the border
+    chance = np.pi * r**2 / size - 2 / 3 * edge * r**3 / size**2 + r**4 / (2 * size**2)  # two points of a rectangle
     expected = (1 - np.exp(-(r**2) / (4 * spread**2))) / clusters + (1 - 1 / clusters) * chance
     assert np.mean(shares) == pytest.approx(expected, rel=0.05)
 
@@ -72,12 +70,14 @@ def test_clumps_much_wider_than_the_area_are_uniform() -> None:
         assert kstest((places[:, axis] - AREA[axis]) / AREA[2 + axis], "uniform").pvalue > 0.01
 
 
-def test_a_border_cuts_a_clump_but_does_not_move_it() -> None:
-    """All cells of a clump at the border, folded or not: a Gaussian cut off there, so that its density is highest there."""
-    strip = Rectangle(0.0, 0.0, 1e-9, 1.0)  # the centre lies, up to a nanometre, on both borders along x
-    places = place_clustered(strip, 2000, 1, 0.05, stream("placement", 3))
-    assert inside(places, strip)
-    assert np.std(places[:, 1]) == pytest.approx(0.05, rel=0.1)
+def test_a_border_cuts_the_gaussian_of_a_clump() -> None:
+    narrow, spread = Rectangle(0.0, 0.0, 0.2e-3, 4e-3), 0.1e-3
+    seeds = stream("placement", 3)
+    centre = np.random.default_rng(seeds).uniform(size=2) * narrow[2:]
+    places = place_clustered(narrow, 3000, 1, spread, seeds)
+    for axis in range(2):
+        low, high = -centre[axis] / spread, (narrow[2 + axis] - centre[axis]) / spread
+        assert kstest(places[:, axis], truncnorm(low, high, centre[axis], spread).cdf).pvalue > 0.01
 
 
 def test_a_living_culture_is_placed_as_asked() -> None:

@@ -7,12 +7,15 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from probeinterface import generate_linear_probe, write_probeinterface
 
-from figures.culture.dish import burst_frames, bursts, electrode_map, leaky
+from culture_sim.model.electrodes import electrode_positions
+from figures.culture.dish import array, burst_frames, bursts, electrode_map, leaky
 from figures.culture.dish.burst_frames import N_FRAMES
 from figures.culture.dish.spontaneous_step import SpontaneousStep, spontaneous_steps
 from figures.runs.run import DishRun
 from protocols.loading.loader import load
+from protocols.spec.array import LAYOUTS, Array
 from protocols.spec.protocol import DishProtocol
 from tests.protocols.spec.test_dish import GOOD, written
 
@@ -132,3 +135,42 @@ def test_leaky_courses_stand_beside_the_published_ones(tmp_path: Path) -> None:
     np.testing.assert_allclose(time, np.arange(5, 100, 10))
     np.testing.assert_allclose(published, [0.7, 1.1, 0.8, 0.6, 0.5, 0.4, 0.4, 0.3, 0.3, 0.2])
     assert leaky.figure(run_of(tmp_path, {}, {}, GOOD.replace("  leaky: {course: [before, after]}\n", ""))) is None
+
+
+def test_the_culture_is_drawn_with_its_electrodes_where_they_are(tmp_path: Path) -> None:
+    text = GOOD.replace("  neurons:", "  array: mcs_8x8\n  neurons:").replace("[[0, 0], [1, 0]]", "[[0, 1], [3, 4]]")
+    places = electrode_positions(Array.model_validate(LAYOUTS["mcs_8x8"]))
+    heard = np.repeat(np.arange(60), np.arange(60))
+    arrays = {
+        "seed_0/electrodes": places,
+        "seed_0/positions": places[5:] + np.array([0, 50e-6]),
+        "seed_0/excitatory": np.arange(55) < 40,
+        "seed_0/heard/electrode": heard,
+    }
+    run = run_of(tmp_path, arrays, {}, text.replace("[[0, 7]]", "[[7, 6]]"))
+    rates = array.heard_rates(run, 0)
+    assert np.isnan(rates[:5]).all()
+    np.testing.assert_allclose(rates[5:] * run.duration_s, np.arange(5, 60))
+    left, right, *_ = array.figure(run).axes
+    (rings, *stimulated), (hollow, filled) = left.collections, right.collections
+
+    def centres(collection: Any) -> np.ndarray:
+        extents = [path.get_extents() for path in collection.get_paths()]
+        return np.array([((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in extents])
+
+    np.testing.assert_allclose(centres(rings), places, atol=1e-9)
+    np.testing.assert_allclose(np.vstack([centres(hollow), centres(filled)]), places, atol=1e-9)
+    expected = [[(1.5, 0.5), (4.5, 3.5)], [(6.5, 7.5)]]
+    for collection, pairs in zip(stimulated, expected, strict=True):
+        np.testing.assert_allclose(centres(collection), np.array(pairs) * 200e-6, atol=1e-9)
+    assert left.get_ylim()[0] > left.get_ylim()[1]  # rows go down
+
+
+def test_a_probe_is_drawn_with_y_up(tmp_path: Path) -> None:
+    write_probeinterface(tmp_path / "my.json", generate_linear_probe(4, 100))
+    text = GOOD.replace("  neurons: {count: 100}", "  array: {probe: my.json}\n  neurons: {count: 100}")
+    run = run_of(tmp_path, {}, {}, text.replace("[[0, 0], [1, 0]]", "[0]").replace("[[0, 7]]", "[3]"))
+    assert electrode_map.points_up(run)
+    _, ax = plt.subplots()
+    electrode_map.draw(ax, electrode_positions(run.protocol.culture.array), np.arange(4.0), (0, 3), up=True)
+    assert ax.get_ylim()[0] < ax.get_ylim()[1]

@@ -198,5 +198,5 @@ def test_the_library_is_needed_only_to_read_a_file(tmp_path: Path, monkeypatch: 
 def test_the_published_model_takes_no_probe() -> None:
     content = load("ruaro2005").model_dump(mode="json")
     content["culture"]["array"] = {"probe": "not_read.json"}
-    with pytest.raises(ProtocolFault, match="culture.array: a probe; allowed: rows, columns and pitch"):
+    with pytest.raises(ProtocolFault, match=r"culture.array: a probe; allowed: rows, columns and pitch"):
         check(content)
