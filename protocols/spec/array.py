@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, field_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_serializer,
+    model_validator,
+)
 from scipy.spatial import KDTree
 
 from protocols.spec.faults import listed, short
@@ -133,7 +142,9 @@ class ProbeFile(Section):
     """
 
     file: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
-    contacts: Annotated[tuple[Contact, ...], Field(min_length=1), BeforeValidator(_read_contacts)]
+    contacts: Annotated[
+        tuple[Contact, ...], Field(min_length=1), BeforeValidator(_read_contacts), WithJsonSchema({"type": "string"})
+    ]
 
     @field_serializer("contacts")
     def _written(self, contacts: tuple[Contact, ...]) -> str:
