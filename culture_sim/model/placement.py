@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from protocols.spec.array import Rectangle
-from protocols.spec.dish.living import ClusteredPlacement, LivingCulture, UniformPlacement
+from protocols.spec.dish.living import LivingCulture
+from protocols.spec.dish.placement import ClusteredPlacement, UniformPlacement
 
 
 def place_neurons(area: Rectangle, count: int, seeds: np.random.SeedSequence) -> np.ndarray:

@@ -7,10 +7,11 @@ cultures of mouse cortex and hippocampus at 21 days in vitro (recordings of Char
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from protocols.spec.array import AnyArray, Array, PositiveLength, Rectangle
 from protocols.spec.culture import NonNegativeVoltage, PositiveTime, PotentialVoltage, Simulation
+from protocols.spec.dish.placement import MOST_NEURONS, Area, Placement, UniformPlacement
 from protocols.spec.quantity import Current, CurrentPerArea, Density, Rate, Speed, Time
 from protocols.spec.section import Section
 
@@ -20,7 +21,6 @@ Spread = Annotated[float, Field(ge=0, le=5)]
 PositiveRate = Annotated[Rate, Field(ge=1e-6, le=1e4)]
 PositiveCurrent = Annotated[Current, Field(ge=1e-12, le=1)]
 PositiveSpeed = Annotated[Speed, Field(ge=1e-3, le=1e3)]
-MOST_NEURONS = 10**7
 FIXED_DELAY = 1e-3  # s, of all synapses where `delay` is null
 
 
@@ -47,38 +47,6 @@ class Noise(Section):
     shared_decay: PositiveTime = 3.19
 
 
-class Area(Section):
-    """A rectangle that the neurons lie in, centred on the array."""
-
-    width: PositiveLength
-    height: PositiveLength
-
-
-class UniformPlacement(Section):
-    """Neurons lie uniformly at random in the area."""
-
-    rule: Literal["uniform"] = "uniform"
-
-
-class ClusteredPlacement(Section):
-    """Neurons lie in clumps: around centres that lie uniformly at random, at Gaussian distances within the area.
-
-    Each neuron belongs to any of the clumps with the same chance (a Thomas process of given numbers; Thomas 1949,
-    Biometrika 36:18).
-
-    Parameters
-    ----------
-    clusters
-        Number of clumps.
-    spread
-        Standard deviation of the distance from the centre along each axis.
-    """
-
-    rule: Literal["clustered"]
-    clusters: Annotated[int, Field(ge=1, le=MOST_NEURONS, strict=True)]
-    spread: PositiveLength
-
-
 class LivingNeurons(Section):
     """Leaky integrate-and-fire neurons, each either excitatory or inhibitory; as many as their count or density says.
 
@@ -94,11 +62,7 @@ class LivingNeurons(Section):
 
     count: Annotated[int, Field(ge=1, le=MOST_NEURONS, strict=True)] | None = None
     density: Annotated[Density, Field(gt=0, le=1e12)] | None = None
-    placement: Annotated[
-        UniformPlacement | ClusteredPlacement,
-        Field(discriminator="rule"),
-        BeforeValidator(lambda given: {"rule": given} if isinstance(given, str) else given),
-    ] = UniformPlacement()
+    placement: Placement = UniformPlacement()
     excitatory: Share = 0.8
     membrane: PositiveTime = 20e-3
     threshold: Annotated[PotentialVoltage, Field(gt=0)] = 20e-3
