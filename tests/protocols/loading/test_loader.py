@@ -258,7 +258,7 @@ def assert_short(*given: Any) -> None:
     with pytest.raises(ProtocolFault) as fault:
         load(*given)
     for line in fault.value.lines:
-        assert len(line) < 300, line
+        assert len(line.replace(str(given[0]), "")) < 300, line  # temporary paths are as long as they are
         assert "\n" not in line
 
 
