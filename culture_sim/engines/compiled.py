@@ -10,9 +10,15 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+
+from protocols.runs import scratch
+from protocols.runs.machine import processor_features
+
+# No reordering of sums and no special cases: the same numbers, however a loop is vectorised.
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 
 
 def cache_dir() -> Path:
@@ -29,6 +35,32 @@ def compiler() -> str | None:
         return None
     version = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return version.stdout.splitlines()[0] if version.returncode == 0 and version.stdout else None
+
+
+def compiled(sources: Iterable[Path], flags: Sequence[str] = ()) -> Path:
+    """The program of hand-written sources; compiles it unless it is kept already.
+
+    Parameters
+    ----------
+    sources
+        ``program.cpp`` and its headers, but for ``files.h``, which all programs share.
+    flags
+        Of the compiler, beyond `FLAGS`.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no C++ compiler, or it fails; the message holds the end of what it said.
+    """
+    if compiler() is None:
+        raise RuntimeError("no C++ compiler found (g++ and make); allowed: --device runtime")
+    with scratch.new_folder() as project:
+        for source in (*sources, Path(__file__).parent / "files.h"):
+            shutil.copy(source, project)
+        command = (*shlex.split(os.environ.get("CXX", "g++")), *FLAGS, *flags, "program.cpp", "-o", "main")
+        kept = cache_dir() / source_hash(project, (compiler(), command, processor_features())) / "main"
+        keep(kept, project, lambda project: compile_in(project, *command))
+    return kept
 
 
 def keep(program: Path, project: Path, build: Callable[[Path], None]) -> None:

@@ -1,6 +1,7 @@
-"""Engine `cpp`: a compiled C++ program, the fastest engine on a CPU once it is compiled (once per model)."""
+"""Engine `cpp`: one C++ program for cultures of all sizes and parameters, compiled once; the fastest on a CPU."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Self
 
@@ -8,46 +9,46 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.engines.base import Progress
-from culture_sim.engines.compiled import execute
+from culture_sim.engines.compiled import compiled, execute
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session, cut
-from culture_sim.model.culture import Culture
-from culture_sim.model.parameters import PARAMETERS, Shape, longest_segment, parameters
+from culture_sim.model.culture import PROJECTIONS, Culture
+from culture_sim.model.parameters import PARAMETERS, longest_segment, parameters
 from protocols.runs import scratch
+
+FLAGS = ("-ffp-contract=fast",)  # a product and a sum rounded once, where the processor can
+MOST_STEPS = 1000  # between two flushes of the deferred plasticity; bounds the memory of C at each step
 
 
 @dataclass(frozen=True)
 class CppEngine:
     """Present a session to a culture in a compiled program.
 
-    A culture may have fewer neurons than the program: the others have no synapses and never fire.
-
     Parameters
     ----------
-    shape
-        The shape of the cultures it can run.
     program
-        The executable, from `culture_sim.engines.program.compiled`.
+        The executable.
     """
 
-    shape: Shape
     program: Path
     name = "cpp"
 
     @classmethod
-    def prepare(cls, shape: Shape) -> Self:
-        """An engine for this shape; compiles the program unless it is in the cache."""
-        from culture_sim.engines.program import compiled  # imports Brian2, which a worker does not need
+    def prepare(cls) -> Self:
+        """An engine; compiles the program unless it is kept already.
 
-        return cls(shape, compiled(shape))
+        Raises
+        ------
+        RuntimeError
+            If there is no C++ compiler, or it fails; the message holds the end of what it said.
+        """
+        sources = Path(str(resources.files("culture_sim.engines"))) / "sources"
+        return cls(compiled(sources.iterdir(), FLAGS))
 
     def run(self, culture: Culture, session: Session, progress: Progress) -> Recording:
         """Run the program on this culture's arrays, in a scratch directory."""
-        own = Shape.of_culture(culture)
-        if replace(own, n_neurons=self.shape.n_neurons) != self.shape or own.n_neurons > self.shape.n_neurons:
-            raise ValueError(f"this program was compiled for {self.shape}, the culture is {own}")
         with scratch.new_folder() as directory:
-            _write_inputs(directory, culture.filled(self.shape.n_neurons), session)
+            _write_inputs(directory, culture, session)
             execute(self.program, directory, lambda done: progress(done, len(session.n_steps)))
             return _read_outputs(directory, culture, session)
 
@@ -56,18 +57,22 @@ def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
     inputs = directory / "inputs"
     inputs.mkdir()
     (directory / "outputs").mkdir()
+    real = np.dtype(culture.spec.simulation.precision)
 
     def write(name: str, values: object, dtype: object) -> None:
         np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)  # type: ignore[call-overload]
 
+    projections = [culture.spec.projections[name] for name in PROJECTIONS]
     values = parameters(culture.spec)
+    write("settings", [len(culture.positions), len(culture.electrodes), real.itemsize], np.int64)
     write("parameters", [values[name] for name in PARAMETERS], np.float64)
-    write("strengths", [p.strength for p in culture.spec.projections.values()], np.float64)
+    write("strengths", [projection.strength for projection in projections], np.float64)
+    write("plastic", [projection.plastic for projection in projections], np.int32)
     for name, weights in culture.weights.items():
         write(f"{name}.indptr", weights.indptr, np.int32)
         write(f"{name}.indices", weights.indices, np.int32)
-        write(f"{name}.data", weights.data, culture.spec.simulation.precision)
-    segments = cut(session, longest_segment(culture.spec))
+        write(f"{name}.data", weights.data, real)
+    segments = cut(session, min(longest_segment(culture.spec), MOST_STEPS))
     write("stimulus.electrode", session.electrode, np.int32)
     write("stimulus.step", session.step, np.int32)
     write("segments.n_steps", segments.n_steps, np.int32)
@@ -78,9 +83,7 @@ def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
 
 def _read_outputs(directory: Path, culture: Culture, session: Session) -> Recording:
     outputs = directory / "outputs"
-    dt = culture.spec.simulation.dt
-    neuron = np.fromfile(outputs / "spikes.neuron", np.int32)
-    step = np.rint(np.fromfile(outputs / "spikes.time", np.float64) / dt).astype(np.int64)
+    neuron, step = (np.fromfile(outputs / name, np.int32) for name in ("neuron", "step"))
     taken = np.flatnonzero(session.snapshot)
     plastic = [name for name, projection in culture.spec.projections.items() if projection.plastic]
 
@@ -94,4 +97,5 @@ def _read_outputs(directory: Path, culture: Culture, session: Session) -> Record
         return grown
 
     snapshots = [(int(presentation), weights(index)) for index, presentation in enumerate(taken)]
-    return Recording(dt, session, neuron, step, weights(len(taken)), snapshots)
+    dt = culture.spec.simulation.dt
+    return Recording(dt, session, neuron, step.astype(np.int64), weights(len(taken)), snapshots)

@@ -1,25 +1,20 @@
 """The fast engine: one C++ program for all sizes and parameters, compiled once."""
 
-import shlex
-import shutil
 from collections.abc import Callable
 from importlib import resources
-from os import environ
 from pathlib import Path
 
 import numpy as np
 
-from culture_sim.engines.compiled import cache_dir, compile_in, compiler, execute, keep, source_hash, usable
+from culture_sim.engines.compiled import compiled, execute
 from culture_sim.living.constants import Constants
 from culture_sim.living.culture import LivingCulture
 from culture_sim.living.pulses import Pulses
 from culture_sim.living.recording import LivingRecording, LivingState
 from culture_sim.living.session import LivingSession
 from protocols.runs import scratch
-from protocols.runs.machine import processor_features
 
-# No contraction of products and sums, no reordering: results equal NumPy's.
-FLAGS = ("-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
+FLAGS = ("-ffp-contract=off",)  # products and sums rounded one by one: results equal NumPy's
 NUMBERS = ("v", "ampa", "nmda", "gaba", "adaptation", "used", "u", "scale", "weight", "in_flight_release")
 WHOLE_NUMBERS = ("refractory", "last_spike", "arrived", "in_flight_neuron", "in_flight_step")
 
@@ -32,20 +27,8 @@ def program() -> Path:
     RuntimeError
         If there is no C++ compiler, or it fails; the message holds the end of what it said.
     """
-    if compiler() is None:
-        raise RuntimeError("no C++ compiler found (g++ and make); allowed: device runtime")
     sources = Path(str(resources.files("culture_sim.living")))
-    kept = cache_dir() / source_hash(sources, (compiler(), FLAGS, processor_features())) / "main"
-    if not usable(kept):
-        with scratch.new_folder() as project:
-            for source in (*sources.glob("*.cpp"), *sources.glob("*.h")):
-                shutil.copy(source, project)
-            keep(kept, project, _compile)
-    return kept
-
-
-def _compile(project: Path) -> None:
-    compile_in(project, *shlex.split(environ.get("CXX", "g++")), *FLAGS, "program.cpp", "-o", "main")
+    return compiled((*sources.glob("*.cpp"), *sources.glob("*.h")), FLAGS)
 
 
 def run(

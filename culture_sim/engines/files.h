@@ -35,6 +35,25 @@ template<class T> std::vector<T> read(const std::string& name)
     return values;
 }
 
+// An input file, read in pieces.
+template<class T> class Input
+{
+public:
+    explicit Input(const std::string& name) : name(name), file("inputs/" + name, std::ios::binary)
+    {
+        if (!file) fail("cannot open inputs/" + name);
+    }
+    void read(T* values, std::size_t n)
+    {
+        file.read(reinterpret_cast<char*>(values), n * sizeof(T));
+        if (!file) fail("cannot read inputs/" + name);
+    }
+
+private:
+    std::string name;
+    std::ifstream file;
+};
+
 // An output file, written through a buffer of bounded size.
 template<class T> class Output
 {
