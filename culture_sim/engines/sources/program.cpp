@@ -94,9 +94,9 @@ public:
         reset();
     }
 
-    void save_weights() const
+    void save_weights()
     {
-        for (const auto& projection : projections)
+        for (auto& projection : projections)
         {
             if (!projection.plastic) continue;
             Output<Real> output(projection.name + ".data");

@@ -61,7 +61,7 @@ public:
     {
         const Real least = Real(1e-6) * strength;
         for (std::size_t i = 0; i < total.size(); i++) inverse[i] = 1 / (double(total[i]) + (total[i] <= least));
-        rows->scale(strength, inverse.data());
+        rows->scale(strength, inverse);
     }
 
     // Time starts anew, at d = 1.
@@ -73,7 +73,7 @@ public:
 
     void reset() { std::fill(g.begin(), g.end(), Real(0)); }
 
-    void save(Output<Real>& output) const { rows->save(output); }
+    void save(Output<Real>& output) { rows->save(output); }
 
     const std::vector<Real>& traces() const { return g; }
 

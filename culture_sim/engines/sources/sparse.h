@@ -29,7 +29,7 @@ public:
         for (const auto& a : arrivals)
         {
             const std::int32_t end = start[a.source + 1];
-            #pragma GCC ivdep  // the targets of a source are different neurons
+
             for (std::int32_t s = start[a.source]; s < end; s++)
             {
                 const std::int32_t i = target[s];
@@ -51,12 +51,12 @@ public:
         }
     }
 
-    void scale(double strength, const double* inverse) override
+    void scale(double strength, const std::vector<double>& inverse) override
     {
         for (std::size_t s = 0; s < w.size(); s++) w[s] = scaled(w[s], strength, inverse[target[s]]);
     }
 
-    void save(Output<Real>& output) const override { output.add(w); }
+    void save(Output<Real>& output) override { output.add(w); }
 
 private:
     const std::vector<std::int32_t> start, target;

@@ -33,8 +33,8 @@ public:
     // Credit the potentiation still deferred in a row; add its weights to their targets' totals.
     virtual void credit(const Arrival<Real>& row, const Real* C, Real* total) = 0;
     // w = w * strength * inverse of the target's total.
-    virtual void scale(double strength, const double* inverse) = 0;
-    virtual void save(Output<Real>& output) const = 0;
+    virtual void scale(double strength, const std::vector<double>& inverse) = 0;
+    virtual void save(Output<Real>& output) = 0;
 };
 
 // Input of a neuron after the arrival of weights.
