@@ -96,13 +96,11 @@ class CultureLearner:
             console.print(line, soft_wrap=True)
         name: str | None = None
         if missing:
-            work = self._estimate(protocol, options)
-            with console.status("Preparing the simulator (the first run of a model compiles it) ..."):
-                n = len(missing)
-                engine = prepare(protocol, options.device, n * work.n_steps, n * work.most_events)
+            with console.status("Preparing the simulator (the first run compiles it) ..."):
+                engine = prepare(protocol, options.device)
             name = engine if isinstance(engine, str) else engine.name
             jobs = self._jobs(protocol, options)
-            count = protocol.culture.n_neurons
+            count, n = protocol.culture.n_neurons, len(missing)
             console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (

@@ -96,7 +96,7 @@ def test_code_of_protocols_lies_in_folders() -> None:
     ("folder", "forbidden"),
     [
         ("culture_sim/engines", ("protocols.spec.protocol", "protocols.plan")),
-        ("culture_sim/analysis", ("culture_sim.engines.program", "culture_sim.model.network", "brian2")),
+        ("culture_sim/analysis", ("culture_sim.engines.cpp", "culture_sim.model.network", "brian2")),
     ],
 )
 def test_engines_know_no_experiment_and_analysis_no_engine(folder: str, forbidden: tuple[str, ...]) -> None:

@@ -24,7 +24,6 @@ from culture_sim.engines.compiled import compiler
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture
-from culture_sim.model.parameters import Shape
 from protocols.spec.culture import Culture as CultureSpec
 from protocols.spec.faults import ProtocolFault, installation
 
@@ -172,7 +171,7 @@ def bench(
     compiled = compiler() is not None
 
     def cpp(culture: Culture) -> Engine:
-        return CppEngine.prepare(Shape.of_culture(culture))
+        return CppEngine.prepare()
 
     rows = [measure(240, "float64", lambda culture: RuntimeEngine("numpy"), 20)]
     if cython and compiled:

@@ -1,7 +1,7 @@
 """Translation of the Brian2 network into a CUDA program, compiled once and cached.
 
-As in `program`, it holds no values: it is compiled for a shape and a number of cultures, and reads parameters, wiring,
-stimuli and presentations at its start. Even a single culture has its parameters per neuron here: Brian2CUDA runs code
+It holds no values: it is compiled for a shape and a number of cultures, and reads parameters, wiring, stimuli and
+presentations at its start. Even a single culture has its parameters per neuron here: Brian2CUDA runs code
 on shared variables in every thread, which for ``d = d * trace_decay`` is a data race.
 """
 
@@ -29,14 +29,13 @@ from brian2cuda.utils.gputools import reset_gpu_selection
 
 from culture_sim.engines import gpu
 from culture_sim.engines.compiled import cache_dir, compiler, keep, source_hash
-from culture_sim.engines.program import RowWalk, calls
 from culture_sim.model import network
 from culture_sim.model.culture import PROJECTIONS
 from culture_sim.model.parameters import PARAMETERS, Shape, strength_variable
 from protocols.runs import scratch
 from protocols.runs.machine import cores, processor_features
 
-HEADERS = ("culture_program.h", "culture_device.h")
+HEADERS = ("files.h", "culture_device.h")
 # No fast arithmetic, no fused multiply-add: rounding as on the CPU, except for the order of sums.
 NVCC_FLAGS = ["-w", "-fmad=false"]
 
@@ -50,10 +49,35 @@ class RowCodeObject(CUDAStandaloneAtomicsCodeObject):
 def rows(
     source: b2.Group, target: b2.NeuronGroup, model: str, pathway: network.Pathway, name: str
 ) -> tuple[b2.Synapses, list[CodeRunner]]:
-    """Route of the CUDA engine: walks the rows of the spiking neurons, as the C++ engine does."""
+    """Route of the CUDA engine: for every spike, one walk through the row of its neuron in the weight matrix.
+
+    A presentation without learning only transmits: it reads the weights and writes nothing.
+    """
     synapses = b2.Synapses(source, target, model, clock=target.clock, name=name)
     synapses.variables.add_array("row_start", size=len(source) + 1, dtype=np.int32)
-    return synapses, RowWalk(RowCodeObject, "row_start", ("false", "true")).runners(synapses, source, pathway)
+    eventspace = f"_{pathway.event}space"
+    synapses.variables.add_reference(eventspace, source)
+
+    def runner(what: str, code: str, only_if: str | None) -> CodeRunner:
+        return CodeRunner(
+            synapses,
+            "synapse_rows",
+            code=code,
+            clock=synapses.clock,
+            when="synapses",
+            name=f"{name}_{what}",
+            needed_variables=[eventspace, "row_start"],
+            template_kwds={
+                "eventspace_variable": source.variables[eventspace],
+                "n_sources": len(source),
+                "only_if": only_if,
+            },
+            codeobj_class=RowCodeObject,
+        )
+
+    if pathway.learn is None:
+        return synapses, [runner("transmit", pathway.transmit, None)]
+    return synapses, [runner("transmit", pathway.transmit, "false"), runner("learn", pathway.learn, "true")]
 
 
 def generate(shape: Shape, n_cultures: int, capability: str, directory: Path) -> None:
@@ -104,8 +128,15 @@ def _mend(makefile: Path) -> None:
     makefile.write_text(text)
 
 
+def _calls(runners: list[CodeRunner]) -> str:
+    """C++ calls of the code that runs between presentations."""
+    for runner in runners:
+        runner.before_run({})
+    return " ".join(f"_run_{code.name}();" for runner in runners for code in runner.code_objects)
+
+
 def _main(shape: Shape, n_cultures: int, net: network.CultureNetwork, device: object) -> str:
-    """C++ code that loads the values and runs the presentations; compare `program._main`."""
+    """C++ code that loads the values and runs the presentations."""
 
     def array(group: b2.Group, variable: str, prefix: str = "dev") -> str:
         name = device.get_array_name(group.variables[variable], access_data=False)  # type: ignore[attr-defined]
@@ -128,16 +159,13 @@ def _main(shape: Shape, n_cultures: int, net: network.CultureNetwork, device: ob
     stimulus, monitor = net.stimulus, net.monitor
     real = "float" if shape.precision == "float32" else "double"
     return f"""
-std::vector<{real}> learning;
-std::vector<int32_t> n_steps, last, snapshot;
+const auto n_steps = read<int32_t>("segments.n_steps"), last = read<int32_t>("segments.last");
+const auto snapshot = read<int32_t>("segments.snapshot");
+const auto learning = read<{real}>("segments.learning");
 {chr(10).join(load)}
 culture_device::load("stimulus.first_neuron", {array(stimulus, "first_neuron")}, {n_electrodes});
 culture_device::load("stimulus.electrode", {array(stimulus, "neuron_index")});
 culture_device::load("stimulus.step", {array(stimulus, "_timebins")});
-culture_io::read("segments.n_steps", n_steps);
-culture_io::read("segments.last", last);
-culture_io::read("segments.learning", learning);
-culture_io::read("segments.snapshot", snapshot);
 std::cout << "loaded" << std::endl;
 size_t presentations = 0;
 int64_t steps = 0;
@@ -151,10 +179,10 @@ for (size_t k = 0; k < n_steps.size(); k++)
     steps += n_steps[k];
     if (culture_device::learning)
     {{
-        {calls(net.flush)}
+        {_calls(net.flush)}
         normalised = false;
     }}
-    {calls(net.move_origin)}
+    {_calls(net.move_origin)}
     culture_device::append("spikes.neuron", {array(monitor, "i")});
     culture_device::append("spikes.time", {array(monitor, "t")});
     {array(monitor, "i")}.clear();
@@ -163,10 +191,10 @@ for (size_t k = 0; k < n_steps.size(); k++)
     if (!last[k]) continue;
     if (!normalised)
     {{
-        {calls(net.normalise)}
+        {_calls(net.normalise)}
         normalised = true;
     }}
-    {calls(net.reset)}
+    {_calls(net.reset)}
     if (snapshot[k])
     {{
         {chr(10).join(snapshot)}

@@ -2,9 +2,10 @@
 #ifndef CULTURE_DEVICE_H
 #define CULTURE_DEVICE_H
 
-#include "culture_program.h"
+#include "files.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <thrust/copy.h>
 #include <thrust/device_vector.h>
 
@@ -15,42 +16,40 @@ inline bool learning = false;
 
 inline void check(cudaError_t error, const std::string& what)
 {
-    if (error != cudaSuccess) culture_io::fail(what + ": " + cudaGetErrorString(error));
+    if (error != cudaSuccess) fail(what + ": " + cudaGetErrorString(error));
 }
 
 template<class T> void put(T* device, const std::vector<T>& values, size_t n, const std::string& name)
 {
     if (values.size() != n)
-        culture_io::fail(name + " has " + std::to_string(values.size()) + " values, not " + std::to_string(n));
+        fail(name + " has " + std::to_string(values.size()) + " values, not " + std::to_string(n));
     check(cudaMemcpy(device, values.data(), n * sizeof(T), cudaMemcpyHostToDevice), name);
 }
 
 // Load an array whose size is compiled in.
 template<class T> void load(const std::string& name, T* device, size_t n)
 {
-    std::vector<T> values;
-    culture_io::read(name, values);
-    put(device, values, n, name);
+    put(device, read<T>(name), n, name);
 }
 
 template<class T> void load(const std::string& name, thrust::device_vector<T>& device)
 {
-    std::vector<T> values;
-    culture_io::read(name, values);
-    device = values;
+    device = read<T>(name);
 }
 
+// Synapses sorted by source, from the row starts and columns of a compressed sparse matrix.
 template<class T>
 void load_synapses(const std::string& name, thrust::device_vector<int32_t>& pre, thrust::device_vector<int32_t>& post,
                    thrust::device_vector<T>& w, int32_t* row_start, size_t n_rows, int32_t* n_host, int32_t* n_device)
 {
-    std::vector<int32_t> host_pre, host_post;
-    std::vector<T> host_w;
-    culture_io::read_synapses(name, host_pre, host_post, host_w, n_host);
-    pre = host_pre;
-    post = host_post;
-    w = host_w;
-    load(name + ".indptr", row_start, n_rows + 1);
+    load(name + ".indices", post);
+    load(name + ".data", w);
+    const auto start = read<int32_t>(name + ".indptr");
+    put(row_start, start, n_rows + 1, name + ".indptr");
+    std::vector<int32_t> source(post.size());
+    for (size_t i = 0; i < n_rows; i++) std::fill(source.begin() + start[i], source.begin() + start[i + 1], i);
+    pre = source;
+    n_host[0] = post.size();
     check(cudaMemcpy(n_device, n_host, sizeof(int32_t), cudaMemcpyHostToDevice), name);
 }
 
@@ -67,7 +66,7 @@ template<class T> void append(const std::string& name, const thrust::device_vect
 {
     std::vector<T> values(device.size());
     thrust::copy(device.begin(), device.end(), values.begin());
-    culture_io::append(name, values);
+    save(name, values);
 }
 
 }

@@ -7,7 +7,6 @@ from culture_sim.engines.batch import Batch
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture
-from culture_sim.model.expected_work import most_events
 
 
 def simulate(
@@ -40,9 +39,7 @@ def simulate(
         raise ValueError(f"device {device!r}; allowed: {', '.join(engines.DEVICES)}")
     if len(session.electrode) and session.electrode.max() >= len(culture.electrodes):
         raise ValueError(f"electrode {session.electrode.max()}; allowed: 0 to {len(culture.electrodes) - 1}")
-    n_steps = int(session.n_steps.sum())
-    n_events = most_events(culture.spec, culture.n_synapses, n_steps)
-    engine = engines.prepare(device, engines.Shape.of_culture(culture), n_steps, n_events)
+    engine = engines.prepare(device, engines.Shape.of_culture(culture))
     return engine.run(culture, session, progress or (lambda done, of: None))
 
 

@@ -58,16 +58,13 @@ def doing(protocol: Protocol) -> str:
     return "simulating" if isinstance(protocol, DishProtocol) else "presenting"
 
 
-def prepare(protocol: Protocol, device: str, n_steps: int, n_events: float) -> Engine | str:
-    """The engine of a protocol, compiled if it needs to be: of a living culture its name.
-
-    `n_steps` and `n_events` of all seeds together decide whether a compiler pays (see `engines.prepare`).
-    """
+def prepare(protocol: Protocol, device: str) -> Engine | str:
+    """The engine of a protocol, compiled if it needs to be: of a living culture its name."""
     match protocol:
         case DishProtocol():
             return living.prepare(device)
         case EvokedProtocol() | AssociationProtocol():
-            return engines.prepare(device, engines.Shape.of(protocol.culture), n_steps, n_events)
+            return engines.prepare(device, engines.Shape.of(protocol.culture))
     raise TypeError(type(protocol))
 
 

@@ -34,9 +34,9 @@ class CultureTrials:
     preload: tuple[str, ...] = ("culture_sim.search.trials", "sklearn.linear_model", "scipy.stats")
 
     def needs(self, protocol: Protocol, space: Sequence[Dimension]) -> engines.Shape | None:
-        """Shape of the compiled program; one program serves cultures of all sizes up to the largest searched.
+        """Shape of a GPU's program, which serves cultures of all sizes up to the largest searched.
 
-        None for living cultures, whose one program serves all.
+        None for living cultures, which have none.
         """
         if isinstance(protocol, DishProtocol):
             return None
@@ -104,4 +104,4 @@ class CudaGeneration:
 
 @functools.cache
 def _engine(shape: engines.Shape, device: str) -> engines.Engine:
-    return engines.prepare(device, shape, n_steps=10**9, n_events=1e15)  # much work, so that compiling is worthwhile
+    return engines.prepare(device, shape)

@@ -298,7 +298,7 @@ def test_a_failing_simulator_is_one_line_and_exit_code_1(
     broken = tmp_path / "main"
     broken.write_text("#!/bin/sh\necho it broke >&2\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(engines, "prepare", lambda device, shape, *work: engines.CppEngine(shape, broken))
+    monkeypatch.setattr(engines, "prepare", lambda device, shape: engines.CppEngine(broken))
     assert command("ruaro2005", "--quick", *SMALL, "--out", str(tmp_path / "runs"), "--jobs", "1") == 1
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "error: the compiled culture ended with code 3: it broke"

@@ -1,4 +1,4 @@
-{# Apply code to all synapses of the neurons that spiked: the CUDA version of synapse_rows.cpp.
+{# Apply code to all synapses of the neurons that spiked.
 
    A block takes the next spike, its threads walk along that neuron's synapses, which lie side by side. The number of
    spikes is read on the device: unlike Brian2CUDA's `synapses` template this one does not wait for the host, and needs

@@ -175,15 +175,15 @@ def test_what_is_missing_for_cuda_is_said_in_one_line(monkeypatch: pytest.Monkey
     shape = Shape.of(spec(60))
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"^brian2cuda is not installed .*; allowed: --device cpp$"):
-        engines.prepare("cuda", shape, 1, 1)
+        engines.prepare("cuda", shape)
     monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(gpu.shutil, "which", lambda name: None)
     with pytest.raises(RuntimeError, match=r"^no CUDA compiler found .*; allowed: --device cpp$"):
-        engines.prepare("cuda", shape, 1, 1)
+        engines.prepare("cuda", shape)
     monkeypatch.setattr(gpu.shutil, "which", lambda name: name)
     monkeypatch.setattr(gpu, "find_gpu", lambda: None)
     with pytest.raises(RuntimeError, match=r"^no NVIDIA GPU found .*; allowed: --device cpp$"):
-        engines.prepare("cuda", shape, 1, 1)
+        engines.prepare("cuda", shape)
 
 
 def test_a_program_refuses_cultures_it_was_not_compiled_for() -> None:

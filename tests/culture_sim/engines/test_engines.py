@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 
-from culture_sim.engines import CppEngine, Engine
+from culture_sim import engines
+from culture_sim.engines import CppEngine, Engine, compiled
 from culture_sim.engines.compiled import compiler
+from culture_sim.engines.cpp import MOST_STEPS
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
-from culture_sim.model.parameters import Shape
+from culture_sim.model.parameters import Shape, longest_segment
 from tests.conftest import TUNED, random_session, spec
+from tests.culture_sim.engines.test_batch import assert_same
 from tests.reference import step as reference
 
 pytestmark = pytest.mark.whole
@@ -18,12 +21,12 @@ pytestmark = pytest.mark.whole
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
 
 
-def engine(name: str, culture: Culture) -> Engine:
-    return CppEngine.prepare(Shape.of_culture(culture)) if name == "cpp" else RuntimeEngine(name)
+def engine(name: str) -> Engine:
+    return CppEngine.prepare() if name == "cpp" else RuntimeEngine(name)
 
 
 def run(name: str, culture: Culture, session: Session) -> Recording:
-    return engine(name, culture).run(culture, session, lambda done, of: None)
+    return engine(name).run(culture, session, lambda done, of: None)
 
 
 def reference_run(culture: Culture, session: Session) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -117,15 +120,34 @@ def test_depression_stronger_than_potentiation_keeps_weights_at_zero_or_above(na
 
 
 @needs_compiler
-def test_one_program_serves_other_seeds_weights_stimuli_and_parameters() -> None:
-    biological, tuned = Culture.grow(spec(), seed=0), Culture.grow(spec(**TUNED), seed=1)
-    first = CppEngine.prepare(Shape.of_culture(biological))
-    second = CppEngine.prepare(Shape.of_culture(tuned))
-    assert first.program == second.program
-    run("numpy", Culture.grow(spec(30), 0), random_session(1))  # another network built in this process before
-    modified = first.program.stat().st_mtime_ns
-    CppEngine.prepare(Shape.of_culture(tuned))
-    assert first.program.stat().st_mtime_ns == modified
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"excitatory__sigma": "0.2 mm", "inhibitory__sigma": "2 mm", "electrode__sigma": "2 mm"},
+        {"excitatory__wiring": {"rule": "sparse", "fan_in": 20}, "inhibitory__wiring": {"rule": "sparse", "fan_in": 50}},
+        {"inhibitory__plastic": False, "excitatory__sigma": "0.2 mm", "inhibitory__sigma": "2 mm"},
+    ],
+    ids=["inhibition denser than excitation", "drawn pairs", "static and dense"],
+)
+def test_dense_and_sparse_projections_of_any_kind_do_the_same(changes: dict, precision: str) -> None:
+    """The program stores a projection with or without indices, whichever is smaller."""
+    culture = Culture.grow(spec(60, simulation__precision=precision, **changes), seed=4)
+    session = random_session(8, plastic=np.array([1, 1, 0, 0.5, 1, 0, 1, 1]), snapshot=np.array([0, 1] * 4))
+    found, expected = run("cpp", culture, session), run("numpy", culture, session)
+    assert len(expected.neuron) > 500
+    assert_same(found, expected, culture, atol=1e-12 if precision == "float64" else 1e-5)
+
+
+@needs_compiler
+def test_traces_longer_than_the_program_remembers_at_once() -> None:
+    culture = Culture.grow(spec(60, plasticity__trace_decay="300 ms", plasticity__A_plus="0.05 mV"), seed=1)
+    step, electrode = np.nonzero(np.random.default_rng(0).random((1300, 60)) < 0.02)
+    session = Session([1300], [1], electrode, step)
+    assert longest_segment(culture.spec) > MOST_STEPS
+    found, expected = run("cpp", culture, session), run("numpy", culture, session)
+    assert len(expected.neuron) > 1000
+    assert_same(found, expected, culture, atol=1e-9)
 
 
 @needs_compiler
@@ -233,29 +255,11 @@ def test_inhibition_arrives_one_step_after_excitation(name: str) -> None:
 def test_no_compiler_falls_back_to_numpy_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from culture_sim import engines
-    from culture_sim.engines import program
-
-    monkeypatch.setattr(program, "compiler", lambda: None)
-    chosen = engines.prepare("auto", Shape.of(spec()), 10**9, 1e12)
+    for module in (engines, compiled):
+        monkeypatch.setattr(module, "compiler", lambda: None)
+    chosen = engines.prepare("auto", Shape.of(spec()))
     assert isinstance(chosen, RuntimeEngine)
     assert chosen.target == "numpy"
     assert "No C++ compiler" in capsys.readouterr().err
     with pytest.raises(RuntimeError, match="no C\\+\\+ compiler"):
-        engines.prepare("cpp", Shape.of(spec()), 1, 1)
-
-
-@needs_compiler
-def test_a_smaller_culture_runs_in_the_program_of_a_larger_one() -> None:
-    """A culture padded for the program of a larger one gives the same result; a search over density relies on it."""
-    culture, session = Culture.grow(spec(100), seed=2), random_session(6)
-    larger = CppEngine.prepare(Shape.of(spec(240)))
-    found = larger.run(culture, session, lambda done, of: None)
-    neuron, step, final = reference_run(culture, session)
-    assert len(neuron) > 1000
-    np.testing.assert_array_equal(found.step, step)
-    np.testing.assert_array_equal(found.neuron, neuron)
-    for name in PROJECTIONS:
-        np.testing.assert_allclose(found.weights[name].toarray(), final[name], rtol=1e-9, atol=1e-15)
-    with pytest.raises(ValueError, match="this program was compiled for"):
-        larger.run(Culture.grow(spec(250), seed=2), session, lambda done, of: None)
+        engines.prepare("cpp", Shape.of(spec()))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from culture_sim import Culture, Recording, simulate, simulate_many
-from culture_sim.engines.program import compiler
+from culture_sim.engines.compiled import compiler
 from culture_sim.model import brian
 from tests.conftest import random_session, spec
 
@@ -109,7 +109,7 @@ os.kill(os.getpid(), 9)
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
-            env={"TMPDIR": folder, "PATH": "/usr/bin:/bin"},
+            env={"TMPDIR": folder, "PATH": folder},  # no compiler there
         )
         counts = done.stdout.split()
         assert len(counts) == 3, done.stderr

@@ -25,7 +25,6 @@ from culture_sim.engines.session import Session
 from culture_sim.experiments import association, table
 from culture_sim.experiments.stimulus import encode_rates
 from culture_sim.model.culture import PROJECTIONS, Culture
-from culture_sim.model.parameters import Shape
 from culture_sim.run import app
 from protocols.images import datasets
 from protocols.images.datasets import LabelledImages
@@ -63,7 +62,7 @@ LONG = (
 def engine() -> CppEngine:
     if compiler() is None:
         pytest.skip("no C++ compiler")
-    return CppEngine.prepare(Shape.of(digits01().culture))
+    return CppEngine.prepare()
 
 
 command = partial(exit_code, app)
