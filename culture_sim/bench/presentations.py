@@ -21,6 +21,7 @@ from culture_sim.bench import drawing
 from culture_sim.bench.memory import streaming_rate
 from culture_sim.engines import CppEngine, Engine
 from culture_sim.engines.compiled import compiler
+from culture_sim.engines.cpp import stored_bytes
 from culture_sim.engines.runtime import RuntimeEngine
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import Culture
@@ -92,10 +93,8 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
     pulses = session.electrode[session.step >= STEPS]
     events = fan_out[recording.neuron[counted]].sum() + np.diff(culture.weights["electrode"].indptr)[pulses].sum()
     word = np.dtype(precision).itemsize
-    # weight, `seen` and both indices; beyond these the program stores only runs of consecutive targets
-    resident = 2 * word + 8
-    weights = culture.n_synapses * word
-    rate = streaming_rate(weights, 5 if count > 1000 else 200)
+    stored = sum(stored_bytes(w.nnz, w.shape[0] * w.shape[1], word) for w in culture.weights.values())
+    rate = streaming_rate(culture.n_synapses * word, 5 if count > 1000 else 200)
     return Measurement(
         neurons=count,
         engine=engine.name,
@@ -107,7 +106,7 @@ def measure(count: int, precision: str, prepare: Callable[[Culture], Engine], pr
         alone_s=(alone[-1] - alone[0]) / presentations,
         spikes=counted.sum() / presentations,
         events=events / presentations,
-        bytes_per_synapse=resident,
+        bytes_per_synapse=stored / culture.n_synapses,
         floor_s=events / presentations * 2 * word / rate,
     )
 
@@ -133,7 +132,7 @@ def table(measurements: list[Measurement]) -> Table:
             f"{m.spikes:.0f}",
             f"{m.events / m.presentation_s / 1e6:.0f}",
             f"{m.presentation_s / m.events * 1e9:.2f}",
-            f"{m.bytes_per_synapse:.0f}" if m.engine == "cpp" else "",
+            f"{m.bytes_per_synapse:.1f}" if m.engine == "cpp" else "",
             f"{m.presentation_s / m.floor_s:.1f}",
         )
     return shown

@@ -20,6 +20,11 @@ FLAGS = ("-ffp-contract=fast",)  # a product and a sum rounded once, where the p
 MOST_STEPS = 1000  # between two flushes of the deferred plasticity; bounds the memory of C at each step
 
 
+def stored_bytes(n_synapses: int, n_pairs: int, word: int) -> int:
+    """Memory of a projection in the program: synapses with their indices or, if that is less, all pairs without."""
+    return min(n_synapses * (word + 4), n_pairs * word)
+
+
 @dataclass(frozen=True)
 class CppEngine:
     """Present a session to a culture in a compiled program.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from culture_sim.engines.cpp import stored_bytes
 from culture_sim.experiments.dish_needs import Needs
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
@@ -37,13 +38,17 @@ def estimate(protocol: CultureProtocol | DishProtocol, *, compiled: bool) -> Est
     if isinstance(protocol, DishProtocol):
         return _of_dish(protocol)
     spec = protocol.culture
-    synapses = sum(expected_synapses(spec, name) for name in spec.projections)
-    # Growing holds every synapse twice (index and weight); a compiled program then holds both indices, the weight and
-    # its `seen`. Brian2's runtime holds indices as 64 bit integers, several times over.
+    synapses = {name: expected_synapses(spec, name) for name in spec.projections}
+    n, n_neurons = sum(synapses.values()), spec.neurons.count
     word = np.dtype(spec.simulation.precision).itemsize
-    per_synapse = 1.1 * (4 * word + 16) if compiled else 4 * word + 120
+    if compiled:  # growing holds every synapse twice (index and weight), and the process keeps that memory
+        pairs = {name: n_neurons * (spec.array.n_electrodes if name == "electrode" else n_neurons) for name in synapses}
+        stored = sum(stored_bytes(synapses[name], pairs[name], word) for name in synapses)
+        memory = 1.1 * (2 * n * (word + 4) + stored)
+    else:  # Brian2 holds indices as 64 bit integers, several times over
+        memory = n * (4.0 * word + 120)
     steps = n_steps(protocol)
-    return Estimate(synapses, int(synapses * per_synapse + 300e6), steps, most_events(spec, synapses, steps))
+    return Estimate(n, int(memory + 300e6), steps, most_events(spec, n, steps))
 
 
 def _of_dish(protocol: DishProtocol) -> Estimate:

@@ -122,7 +122,7 @@ private:
     {
         std::fill(ltp.begin(), ltp.end(), Real(0));
         for (const int32_t i : fired) ltp[i] = learning * c.A_plus;
-        multiply(ltd.data(), projections[1].traces().data(), learning * c.A_minus * d, n);
+        multiply(ltd.data(), projections[1].traces().data(), learning * (c.A_minus * d), n);
     }
 
     void credit()
