@@ -152,7 +152,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def bench(
-    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons and their figures too: 4 GB, a minute.")] = True,
+    full: Annotated[bool, typer.Option(help="Measure 10,140 neurons and their figures too: 2 GB, a minute.")] = True,
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
     search: Annotated[bool, typer.Option("--search", help="Measure only a search: trials per hour.")] = False,
     living: Annotated[bool, typer.Option("--living", help="Measure only the living culture.")] = False,

@@ -1,7 +1,8 @@
 """The culture as a Brian2 network, without parameter values, weights or stimuli.
 
-All engines build this same network. They differ in how a spike reaches its synapses (`Route`) and in what
-calls the steps between presentations (`CultureNetwork.flush`, `normalise`, `reset`).
+The engines `runtime` and `cuda` build this same network. They differ in how a spike reaches its synapses (`Route`)
+and in what calls the steps between presentations (`CultureNetwork.flush`, `normalise`, `reset`). The program of the
+engine `cpp` is written by hand after it (``engines/sources``).
 
 The network can hold several cultures of one shape, not connected to each other. Their parameters are then stored per
 neuron; those of a single culture are shared by its neurons, which is faster.

@@ -1,4 +1,4 @@
-"""Shape of a culture, which its program is compiled for, and the parameters that the program reads at its start."""
+"""Shape of a culture, which a GPU's program is compiled for, and the parameters that programs read at their start."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from protocols.spec.culture import Culture as CultureSpec
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes and settings that are compiled into a program; cultures of one shape share a program."""
+    """Sizes and settings that cultures of one network share, and that are compiled into a program for a GPU."""
 
     n_neurons: int
     n_electrodes: int

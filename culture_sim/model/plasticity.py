@@ -11,7 +11,8 @@ seen)``, where
 
 - ``g = 1 / d`` at a neuron's last spike (so its trace is ``x = g * d``),
 - ``C`` sums ``d`` over a neuron's spikes since T0,
-- ``seen`` is the synapse's copy of ``C_post`` at its last presynaptic spike.
+- ``seen`` is the synapse's copy of ``C_post`` at its last presynaptic spike. All synapses of a neuron saw the same
+  step, so a program that keeps ``C`` of every step since T0, and the step of each neuron's last spike, needs no copies.
 
 So potentiation can wait until the presynaptic neuron fires again, or until a flush. Only rows are walked. Exact
 up to rounding; since ``g`` grows as ``exp((t - T0) / tau)``, T0 moves forward at least every `FLUSH_EVERY_TAUS`.

@@ -125,7 +125,10 @@ def test_depression_stronger_than_potentiation_keeps_weights_at_zero_or_above(na
     "changes",
     [
         {"excitatory__sigma": "0.2 mm", "inhibitory__sigma": "2 mm", "electrode__sigma": "2 mm"},
-        {"excitatory__wiring": {"rule": "sparse", "fan_in": 20}, "inhibitory__wiring": {"rule": "sparse", "fan_in": 50}},
+        {
+            "excitatory__wiring": {"rule": "sparse", "fan_in": 20},
+            "inhibitory__wiring": {"rule": "sparse", "fan_in": 50},
+        },
         {"inhibitory__plastic": False, "excitatory__sigma": "0.2 mm", "inhibitory__sigma": "2 mm"},
     ],
     ids=["inhibition denser than excitation", "drawn pairs", "static and dense"],
