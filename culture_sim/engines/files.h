@@ -86,6 +86,7 @@ private:
     }
     void write(const std::vector<T>& values)
     {
+        if (values.empty()) return;
         if (std::fwrite(values.data(), sizeof(T), values.size(), file) != values.size())
             fail_at("cannot write", "outputs/" + name);
     }
