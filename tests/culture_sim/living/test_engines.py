@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from culture_sim.engines import compiled
 from culture_sim.engines.compiled import compiler
 from culture_sim.living import (
     LivingCulture,
@@ -162,7 +163,7 @@ def test_without_a_compiler_brian2_is_used_and_this_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(simulation, "compiler", lambda: None)
-    monkeypatch.setattr(cpp, "compiler", lambda: None)
+    monkeypatch.setattr(compiled, "compiler", lambda: None)
     monkeypatch.setattr(runtime, "run", lambda *arguments: "runtime")
     culture = LivingCulture.grow(spec(3), seed=0)
     assert simulate(culture, LivingSession(10)) == "runtime"
