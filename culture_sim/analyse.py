@@ -1,7 +1,8 @@
 """Measure recordings, real or simulated: ``python -m culture_sim.analyse FILE|RUN_DIR ...``.
 
 One recording gives a page of measures with their definitions; several give a table, a line each, or by age, region or
-any other metadata with ``--by``. ``--figure`` draws the network bursts of all, runs beside recordings.
+any other metadata with ``--by``. ``--figure`` draws the network bursts of all, runs beside recordings; ``--html``
+writes a page with their rasters and arrays to explore.
 """
 
 import csv
@@ -20,7 +21,11 @@ from rich.table import Table
 from culture_sim import formats
 from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.panel import Measure, found_network_bursts, panel
+from culture_sim.analysis.spike_trains import SpikeTrains
 from figures import after_run
+from figures.html import measured as measured_page
+from figures.html import page as html_page
+from figures.html.recording import MOST_SPIKES, Recording
 from protocols.loading.loader import parse_override
 from protocols.loading.overrides import assign
 from protocols.runs import cli
@@ -51,6 +56,9 @@ def analyse(
         Path | None,
         typer.Option(help="Draw the durations and intervals of network bursts here, runs beside recordings."),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one HTML page here: measures, rasters and arrays, side by side.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time. Default: one a core.")] = None,
 ) -> None:
     """Measure spontaneous activity: rates, bursts, network bursts, synchrony, avalanches."""
@@ -66,6 +74,8 @@ def analyse(
         write_csv(csv_, rows)
     if figure is not None:
         after_run.draw_bursts(bursts_by_group(rows, keys), figure)
+    if html is not None:
+        write_page(html, recordings, rows, set_ or [])
     if json_:
         print(json.dumps({"definitions": measures.model_dump(mode="json"), "recordings": _finite(rows)}, indent=2))
         return
@@ -191,6 +201,33 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
                 [row["name"], *(row["metadata"].get(key, "") for key in metadata)]
                 + ["" if np.isnan(value) else f"{value:.10g}" for value in values]
             )
+
+
+def write_page(path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> None:
+    """One HTML page of all recordings, side by side."""
+    trains = [found for given in recordings for found in formats.read(given).values()]
+    options = [word for override in overrides for word in ("--set", override)]
+    command = ["python", "-m", "culture_sim.analyse", *map(str, recordings), *options, "--html", str(path)]
+    most = MOST_SPIKES // len(rows)
+    html_page.write(
+        path,
+        [
+            measured_page.subject(row["name"], row["metadata"], row["measures"], _shown(row["name"], each, most), command)
+            for row, each in zip(rows, trains, strict=True)
+        ],
+    )
+
+
+def _shown(name: str, trains: SpikeTrains, most: int) -> Recording:
+    return Recording(
+        title=f"{name}: {trains.n_units} units",
+        time=trains.time,
+        electrode=trains.unit,
+        names=[f"unit {unit}" for unit in range(trains.n_units)],
+        duration=trains.duration,
+        positions=trains.positions,
+        most=most,
+    )
 
 
 def _measures(rows: list[dict[str, Any]]) -> dict[str, Measure]:

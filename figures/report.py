@@ -1,5 +1,7 @@
 """Comparison of runs of one kind: ``python -m figures.report RUN_DIR [RUN_DIR ...] [--out FOLDER]``.
 
+With ``--html``, one page that holds everything, of a run or a study of any kind, or of several side by side.
+
 Writes ``association.md`` (a table), ``association.csv`` (its numbers) and ``association.png`` (the curves); of runs of
 pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``, and for those with retrieval
 ``networks_retrieval.md`` and ``networks_retrieval.csv``.
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from figures.html import page, subjects
 from figures.networks import regimes
 from figures.runs.run import AssociationRun, NetworkRun, read_run
 from figures.style import save
@@ -40,6 +43,21 @@ def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
         (out / f"{name}{suffix}").write_text(text, encoding="utf-8")
     save(figure, out / f"{name}.png")
     return [out / f"{name}{suffix}" for suffix in (*texts, ".png")]
+
+
+def html(paths: Sequence[Path], out: Path) -> Path:
+    """Write one page of finished runs and studies into a folder: ``<name>.html``, of several ``comparison.html``.
+
+    Raises
+    ------
+    ProtocolFault
+        If a directory is no finished run or study; then nothing is written.
+    """
+    found = subjects.read(paths)
+    out.mkdir(parents=True, exist_ok=True)
+    written = out / ("comparison.html" if len(found) > 1 else f"{paths[0].resolve().parent.name}.html")
+    page.write(written, found)
+    return written
 
 
 def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
@@ -72,12 +90,13 @@ def _comparable(path: Path) -> AssociationRun | NetworkRun:
 
 def main(arguments: Sequence[str]) -> int:
     """Command line; exit codes 0 done, 2 wrong input."""
-    parser = argparse.ArgumentParser("python -m figures.report", description="Compare finished runs.")
-    parser.add_argument("run_dirs", metavar="RUN_DIR", nargs="+", type=Path)
+    parser = argparse.ArgumentParser("python -m figures.report", description="Compare finished runs, or show them in an HTML page.")
+    parser.add_argument("run_dirs", metavar="RUN_DIR", nargs="+", type=Path, help="finished runs; with --html also studies")
+    parser.add_argument("--html", action="store_true", help="one HTML page of all: figures to explore, tables, provenance")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path(), help="where the files go; default: here")
     given = parser.parse_args(arguments)
     try:
-        written = report(given.run_dirs, given.out)
+        written = [html(given.run_dirs, given.out)] if given.html else report(given.run_dirs, given.out)
     except ProtocolFault as fault:
         print(f"error: {fault.lines[0]}", file=sys.stderr)
         return 2

@@ -5,11 +5,11 @@ from statistics import fmean
 from typing import Any
 
 from figures.networks.regimes import NAMES
+from figures.runs import repeat
 from figures.runs.published import published, sources
 from figures.runs.run import NetworkRun
 from figures.tables.association import origin
 from figures.tables.text import as_csv, as_markdown
-from protocols.loading.loader import builtin, load
 from protocols.loading.published import Target
 
 FIELDS = (
@@ -52,14 +52,8 @@ def _rows(run: NetworkRun, method: str) -> list[tuple[str, ...]]:
 
 def command(run: NetworkRun) -> str:
     """The command that repeats the run, if it is a built-in protocol, changed at most in `seeds` and ``--quick``."""
-    name, n = run.protocol.name, run.protocol.seeds
-    for quick in (False, True):
-        if name not in builtin() or (quick and not load(name).quick):
-            continue
-        for overrides, option in (([], ""), ([f"seeds={n}"], f" --seeds {n}")):
-            if load(name, overrides, quick=quick) == run.protocol:
-                return f"`python -m hebbian_dl.run {name}{' --quick' if quick else ''}{option}`"
-    return "not the built-in protocol"
+    found = repeat.command(run)
+    return f"`{found}`" if found else "not the built-in protocol"
 
 
 def long_form(runs: Sequence[NetworkRun]) -> str:

@@ -1,0 +1,115 @@
+"""Page of a living dish: its timeline, the recording with responses, and the measures of each culture."""
+
+import numpy as np
+
+from figures.html import common
+from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
+from figures.html.recording import Recording, Span, Stimulus
+from figures.html.spikes import responses
+from figures.runs.run import DishRun
+from protocols.plan.dish import COURSE, DishPlan, electrode_pulses, expand_dish
+
+MOST_HEADLINES = 24
+
+
+def subject(run: DishRun, name: str, most: int) -> Subject:
+    """The run with its sections; `most`: spikes to draw."""
+    plan = expand_dish(run.protocol)
+    names = [path for path, _ in common.measured(run)][:MOST_HEADLINES]
+    courses, cultures = _courses(run), _cultures(run)
+    sections = [
+        common.asked(run, _timeline(run, plan)),
+        common.result(run, names, *([cultures] if cultures else [])),
+        *([Section("Responses before and after", courses)] if courses else []),
+        Section("Recording and array", [recording(run, plan, most)]),
+        common.provenance(run),
+    ]
+    return Subject(name, run.protocol.title, sections, common.headline(run, names))
+
+
+def _timeline(run: DishRun, plan: DishPlan) -> Table:
+    dt = run.protocol.culture.simulation.dt
+    rows = []
+    for k, (name, step) in enumerate(zip(plan.names, plan.steps, strict=True)):
+        own = plan.pulses[plan.pulses["step"] == k]
+        patterns = [plan.patterns[p] for p in dict.fromkeys(own["pattern"].tolist())]
+        given = f"{len(own):,} of {common.listed(patterns)}" if len(own) else "none"
+        start, length = step["start"] * dt, (step["stop"] - step["start"]) * dt
+        rows.append((name, f"{start:g} s", f"{length:g} s", given, "yes" if step["plastic"] else "no"))
+    return Table(("step", "from", "length", "pulses", "learning"), rows)
+
+
+def _courses(run: DishRun) -> list[Block]:
+    """One plot a pattern, one line a step: rate of the electrodes around the pulses, mean ± sd over cultures."""
+    prefix, plots = f"seed_{run.seeds[0]}/course/", []
+    paths = [path.removeprefix(prefix).rsplit("/", 1) for path in run.arrays if path.startswith(prefix)]
+    for pattern in dict.fromkeys(pattern for _, pattern in paths):
+        steps, series = [step for step, name in paths if name == pattern], []
+        for k, step in enumerate(steps):
+            courses = run.stack(f"course/{step}/{pattern}")
+            edges = np.linspace(*COURSE, courses.shape[1] + 1)
+            rates = courses / (edges[1] - edges[0])
+            mean, sd = rates.mean(axis=0), rates.std(axis=0, ddof=min(1, len(rates) - 1))
+            color = ("before", "after")[k] if len(steps) == 2 else k
+            series.append(Series(step, 500 * (edges[1:] + edges[:-1]), mean, color, "line", mean - sd, mean + sd))
+        title = f"{pattern.replace('_', ' ')}: mean ± sd of {len(run.seeds)} cultures"
+        plots.append(Plot(title, "time from the pulse (ms)", "spikes per electrode (Hz)", series))
+    return list(plots)
+
+
+def _cultures(run: DishRun) -> Plot | None:
+    """Every culture's measures as distances from the published means, in published standard deviations."""
+    rows = [row for row in run.metrics["targets"] if row["published"]["sd"]]
+    if not rows:
+        return None
+    series = []
+    for k in range(len(run.seeds)):
+        x, y = [], []
+        for place, row in enumerate(rows):
+            value = run.metrics[row["quantity"]]["per_seed"][k]
+            if value is not None:
+                x.append(place + 0.06 * (k - (len(run.seeds) - 1) / 2))
+                y.append((value - row["published"]["mean"]) / row["published"]["sd"])
+        series.append(Series(f"culture {run.seeds[k]}", x, y, k, "points"))
+    ticks = [(float(place), str(place + 1)) for place in range(len(rows))]
+    names = "; ".join(f"{k + 1} {row['quantity'].partition('/')[2]}" for k, row in enumerate(rows))
+    title, y, levels = "Each culture's distance from the published means", "published standard deviations", [(-1, ""), (1, "")]
+    return Plot(title, "measure", y, series, ticks=ticks, levels=levels, note=names)
+
+
+def recording(run: DishRun, plan: DishPlan, most: int) -> Recording:
+    """What the electrodes of the first culture heard."""
+    seed, dt = run.seeds[0], run.protocol.culture.simulation.dt
+    places = run.array(seed, "electrodes")
+    time, electrode = run.array(seed, "heard/step") * dt, run.array(seed, "heard/electrode")
+    return Recording(
+        title=f"{common.culture_name(run)}: what each electrode hears",
+        time=time,
+        electrode=electrode,
+        names=[f"electrode {k}" for k in range(len(places))],
+        duration=plan.n_steps * dt,
+        positions=places,
+        spans=[Span(name, float(step["start"]) * dt) for name, step in zip(plan.names, plan.steps, strict=True)],
+        stimuli=_stimuli(run, plan, time, electrode),
+        most=most,
+    )
+
+
+def _stimuli(run: DishRun, plan: DishPlan, time: np.ndarray, electrode: np.ndarray) -> list[Stimulus]:
+    """Every pattern of every step; with responses where the course around its pulses was measured."""
+    dt, n = run.protocol.culture.simulation.dt, len(run.array(run.seeds[0], "electrodes"))
+    driven = electrode_pulses(run.protocol, plan)
+    found = []
+    for row in np.unique(plan.pulses[["step", "pattern"]]):
+        step, pattern = plan.names[row["step"]], plan.patterns[row["pattern"]]
+        own = plan.pulses[(plan.pulses["step"] == row["step"]) & (plan.pulses["pattern"] == row["pattern"])]
+        pulses = own["at"] * dt
+        course = run.arrays.get(f"seed_{run.seeds[0]}/course/{step}/{pattern}")
+        edges = None if course is None else np.linspace(*COURSE, len(course) + 1)
+        response = None if edges is None else responses(time, electrode, n, pulses, edges)
+        # two patterns may pulse at the same time: the electrodes of this one
+        others = plan.pulses[plan.pulses["pattern"] != row["pattern"]]["at"]
+        alone = own["at"][~np.isin(own["at"], others)]
+        electrodes = np.unique(driven.electrode[np.isin(driven.step, alone[:1])])
+        found.append(Stimulus(f"{pattern.replace('_', ' ')}, {step}", pulses, electrodes, edges, response))
+    return found

@@ -1,0 +1,49 @@
+"""Subjects of a page from run and study directories."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from figures.html import association, dish, evoked, network, study
+from figures.html.blocks import Subject
+from figures.html.recording import MOST_SPIKES
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
+from figures.runs.study import FILE, read_answer
+from protocols.spec.faults import ProtocolFault
+
+
+def read(paths: Sequence[Path]) -> list[Subject]:
+    """One subject a directory, in the order given.
+
+    Raises
+    ------
+    ProtocolFault
+        If one is no finished run or study.
+    """
+    names = _names(paths)
+    return [_read(path, name, MOST_SPIKES // len(paths)) for path, name in zip(paths, names, strict=True)]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Names of the directories with that of the folder they are in: protocol and hash."""
+    return [f"{path.resolve().parent.name} {path.resolve().name}" for path in paths]
+
+
+def _read(path: Path, name: str, most: int) -> Subject:
+    if path.is_file():
+        raise ProtocolFault(
+            [f"{path}: a file; allowed: run directories (python -m culture_sim.analyse {path} --html PAGE for a recording)"]
+        )
+    if (path / FILE).is_file():
+        try:
+            return study.subject(read_answer(path), path, name)
+        except RuntimeError as error:
+            raise ProtocolFault([str(error)]) from None
+    match read_run(path):
+        case EvokedRun() as run:
+            return evoked.subject(run, name, most)
+        case AssociationRun() as run:
+            return association.subject(run, name)
+        case DishRun() as run:
+            return dish.subject(run, name, most)
+        case NetworkRun() as run:
+            return network.subject(run, name)
