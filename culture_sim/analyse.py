@@ -65,6 +65,8 @@ def analyse(
     measures = definitions(set_ or [])
     if figure is not None:
         after_run.can_draw(figure)
+    if html is not None and not html.parent.is_dir():
+        raise ProtocolFault([f"--html {html}: no folder {html.parent}; allowed: a file in an existing folder"])
     rows = measured(recordings, measures, jobs or cores())
     keys = [key.strip() for key in by.split(",")] if by else []
     known = {key for row in rows for key in row["metadata"]}
@@ -203,7 +205,9 @@ def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
             )
 
 
-def write_page(path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> None:
+def write_page(
+    path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]
+) -> None:
     """One HTML page of all recordings, side by side."""
     trains = [found for given in recordings for found in formats.read(given).values()]
     options = [word for override in overrides for word in ("--set", override)]
@@ -212,7 +216,9 @@ def write_page(path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, 
     html_page.write(
         path,
         [
-            measured_page.subject(row["name"], row["metadata"], row["measures"], _shown(row["name"], each, most), command)
+            measured_page.subject(
+                row["name"], row["metadata"], row["measures"], _shown(row["name"], each, most), command
+            )
             for row, each in zip(rows, trains, strict=True)
         ],
     )

@@ -90,9 +90,15 @@ def _comparable(path: Path) -> AssociationRun | NetworkRun:
 
 def main(arguments: Sequence[str]) -> int:
     """Command line; exit codes 0 done, 2 wrong input."""
-    parser = argparse.ArgumentParser("python -m figures.report", description="Compare finished runs, or show them in an HTML page.")
-    parser.add_argument("run_dirs", metavar="RUN_DIR", nargs="+", type=Path, help="finished runs; with --html also studies")
-    parser.add_argument("--html", action="store_true", help="one HTML page of all: figures to explore, tables, provenance")
+    parser = argparse.ArgumentParser(
+        "python -m figures.report", description="Compare finished runs, or show them in an HTML page."
+    )
+    parser.add_argument(
+        "run_dirs", metavar="RUN_DIR", nargs="+", type=Path, help="finished runs; with --html also studies"
+    )
+    parser.add_argument(
+        "--html", action="store_true", help="one HTML page of all: figures to explore, tables, provenance"
+    )
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path(), help="where the files go; default: here")
     given = parser.parse_args(arguments)
     try:

@@ -26,7 +26,19 @@ ROOMS = {
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),
         *("memory", "torchrun", "run", "features", "search", "bench", "tensorboard"),
     ],
-    "figures": ["style", "labels", "runs", "culture", "networks", "search", "tables", "html", "make", "report", "after_run"],
+    "figures": [
+        "style",
+        "labels",
+        "runs",
+        "culture",
+        "networks",
+        "search",
+        "tables",
+        "html",
+        "make",
+        "report",
+        "after_run",
+    ],
 }
 MOST_MODULES = 12
 MORE_MODULES = {"protocols/spec": 17}

@@ -30,12 +30,15 @@ def result(run: RunData, names: Iterable[str], *blocks: Block) -> Section:
     """Metrics beside published values, or by `names` if nothing was published; behind a summary, all metrics."""
     rows = [_compared(row) for row in run.metrics["targets"]]
     first = (
-        Table(("quantity", "here", "published", "unit", "verdict"), rows, note=VERDICT)
+        Table(("quantity", "here", "published", "of", "verdict"), rows, note=VERDICT)
         if rows
-        else Table(("quantity", "here", "unit"), [_row(run, name) for name in names if name in run.metrics])
+        else Table(("quantity", "here"), list(headline(run, names).items()))
     )
-    everything = [(*_row(run, name), str(found.get("definition", ""))) for name, found in measured(run)]
-    every = Table(("quantity", "mean ± sd [95 % interval]", "unit", "definition"), everything, folded="All metrics")
+    everything = [
+        (labelled(name, str(found.get("unit") or "")), spelled(found), str(found.get("definition", "")))
+        for name, found in measured(run)
+    ]
+    every = Table(("quantity", "mean ± sd [95 % interval]", "definition"), everything, folded="All metrics")
     return Section(RESULT, [first, *blocks, every])
 
 
@@ -46,8 +49,8 @@ VERDICT = (
 
 
 def _compared(row: Mapping[str, Any]) -> tuple[str, ...]:
-    quantity = f"{row['quantity']} ({row['subject']})"
-    return (quantity, spelled(row["measured"]), spelled(row["published"]), row["unit"], row["verdict"])
+    quantity = labelled(row["quantity"], row["unit"])
+    return (quantity, spelled(row["measured"]), spelled(row["published"]), row["subject"], row["verdict"])
 
 
 def measured(run: RunData) -> list[tuple[str, Mapping[str, Any]]]:
@@ -57,10 +60,6 @@ def measured(run: RunData) -> list[tuple[str, Mapping[str, Any]]]:
         for name, found in run.metrics.items()
         if isinstance(found, dict) and isinstance(found.get("mean"), int | float)
     ]
-
-
-def _row(run: RunData, name: str) -> tuple[str, ...]:
-    return name, spelled(run.metrics[name]), str(run.metrics[name].get("unit") or "")
 
 
 def headline(run: RunData, names: Iterable[str]) -> dict[str, str]:
@@ -76,8 +75,12 @@ def spelled(value: Mapping[str, Any]) -> str:
         return "-"
     sd, interval, n = value.get("sd"), value.get("ci95"), value.get("n")
     mean = f"{value['mean']:.4g}" + ("" if sd is None else f" ± {sd:.2g}")
-    parts = [mean, f"[{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "", "" if n is None else f"n = {n}"]
-    return " ".join(part.replace(" ", NO_BREAK) for part in parts if part)
+    within = f" [{interval[0]:.4g},{NO_BREAK}{interval[1]:.4g}]" if interval else ""
+    return (
+        mean.replace(" ", NO_BREAK)
+        + within
+        + ("" if n is None else f", n = {n}".replace(" = ", f"{NO_BREAK}={NO_BREAK}"))
+    )
 
 
 def provenance(run: RunData) -> Section:

@@ -73,8 +73,15 @@ def _cultures(run: DishRun) -> Plot | None:
         series.append(Series(f"culture {run.seeds[k]}", x, y, k, "points"))
     ticks = [(float(place), str(place + 1)) for place in range(len(rows))]
     names = "; ".join(f"{k + 1} {row['quantity'].partition('/')[2]}" for k, row in enumerate(rows))
-    title, y, levels = "Each culture's distance from the published means", "published standard deviations", [(-1, ""), (1, "")]
-    return Plot(title, "measure", y, series, ticks=ticks, levels=levels, note=names)
+    return Plot(
+        title="Each culture's distance from the published means",
+        x="measure",
+        y="published standard deviations",
+        series=series,
+        ticks=ticks,
+        levels=[(-1, ""), (1, "")],
+        note=names,
+    )
 
 
 def recording(run: DishRun, plan: DishPlan, most: int) -> Recording:

@@ -187,7 +187,9 @@ def weights(run: RunData) -> Array | None:
         return None
     which = "from the selected electrode, else the mean from all" if maps[0].values.ndim == 2 else "from each electrode"
     n = len(run.seeds)
-    title = f"Weight onto the neurons around each electrode, {which}; {f'mean of {n} cultures' if n > 1 else 'one culture'}"
+    title = (
+        f"Weight onto the neurons around each electrode, {which}; {f'mean of {n} cultures' if n > 1 else 'one culture'}"
+    )
     if maps[0].values.ndim == 1:
         title = title.replace("onto the neurons around each electrode", "onto all neurons")
     return Array(title, run.array(seed, "electrodes"), maps)

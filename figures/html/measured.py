@@ -12,7 +12,11 @@ Measured = tuple[float, str, str]
 
 
 def subject(
-    name: str, metadata: Mapping[str, object], measures: Mapping[str, Measured], given: Recording, command: Sequence[str]
+    name: str,
+    metadata: Mapping[str, object],
+    measures: Mapping[str, Measured],
+    given: Recording,
+    command: Sequence[str],
 ) -> Subject:
     """A recording with its sections.
 
@@ -31,7 +35,9 @@ def subject(
     """
     rows = [(key, _spelled(value), unit, definition) for key, (value, unit, definition) in measures.items()]
     sections = [
-        Section("What was recorded", [Table(("", ""), [("recording", name), *((k, str(v)) for k, v in metadata.items())])]),
+        Section(
+            "What was recorded", [Table(("", ""), [("recording", name), *((k, str(v)) for k, v in metadata.items())])]
+        ),
         Section(common.RESULT, [Table(("measure", "value", "unit", "definition"), rows)]),
         Section("Recording and array", [given]),
         Section(common.PROVENANCE, [Table(("", ""), [("repeat it", " ".join(command))])]),

@@ -31,7 +31,12 @@ def subject(run: NetworkRun, name: str) -> Subject:
 
 def _methods(run: NetworkRun) -> Table:
     rows = [
-        (name, ", ".join(f"{key} {value}" for key, value in spec.model_dump(mode="json", exclude_defaults=True).items() if value))
+        (
+            name,
+            ", ".join(
+                f"{key} {value}" for key, value in spec.model_dump(mode="json", exclude_defaults=True).items() if value
+            ),
+        )
         for name, spec in run.protocol.network.methods.items()
     ]
     return Table(("method of pre-training", "settings"), rows)
@@ -52,7 +57,8 @@ def _regimes(run: NetworkRun) -> Plot:
     places = sorted({place for each in series for place in each.x})
     ticks = [(float(place), f"{100 * place:g} %") for place in places]
     level = [(100 * run.chance, "chance")]
-    title = f"Accuracy after fine-tuning with few labels; band: 95 % interval over {len(run.seeds)} seeds; dashed: published"
+    seeds = f"band: 95 % interval over {len(run.seeds)} seeds; " if len(run.seeds) > 1 else ""
+    title = f"Accuracy after fine-tuning with few labels; {seeds}dashed: published"
     return Plot(title, "labelled share of the training images", NAMES[run.measure], series, True, ticks, level)
 
 

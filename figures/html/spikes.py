@@ -11,7 +11,9 @@ LONGEST = np.iinfo(np.uint16).max  # ticks between spikes as they are packed
 ISI_EDGES = np.logspace(-3, 2, 51)
 
 
-def thinned(time: np.ndarray, electrode: np.ndarray, starts: Sequence[float], most: int) -> tuple[np.ndarray, list[int]]:
+def thinned(
+    time: np.ndarray, electrode: np.ndarray, starts: Sequence[float], most: int
+) -> tuple[np.ndarray, list[int]]:
     """Choose the spikes to draw: all, or every k-th of each electrode, with its own k in each span of the recording.
 
     Spans of few spikes are drawn whole; the others share what is left of `most`.

@@ -7,7 +7,7 @@ from typing import Any
 from figures.html import common
 from figures.html.blocks import Block, Picture, Plot, Section, Series, Subject, Table
 from figures.runs.study import Answer
-from figures.runs.study_parts import spoken
+from figures.runs.study_parts import Prediction, spoken
 from figures.search import surfaces
 from figures.style import plt
 
@@ -18,7 +18,7 @@ def subject(answer: Answer, path: Path, name: str) -> Subject:
     blocks += [found for found in (_pareto(answer),) if found]
     sections = [
         Section(common.ASKED, [_asked(answer), _space(answer)]),
-        Section(common.RESULT, [_recipe(answer), *([_prediction(answer)] if answer.prediction else [])]),
+        Section(common.RESULT, [_recipe(answer), *([_prediction(answer.prediction)] if answer.prediction else [])]),
         Section("Trials", blocks),
         *([Section("Importance", [found])] if (found := _importance(answer)) else []),
         *([Section("Response surfaces", [picture])] if (picture := _surfaces(answer)) else []),
@@ -55,9 +55,7 @@ def _recipe(answer: Answer) -> Table:
     return Table(("recipe", "start", "best", "range that does as well"), rows)
 
 
-def _prediction(answer: Answer) -> Table:
-    found = answer.prediction
-    assert found is not None  # noqa: S101: asked by the caller
+def _prediction(found: Prediction) -> Table:
     rows = [(which, common.spelled(getattr(found, which).model_dump())) for which in ("start", "best")]
     return Table((f"{spoken(found.metric)}, on data and seeds that the search never used", found.best.unit), rows)
 
@@ -109,7 +107,9 @@ def _surfaces(answer: Answer) -> Picture | None:
 
 def _provenance(answer: Answer, path: Path) -> Table:
     rows = [("study", path.resolve().name), *common.flat(answer.budget.model_dump())]
-    return Table(("", ""), rows, note="The protocol of every trial, its seeds and code version lie in the study directory.")
+    return Table(
+        ("", ""), rows, note="The protocol of every trial, its seeds and code version lie in the study directory."
+    )
 
 
 def _headline(answer: Answer) -> dict[str, str]:

@@ -30,9 +30,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _read(path: Path, name: str, most: int) -> Subject:
     if path.is_file():
-        raise ProtocolFault(
-            [f"{path}: a file; allowed: run directories (python -m culture_sim.analyse {path} --html PAGE for a recording)"]
-        )
+        page = f"python -m culture_sim.analyse {path} --html PAGE"
+        raise ProtocolFault([f"{path}: a file; allowed: run and study directories; of a recording: {page}"])
     if (path / FILE).is_file():
         try:
             return study.subject(read_answer(path), path, name)

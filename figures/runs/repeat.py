@@ -1,6 +1,6 @@
 """The command that repeats a finished run."""
 
-from figures.runs.run import RunData
+from figures.runs.run import NetworkRun, RunData
 from protocols.loading.loader import builtin, load
 
 
@@ -23,4 +23,4 @@ def of_file(run: RunData) -> str:
 
 def package(run: RunData) -> str:
     """The package that ran it."""
-    return str(run.provenance.get("learner") or "culture_sim")
+    return "hebbian_dl" if isinstance(run, NetworkRun) else str(run.provenance.get("learner") or "culture_sim")

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 OPTIONS += ("--no-first-run", "--disable-background-networking", "--remote-debugging-pipe")
 PATIENCE = 60  # s: how long an answer may take on a busy machine
@@ -33,7 +35,7 @@ class Browser:
         read, self._to = os.pipe()
         self._from, write = os.pipe()
         command = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", "about:blank"]
-        shell = ["sh", "-c", f'exec "$@" 3<&{read} 4>&{write}', "sh", *command]
+        shell = ["bash", "-c", f'exec "$@" 3<&{read} 4>&{write}', "bash", *command]
         self._process = subprocess.Popen(shell, pass_fds=(read, write), stderr=subprocess.DEVNULL)
         os.close(read)
         os.close(write)
@@ -70,7 +72,9 @@ class Browser:
         while b"\0" not in self._unread:
             ready, _, _ = select.select([self._from], [], [], PATIENCE)
             assert ready, "the browser does not answer"
-            self._unread += os.read(self._from, 2**20)
+            more = os.read(self._from, 2**20)
+            assert more, "the browser has ended"
+            self._unread += more
         message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
 
@@ -80,9 +84,7 @@ class Browser:
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[theme])
         phone = width < 600
-        self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self.ask("Page.navigate", url=path.resolve().as_uri())
         end = time.monotonic() + PATIENCE
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
@@ -115,7 +117,9 @@ class Browser:
         """Move the mouse over an element, at a share of its width; press and release it there if `down`."""
         place = f"document.querySelectorAll({json.dumps(selector)})[{index}]"
         self.run(f"{place}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
-        box = self.run(f"(({{left, top, width, height}}) => [left, top, width, height])({place}.getBoundingClientRect())")
+        box = self.run(
+            f"(({{left, top, width, height}}) => [left, top, width, height])({place}.getBoundingClientRect())"
+        )
         at = {"x": box[0] + share * box[2], "y": box[1] + box[3] / 2}
         self.ask("Input.dispatchMouseEvent", type="mouseMoved", **at)
         for kind in ("mousePressed", "mouseReleased") if down else ():
