@@ -98,6 +98,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert expected in said.err
 
 
+def test_the_html_page_holds_measures_and_spikes_of_every_recording(dishes: list[Path], tmp_path: Path) -> None:
+    assert command(*dishes, "--html", tmp_path / "page.html", "--jobs", 1) == 0
+    text = (tmp_path / "page.html").read_text()
+    for path in dishes:
+        (trains,) = read(path).values()
+        rate = panel(trains)["rate"].value
+        assert f'<th scope="row">rate</th><td>{rate:.4g}</td><td>Hz</td>' in text
+        assert f'"drawn":[{len(trains.time)},{len(trains.time)}]' in text
+    assert f"python -m culture_sim.analyse {dishes[0]} {dishes[1]} --html {tmp_path / 'page.html'}" in text
+
+
 def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What an electrode hears of a run: the spikes of its units."""
     from culture_sim.run import app as run
@@ -137,6 +148,13 @@ def test_the_figure_groups_runs_and_recordings_and_leaves_short_steps_out(dishes
     assert list(by_age.items()) == [("twin, mine, rest", [2, 5]), ("age 7", [3]), ("age 21", [1])]
     assert command(*dishes, "--figure", tmp_path / "bursts.png", "--jobs", 1) == 0
     assert (tmp_path / "bursts.png").stat().st_size > 0
+
+
+def test_a_page_goes_into_a_folder_that_is_there(
+    dishes: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(dishes[0], "--html", tmp_path / "none" / "page.html") == 2
+    assert "allowed: a file in an existing folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,8 @@ def seed_arrays(plan: AssociationProtocol, seed: int) -> dict[str, np.ndarray]:
         own = probes[:, None] == np.array(classes)
         arrays[f"probe/{when}"] = rng.random((len(probes), len(classes))) + gain * own
         arrays[f"weights/excitatory/{when}"] = rng.random((N_CELLS, N_CELLS)) * 1e-3
+    rows, columns = np.divmod(np.arange(N_CELLS), 10)
+    arrays["electrodes"] = np.stack([columns, rows], axis=1) * 5e-4
     return arrays | {"ceiling/activity": np.array(0.97 + 0.01 * seed), "ceiling/pixels": np.array(0.995)}
 
 

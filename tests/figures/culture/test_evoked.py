@@ -12,6 +12,7 @@ from figures.culture import array, evoked, raster, weights
 from figures.runs.run import EvokedRun, read_run
 from protocols.runs import cli
 from tests.culture_sim.test_run import SMALL, only_run
+from tests.figures.html.test_subjects import check_ruaro
 
 pytestmark = pytest.mark.whole
 
@@ -88,6 +89,10 @@ def test_weights_change_towards_the_tetanised_electrodes(run: EvokedRun) -> None
     ax = next(a for a in fig.axes if a.get_title() == "electrode, change")
     change = np.asarray(ax.images[0].get_array())
     assert change[run.drawn("L")].mean() > 0 > change[~run.drawn("L")].mean()
+
+
+def test_the_html_page_holds_the_spikes_and_responses_of_the_run(run: EvokedRun, tmp_path: Path) -> None:
+    check_ruaro(run, tmp_path)
 
 
 def test_make_writes_every_figure_and_refuses_what_is_no_run(
