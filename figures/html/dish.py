@@ -7,7 +7,7 @@ from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.html.recording import Recording, Span, Stimulus
 from figures.html.spikes import responses
 from figures.runs.run import DishRun
-from protocols.plan.dish import COURSE, DishPlan, electrode_pulses, expand_dish
+from protocols.plan.dish import COURSE, DishPlan, expand_dish
 
 MOST_HEADLINES = 24
 
@@ -105,7 +105,6 @@ def recording(run: DishRun, plan: DishPlan, most: int) -> Recording:
 def _stimuli(run: DishRun, plan: DishPlan, time: np.ndarray, electrode: np.ndarray) -> list[Stimulus]:
     """Every pattern of every step; with responses where the course around its pulses was measured."""
     dt, n = run.protocol.culture.simulation.dt, len(run.array(run.seeds[0], "electrodes"))
-    driven = electrode_pulses(run.protocol, plan)
     found = []
     for row in np.unique(plan.pulses[["step", "pattern"]]):
         step, pattern = plan.names[row["step"]], plan.patterns[row["pattern"]]
@@ -114,9 +113,6 @@ def _stimuli(run: DishRun, plan: DishPlan, time: np.ndarray, electrode: np.ndarr
         course = run.arrays.get(f"seed_{run.seeds[0]}/course/{step}/{pattern}")
         edges = None if course is None else np.linspace(*COURSE, len(course) + 1)
         response = None if edges is None else responses(time, electrode, n, pulses, edges)
-        # two patterns may pulse at the same time: the electrodes of this one
-        others = plan.pulses[plan.pulses["pattern"] != row["pattern"]]["at"]
-        alone = own["at"][~np.isin(own["at"], others)]
-        electrodes = np.unique(driven.electrode[np.isin(driven.step, alone[:1])])
-        found.append(Stimulus(f"{pattern.replace('_', ' ')}, {step}", pulses, electrodes, edges, response))
+        electrodes = run.protocol.culture.array.numbers(run.protocol.patterns[pattern].electrodes)
+        found.append(Stimulus(f"{pattern.replace('_', ' ')}, {step}", pulses, np.array(electrodes), edges, response))
     return found

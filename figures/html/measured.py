@@ -1,5 +1,6 @@
 """Page of a recording, real or simulated: its measures with their definitions, raster and array."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from figures.html import common
@@ -40,7 +41,7 @@ def subject(
         ),
         Section(common.RESULT, [Table(("measure", "value", "unit", "definition"), rows)]),
         Section("Recording and array", [given]),
-        Section(common.PROVENANCE, [Table(("", ""), [("repeat it", " ".join(command))])]),
+        Section(common.PROVENANCE, [Table(("", ""), [("repeat it", shlex.join(command))])]),
     ]
     headline = {labelled(key, unit): _spelled(value) for key, (value, unit, _) in measures.items()}
     return Subject(name, name, sections, headline)

@@ -101,6 +101,25 @@ def test_the_raster_obeys_the_keyboard(shown: Browser) -> None:
     assert last - first == pytest.approx(0.02)
 
 
+def test_the_raster_is_dragged_and_zoomed_by_the_wheel(shown: Browser) -> None:
+    shown.mouse("button[aria-label='Zoom in']", down=True)
+    shown.mouse("canvas.raster")
+    left, width, y = shown.run(
+        "(({left, width, top, height}) => [left, width, top + height / 2])"
+        "(document.querySelector('canvas.raster').getBoundingClientRect())"
+    )
+    for kind, x in (("mousePressed", 0.5), ("mouseMoved", 0.3), ("mouseReleased", 0.3)):
+        at = {"x": left + x * width, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+        shown.ask("Input.dispatchMouseEvent", type=kind, **at)
+    assert shown.run(VIEW) == pytest.approx([35, 85], abs=0.1)
+    assert shown.run(SELECTED) == -1  # a drag is no click
+    wheel = {"type": "mouseWheel", "x": left + 0.2 * width, "y": y, "deltaX": 0, "modifiers": 2}
+    shown.ask("Input.dispatchMouseEvent", **wheel, deltaY=-300 * np.log(2))
+    first, last = shown.run(VIEW)
+    assert last - first == pytest.approx(25, rel=0.02)
+    assert first + 0.2 * (last - first) == pytest.approx(45, abs=0.2)  # what is below the pointer stays there
+
+
 def test_spikes_are_drawn_where_they_are(shown: Browser) -> None:
     """Pixels of the raster, of a view of 10 ms a column, against the spikes themselves."""
     given = recording()
