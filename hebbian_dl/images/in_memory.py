@@ -74,9 +74,9 @@ class Examples:
             for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
                 yield Examples(processes.own(images), processes.own(labels))
         else:
-            for index in order.split(size):
+            for index in order.to(self.labels.device).split(size):
                 if len(index) > 1 or size == 1:
-                    yield self.take(processes.own(index).to(self.labels.device))
+                    yield self.take(processes.own(index))
 
 
 def in_parts(batch: Examples, at_a_time: int | None) -> Iterator[tuple[Examples, bool]]:

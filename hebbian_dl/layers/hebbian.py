@@ -58,6 +58,8 @@ class Hebbian(nn.Module):
         Learning rate of updates in place; None for updates in ``.grad``.
     more_to_come : bool
         With updates in place: keep the weights for now, because the next forward pass belongs to the same update.
+    checked : bool
+        Whether NaN and infinity raise `NotFinite` in the forward pass; on a GPU looking for them waits for all its work.
     has_learned : bool
         Whether the layer has learned from any batch yet.
 
@@ -85,6 +87,7 @@ class Hebbian(nn.Module):
         self.plastic = True
         self.learning_rate: float | None = None
         self.more_to_come = False
+        self.checked = True
         self.has_learned = False
         self._pending: rules.Sums | None = None
         self.train(layer.training)
@@ -107,7 +110,8 @@ class Hebbian(nn.Module):
         with torch.no_grad():
             output, sums = self._learn(inputs)
             processes.add_up(sums.total, sums.weight)
-            self._check_finite(inputs, output, sums)
+            if self.checked:
+                self._check_finite(inputs, output, sums)
             if not self.activated:
                 output = self._respond(inputs)  # with the weights as they were, as the rule's output
             if self.learning_rate is None:

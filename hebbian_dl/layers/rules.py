@@ -16,7 +16,8 @@ from hebbian_dl.layers import competition
 from hebbian_dl.layers.geometry import DENSE, Geometry
 from protocols.spec import rules as specs
 
-SCAN_BLOCK = 64  # neurons in a block of `_scan`; the fastest of 64 to 512 for 4096 neurons
+SCAN_BLOCK = 64  # neurons in a block of `_scan`; on a CPU the fastest of 64 to 512 for 4096 neurons
+GPU_SCAN_BLOCK = 256  # each block is five kernels: fewer launches; not measured yet
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geome
     """
     count = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
     if not geometry.n_dims:
-        (p, q), m = signal.shape, weights.shape[1]
-        if p * m + SCAN_BLOCK * (p + m) < q * (p + m):
+        (p, q), m, block = signal.shape, weights.shape[1], scan_block(weights)
+        if p * m + block * (p + m) < q * (p + m):
             return Sums(_scan(inputs.to(weights.dtype), signal.to(weights.dtype), weights), count)
     gram = _gram(geometry.patches(signal).to(weights.dtype)).tril_()
     explained = geometry.from_rows(gram @ geometry.rows(weights), weights)
@@ -221,12 +222,18 @@ def _gram(signal: Tensor) -> Tensor:
     return signal.transpose(1, 2) @ signal
 
 
+def scan_block(weights: Tensor) -> int:
+    """Neurons in a block of `_scan` on the device of the weights."""
+    return GPU_SCAN_BLOCK if weights.is_cuda else SCAN_BLOCK
+
+
 def _scan(inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
     """A'C - tril(A'A) B by blocks of neurons: each block learns from the residual that those before it leave."""
     left = inputs.clone()
     total = torch.empty_like(weights)
-    for start in range(0, len(weights), SCAN_BLOCK):
-        block = slice(start, start + SCAN_BLOCK)
+    size = scan_block(weights)
+    for start in range(0, len(weights), size):
+        block = slice(start, start + size)
         own, synapses = signal[:, block], weights[block]
         torch.mm(own.t(), left, out=total[block])
         total[block].addmm_((own.t() @ own).tril_(), synapses, alpha=-1)

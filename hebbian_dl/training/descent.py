@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, in_parts
+from hebbian_dl.training import queued
 from hebbian_dl.training.loop import halved
 from protocols.spec.network import GradientDescent
 
@@ -39,7 +40,7 @@ class Descent:
     def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
         """Take one step down the gradient of a batch's mean loss; returns the loss.
 
-        If the loss is NaN or infinite, the weights stay as they are.
+        If the loss is NaN or infinite, the weights stay as they are, except on a GPU (`queued`).
         """
         n, total = sum(processes.counts(len(batch))), torch.zeros((), device=batch.images.device)
         for part, _ in in_parts(batch, self.spec.at_a_time):
@@ -47,7 +48,7 @@ class Descent:
             value = loss.detach().clone() if len(part) else torch.zeros_like(loss)  # the mean over no image is NaN
             processes.add_up(value)
             total = total + value
-            if not torch.isfinite(total):
+            if queued.readable(total) and not torch.isfinite(total):
                 break
             loss.backward()
         else:

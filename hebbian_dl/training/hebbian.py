@@ -11,6 +11,7 @@ from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, Images, Splits, in_parts
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
 from hebbian_dl.training.evaluation import RANKED, answers, effective_rank, nearest_class_mean
+from hebbian_dl.training import queued
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.network import HebbianPretraining
 
@@ -66,6 +67,7 @@ def hebbian_training(
     layers = [layer for _, layer in hebbian_layers(network)]
     for layer in layers:
         layer.learning_rate = method.learning_rate
+        layer.checked = queued.readable(layer.weight)
 
     def begin_epoch(epoch: int) -> None:
         nonlocal stage

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, Images
 from hebbian_dl.layers.hebbian import NotFinite
-from hebbian_dl.training import checkpoint
+from hebbian_dl.training import checkpoint, queued
+from hebbian_dl.training.finite import NOT_FINITE_LOSS, first_not_finite, of_images
 from hebbian_dl.training.generators import seed_torch
 from protocols.spec.random_streams import stream
 
@@ -109,7 +110,6 @@ class Training:
             loss = self._epoch(seed, epoch, report, path, generators)
             generators = None
             wall_s = round(time.monotonic() - started, 3)
-            self._check_finite(epoch)
             record = processes.agreed(self.score())
             if self.best_by is not None and math.isnan(record[self.best_by]):  # argmax would select it
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
@@ -145,35 +145,44 @@ class Training:
         if generators is not None:
             set_generators(generators)
         n_steps = -(-len(order) // self.batch)
+        step = queued.Replayed(self.step) if queued.wanted(n_steps) else self.step
         for batch in self.images.batches(self.batch, order[self.steps * self.batch :], draw):
             # unreadable images may leave a batch too small
             if sum(processes.counts(len(batch))) >= min(2, self.batch):
-                self._learn(batch, f"{self.name}: epoch {epoch}, step {self.steps}")
+                self._learn(step, batch, f"{self.name}: epoch {epoch}, step {self.steps}")
             self.steps += 1
             if path is not None and self.steps < n_steps and self._due():
                 self._check_finite(epoch)
                 self._save(path, seed)
             report((epoch + self.steps / n_steps) / self.epochs)
+        self._check_finite(epoch)
         loss = torch.stack(self.losses).mean().item() if self.losses else None
         self.steps, self.losses = 0, []
         return loss
 
-    def _learn(self, batch: Examples, where: str) -> None:
+    def _learn(self, step: queued.Step, batch: Examples, where: str) -> None:
         """Learn one batch; if it diverges, report what is not finite: images, weights or the loss."""
         try:
-            loss = self.step(batch)
+            loss = step(batch)
         except NotFinite as fault:
             name = next((n for n, module in self.model.named_modules() if module is fault.layer), "")
-            raise Diverged(f"{where}, layer {name}: {_of_images(batch) or fault}") from None
+            raise Diverged(f"{where}, layer {name}: {of_images(batch) or fault}") from None
         if loss is not None:
             self.losses.append(loss.detach())
-            if not torch.isfinite(loss):
-                cause = _of_images(batch) or first_not_finite(self.model)
-                raise Diverged(f"{where}: {cause or 'the loss is NaN or infinite; allowed: a smaller learning rate'}")
+            if queued.readable(loss) and not torch.isfinite(loss):
+                cause = of_images(batch) or first_not_finite(self.model)
+                raise Diverged(f"{where}: {cause or NOT_FINITE_LOSS}")
 
     def _check_finite(self, epoch: int) -> None:
-        if (where := first_not_finite(self.model)) is not None:
-            raise Diverged(f"{self.name}: epoch {epoch}: {where}")
+        """Refuse weights and, on a GPU, losses of this epoch that are not finite."""
+        where, at = first_not_finite(self.model), f"epoch {epoch}"
+        if self.losses and not queued.readable(self.losses[0]):
+            wrong = torch.isfinite(torch.stack(self.losses)).logical_not().tolist()
+            if any(wrong):
+                at, where = f"{at}, step {wrong.index(True)}", where or NOT_FINITE_LOSS
+        if where is not None:
+            looked = isinstance(self.images, Examples) and not queued.readable(self.images.labels)
+            raise Diverged(f"{self.name}: {at}: {(looked and of_images(self.images)) or where}")
 
     def _due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_EVERY_S
@@ -219,12 +228,6 @@ class Training:
         return [p for group in self.optimizer.param_groups for p in group["params"]] if self.optimizer else []
 
 
-def _of_images(batch: Examples) -> str | None:
-    """Message if the images of a batch hold NaN or infinity in any process."""
-    wrong = processes.anywhere(not torch.isfinite(batch.images).all())
-    return "the images hold NaN or infinity" if wrong else None
-
-
 def get_generators() -> dict[str, Tensor]:
     """The states of torch's global generators."""
     states = {"cpu": torch.get_rng_state()}
@@ -236,15 +239,6 @@ def set_generators(states: dict[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
-
-
-@torch.no_grad()
-def first_not_finite(model: nn.Module) -> str | None:
-    """Message with the first layer whose weights hold NaN or infinity; None if there is none."""
-    for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter.sum()):
-            return f"the weights of layer {name.rpartition('.')[0]} hold NaN or infinity"
-    return None
 
 
 def halved(epoch: int, rate: float, halve_from: int, halve_every: int) -> float:
