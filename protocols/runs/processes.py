@@ -2,11 +2,13 @@
 
 import contextlib
 import functools
+import math
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -31,7 +33,12 @@ class Failed:
 
 
 def side_by_side(
-    work: Work, following: Next, jobs: int, report: Callable[[int, float], None], preload: Sequence[str] = ()
+    work: Work,
+    following: Next,
+    jobs: int,
+    report: Callable[[int, float], None],
+    preload: Sequence[str] = (),
+    limit: Callable[[int], float] = lambda key: math.inf,
 ) -> Generator[tuple[int, Any], None, None]:
     """Run tasks in parallel processes, at most `jobs` at a time, and yield each result as its task ends.
 
@@ -48,6 +55,8 @@ def side_by_side(
     preload
         Modules that are slow to import and needed by every process: they are imported once, in the server process that
         the others are forked from. Importing them must not start threads.
+    limit
+        Seconds that a task may take, by its key; after them its process is killed, and its result is a `Failed`.
 
     Yields
     ------
@@ -58,6 +67,7 @@ def side_by_side(
     context: Any = multiprocessing.get_context("forkserver" if preload else "spawn")
     context.set_forkserver_preload(list(preload))
     running = dict[Connection, tuple[int, Any]]()
+    until = dict[Any, float]()
     with scratch.new_folder() as folder:  # in the parent, because a killed process cleans up nothing
         # Signals are only noted and acted on between steps: no process is left half started, no result half written.
         interrupted = threading.Event()
@@ -65,7 +75,7 @@ def side_by_side(
         try:
             while True:
                 while len(running) < jobs and (piece := following()) is not None:
-                    _start(context, running, folder, work, *piece)
+                    until[_start(context, running, folder, work, *piece)] = time.monotonic() + limit(piece[0])
                 if not running:
                     return
                 for connection in wait(list(running), timeout=0.2):
@@ -77,6 +87,10 @@ def side_by_side(
                     process.join()
                     del running[connection]  # type: ignore[arg-type]
                     yield key, message
+                late = [connection for connection in running if time.monotonic() > until[connection]]
+                for key, process in [running.pop(connection) for connection in late]:
+                    _end(process)
+                    yield key, Failed(f"not done after {limit(key):.0f} s", died=True)
                 if interrupted.is_set():
                     raise KeyboardInterrupt
         finally:
@@ -86,13 +100,14 @@ def side_by_side(
                 signal.signal(number, handler)
 
 
-def _start(context: Any, running: dict[Connection, tuple[int, Any]], folder: Path, work: Work, *piece: Any) -> None:
+def _start(context: Any, running: dict[Connection, tuple[int, Any]], folder: Path, work: Work, *piece: Any) -> Any:
     key, argument = piece
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(theirs, str(folder), functools.partial(work, argument)))
     running[ours] = key, process
     process.start()
     theirs.close()
+    return ours
 
 
 def _receive(connection: Any, process: Any) -> Any:
