@@ -50,12 +50,13 @@ ORDINARY = (Step.SWTA_ORDINARY, Step.HPCA_ORDINARY)
 
 @dataclass(frozen=True)
 class Setting:
-    """Network, device, threads and number of images per step of a measurement."""
+    """Network, device, threads, number of images per step and ``float32`` or ``bfloat16`` of a measurement."""
 
     protocol: NetworkProtocol
     device: str
     threads: int
     batch: int
+    precision: str = "float32"
 
     def of(self, step: Step) -> "Setting":
         """The setting in which a step is measured: the ordinary forms on a smaller batch."""
@@ -80,15 +81,17 @@ def prepared(step: Step, setting: Setting) -> Callable[[Examples], object]:
     match step:
         case Step.FORWARD:
             model = network(HebbianPCA()).eval()
-            forward = torch.no_grad()(mixed_precision(model, "float32"))
+            forward = torch.no_grad()(mixed_precision(model, setting.precision))
             return lambda batch: forward(batch.images, len(model))
         case Step.SGD:
             width = n_features(spec.used_layers, shape)
             supervised = classifier(network(HebbianPCA()), width, n_classes, spec.finetuning.dropout)
+            _autocast(supervised, setting)
             training = supervised_training(step, supervised, spec.finetuning, few, splits)
         case Step.VAE:
             vae_spec = next((m for m in spec.methods.values() if isinstance(m, VaePretraining)), VaePretraining())
             vae = BetaVae(network(None), spec.used_layers, shape, vae_spec.latents).to(setting.device)
+            _autocast(vae, setting)
             still = vae_spec.model_copy(update={"learning_rate": 1e-12})  # a diverging loss takes no step
             training = vae_training(step, vae, still, splits)
         case Step.SWTA | Step.HPCA:
@@ -107,7 +110,14 @@ def _method(step: Step, setting: Setting) -> HebbianPretraining:
     rule = SoftWTA if step.startswith("SWTA") else HebbianPCA
     methods = [m for m in setting.protocol.network.methods.values() if isinstance(m, HebbianPretraining)]
     found = (method for method in methods if isinstance(method.rule, rule))
-    return next(found, HebbianPretraining(rule=rule(), learning_rate=0.01))
+    method = next(found, HebbianPretraining(rule=rule(), learning_rate=0.01))
+    return method.model_copy(update={"precision": setting.precision})
+
+
+def _autocast(model: nn.Module, setting: Setting) -> None:
+    """Make a model's forward pass, and with it the backward pass, use torch's mixed precision in ``bfloat16``."""
+    if setting.precision == "bfloat16":
+        model.forward = torch.autocast(setting.device, torch.bfloat16)(model.forward)
 
 
 def flop(step: Step, layers: tuple[Layer, ...], shape: tuple[int, int, int], batch: int) -> float:

@@ -1,4 +1,4 @@
-"""Benchmark of training steps on this machine: ``python -m hebbian_dl.bench``.
+"""Benchmark of training steps on this machine.
 
 All steps are of one network, on random images, and take turns in one process, so that other load on the machine slows
 all of them alike. A large matrix product takes its turn too, as a reference for the speed of the machine. Memory is
@@ -16,23 +16,18 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
-import typer
 from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from hebbian_dl.bench.peers import ORDINARY, Setting, Step, flop, prepared
-from hebbian_dl.environment import device_of
+from hebbian_dl.bench.peers import Setting, Step, flop, prepared
 from hebbian_dl.run import NetworkLearner
-from protocols.loading.loader import load
-from protocols.runs.machine import cores
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.protocol import NetworkProtocol
 
 GEMM = 2048  # rows and columns of the matrices of the reference product
 EPOCH_IMAGES = 40_000
@@ -73,11 +68,12 @@ def take_turns(calls: Mapping[Name, Call], rounds: int, device: str) -> dict[Nam
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for _ in progress.track(range(rounds + 1), description="rounds"):
             for name, call in calls.items():
-                times[name].append(_timed(call, device))
+                times[name].append(seconds_of(call, device))
     return {name: np.array(each[1:]) for name, each in times.items()}
 
 
-def _timed(call: Call, device: str) -> float:
+def seconds_of(call: Call, device: str) -> float:
+    """Seconds of a call, on a GPU until all that it queued is done."""
     finish = torch.cuda.synchronize if device == "cuda" else lambda: None
     finish()
     started = time.perf_counter()
@@ -190,7 +186,7 @@ def _epoch(step: Step, setting: Setting) -> float:
         for batch in examples.batches(setting.batch, order):
             act(batch)
 
-    return _timed(whole, setting.device)
+    return seconds_of(whole, setting.device)
 
 
 def table(rows: list[Row]) -> Table:
@@ -218,13 +214,14 @@ def write_csv(path: Path, rows: list[Row], setting: Setting) -> None:
             lines.writerow([*names, *("" if value is None else f"{value:.6g}" for value in values)])
 
 
-def machine(setting: Setting, rate: float) -> str:
+def machine(setting: Setting, rate: float | None = None) -> str:
     """Description of the machine: processor or GPU, threads, version of torch, rate of the matrix product."""
     name = torch.cuda.get_device_name() if setting.device == "cuda" else platform.processor() or platform.machine()
     if setting.device == "cpu" and Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
         name = found.group(1) if found else name
-    return f"{name}, {setting.threads} threads, torch {torch.__version__}, GEMM {rate:.0f} GFLOP/s (float32, {GEMM}^3)"
+    product = "" if rate is None else f", GEMM {rate:.0f} GFLOP/s (float32, {GEMM}^3)"
+    return f"{name}, {setting.threads} threads, torch {torch.__version__}{product}"
 
 
 def check_options(device: str, csv_: Path | None) -> None:
@@ -233,42 +230,3 @@ def check_options(device: str, csv_: Path | None) -> None:
         raise ProtocolFault([f"--device {device}: allowed: {', '.join(NetworkLearner.devices)}"])
     if csv_ is not None and (csv_.is_dir() or not csv_.parent.is_dir()):
         raise ProtocolFault([f"--csv {csv_}: allowed: a file in a directory that exists"])
-
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-@app.command()
-def bench(
-    batch: Annotated[int, typer.Option(min=2, help="Images per step.")] = 64,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch. Default: one per core.")] = None,
-    device: Annotated[str, typer.Option(help=" | ".join(NetworkLearner.devices))] = "auto",
-    protocol: Annotated[str, typer.Option(help="Protocol of the network: a file or a bare name.")] = "fasthebb_cifar10",
-    rounds: Annotated[int, typer.Option(min=1, help="Measurements of each step.")] = 9,
-    csv_: Annotated[Path | None, typer.Option("--csv", help="Write the result to this file too.")] = None,
-    epoch: Annotated[bool, typer.Option("--epoch", help="Time epochs of 40,000 images too.")] = False,
-    memory: Annotated[bool, typer.Option(help="Measure memory.")] = True,
-    skip_slow: Annotated[bool, typer.Option("--skip-slow", help="Leave the ordinary forms out.")] = False,
-) -> None:
-    """Measure a training step by Hebbian rules, by backprop, and in the forms that FastHebb replaces."""
-    check_options(device, csv_)
-    loaded = load(protocol, [])
-    if not isinstance(loaded, NetworkProtocol) or not loaded.network.layers:
-        raise ProtocolFault([f"--protocol {protocol}: no network.layers to train; allowed: fasthebb_cifar10, say"])
-    setting = Setting(loaded, device_of(device), threads or cores(), batch)
-    torch.set_num_threads(setting.threads)
-    steps = [step for step in Step if not (skip_slow and step in ORDINARY)]
-    rows, rate = measure(steps, setting, rounds)
-    if memory:
-        rows = [replace(row, extra_mb=mb) for row, mb in zip(rows, memory_of(steps, setting), strict=True)]
-    if epoch:
-        rows += epochs(setting, rounds, rate)
-    console = Console(width=150, highlight=False, markup=False)
-    console.print(table(rows))
-    console.print(machine(setting, rate))
-    console.print(
-        "ms: median; GFLOP: matrix products, triangular ones count half for SWTA and HPCA; extra MB: peak memory of "
-        "two steps beyond parameters and batch, with gradients and momentum (ordinary forms: on their smaller batch)."
-    )
-    if csv_ is not None:
-        write_csv(csv_, rows, setting)

@@ -8,8 +8,8 @@ from hebbian_dl.layers import rules
 from hebbian_dl.layers.hebbian import NotFinite, hebbian_layers
 from hebbian_dl.networks.build import build
 from hebbian_dl.training.evaluation import BATCH
-from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.finite import first_not_finite
+from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.loop import Diverged
 from protocols.images.examples import Examples
 from protocols.plan.curriculum import Curriculum, expand_association

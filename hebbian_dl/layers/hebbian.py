@@ -59,7 +59,7 @@ class Hebbian(nn.Module):
     more_to_come : bool
         With updates in place: keep the weights for now, because the next forward pass belongs to the same update.
     checked : bool
-        Whether NaN and infinity raise `NotFinite` in the forward pass; on a GPU looking for them waits for all its work.
+        Whether NaN and infinity raise `NotFinite` in the forward pass; looking for them waits for a GPU.
     has_learned : bool
         Whether the layer has learned from any batch yet.
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, Images, Splits, in_parts
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
-from hebbian_dl.training.evaluation import RANKED, answers, effective_rank, nearest_class_mean
 from hebbian_dl.training import queued
+from hebbian_dl.training.evaluation import RANKED, answers, effective_rank, nearest_class_mean
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.network import HebbianPretraining
 

@@ -181,8 +181,9 @@ class Training:
             if any(wrong):
                 at, where = f"{at}, step {wrong.index(True)}", where or NOT_FINITE_LOSS
         if where is not None:
-            looked = isinstance(self.images, Examples) and not queued.readable(self.images.labels)
-            raise Diverged(f"{self.name}: {at}: {(looked and of_images(self.images)) or where}")
+            if isinstance(self.images, Examples) and not queued.readable(self.images.labels):
+                where = of_images(self.images) or where
+            raise Diverged(f"{self.name}: {at}: {where}")
 
     def _due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_EVERY_S

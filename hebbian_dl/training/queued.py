@@ -82,6 +82,11 @@ class Replayed:
     ----------
     step
         Learns one batch; returns a loss or None.
+
+    Attributes
+    ----------
+    fails : bool
+        Whether the step could not be recorded.
     """
 
     def __init__(self, step: Step) -> None:
@@ -90,11 +95,11 @@ class Replayed:
         self._replay: Callable[[], None] | None = None
         self._batch: Examples | None = None
         self._result: Tensor | None = None
-        self._fails = False
+        self.fails = False
 
     def __call__(self, batch: Examples) -> Tensor | None:
         """Learn one batch; returns the loss, or None."""
-        if readable(batch.images) or self._fails:
+        if readable(batch.images) or self.fails:
             return self.step(batch)
         if self._warm < WARM_UP:
             self._warm += 1
@@ -115,6 +120,6 @@ class Replayed:
             self._replay, self._result = record(lambda: self.step(held))
             self._batch = held
         except RuntimeError as error:
-            self._fails = True
+            self.fails = True
             first = str(error).partition("\n")[0]
             warnings.warn(f"no CUDA graph of this step, which runs kernel by kernel: {first}", stacklevel=2)

@@ -1,5 +1,6 @@
 """Steps that never wait for a GPU, and their replay as a graph: counted and imitated on the processor."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -115,7 +116,7 @@ def test_looking_later_changes_no_weight(kind: str, monkeypatch: pytest.MonkeyPa
 def test_nan_stops_a_training_at_the_end_of_the_epoch(kind: str) -> None:
     trained = training(kind)
     trained.images.images[3, 0, 2, 2] = torch.nan
-    with pytest.raises(Diverged, match="epoch 0.*the images hold NaN or infinity"):
+    with pytest.raises(Diverged, match=r"epoch 0.*the images hold NaN or infinity"):
         trained.run(0, None, None, lambda done: None)
 
 
@@ -195,11 +196,13 @@ def test_a_step_that_cannot_be_recorded_goes_on_by_itself(monkeypatch: pytest.Mo
         weights.data += batch.images.mean(0)
 
     learned, expected = queued.Replayed(step), copy.deepcopy(weights.data)
-    with pytest.warns(UserWarning, match="^no CUDA graph of this step.*: operation not permitted when stream is cap"):
-        for k in range(6):
-            batch = Examples(torch.full((2, 3), float(k)), torch.zeros(2))
+    for k in range(6):
+        batch, told = Examples(torch.full((2, 3), float(k)), torch.zeros(2)), contextlib.nullcontext()
+        if k == queued.WARM_UP:
+            told = pytest.warns(UserWarning, match=r"^no CUDA graph of this step.*: operation not permitted when st")
+        with told:
             learned(batch)
-            expected += k
+        expected += k
     assert torch.equal(weights.data, expected)
 
 
