@@ -91,7 +91,7 @@ class NetworkLearner:
             console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
         device = environment.device_of(options.device)
         if missing:
-            jobs, threads = _shares(device, min(_jobs(protocol, options), len(missing)))
+            jobs, threads = _shares(min(_jobs(protocol, options), len(missing)))
             share = f", {n} processes to each" if (n := environment.n_processes()) > 1 else ""
             console.print(f"{len(missing)} trainings on {device}, {jobs} at a time{share}, {threads} threads each.")
             task = torchrun.leading(functools.partial(dispatch.run_task, protocol, device, threads, run), device)
@@ -143,11 +143,10 @@ def check_installed() -> None:
             raise ProtocolFault([f"network: {package} is not installed ({installation('deep,data')})"])
 
 
-def _shares(device: str, trainings: int) -> tuple[int, int]:
+def _shares(jobs: int) -> tuple[int, int]:
     """Number of trainings that run side by side, and threads of each."""
     if environment.n_processes() > 1:
         return 1, environment.threads()
-    jobs = 1 if device == "cuda" else trainings
     return jobs, int(os.environ.get("OMP_NUM_THREADS") or max(1, cores() // jobs))
 
 
@@ -197,10 +196,11 @@ def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
 
 
 def _jobs(protocol: Protocol, options: cli.Options) -> int:
-    """Number of trainings side by side: as requested, but no more than fit into memory."""
+    """Number of trainings side by side: as requested (default: one a core, on a GPU one), but no more than fit."""
     from hebbian_dl.memory import limits
 
-    jobs, free = options.jobs or cores(), available_memory_bytes()
+    default = 1 if environment.device_of(options.device) == "cuda" else cores()
+    jobs, free = options.jobs or default, available_memory_bytes()
     if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
         return jobs
     return max(1, min(jobs, free // max(1, limits.most_bytes(protocol))))

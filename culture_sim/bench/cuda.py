@@ -133,10 +133,17 @@ def stage(
 
 
 def build(folder: Path, sizes: list[tuple[int, int]], precision: str, capability: str) -> None:
-    """Compile the programs of all sizes and put them into a folder; prints how long each took."""
+    """Compile the programs of all sizes and put them into a folder; prints how long each took.
+
+    Their host code has no instructions that only the processor of this machine may have.
+    """
     gpu.require_toolchain()
+    from brian2 import prefs
+
     from culture_sim.engines.cuda_program import compiled
 
+    flags = prefs.codegen.cpp.extra_compile_args_gcc
+    prefs.codegen.cpp.extra_compile_args_gcc = [flag for flag in flags if not flag.startswith("-march")]
     for neurons, cultures in sizes:
         started = time.perf_counter()
         found = compiled(Shape.of(bench_spec(neurons, precision)), cultures, capability)

@@ -1,7 +1,13 @@
-"""Compile a generated CUDA project for the CPU, to test it without a GPU."""
+"""Compile a generated CUDA project for the CPU, to test it without a GPU.
+
+``python -m tests.reference.cuda_on_cpu FOLDER 60x3`` builds programs as ``culture_sim.bench.cuda --build`` names them.
+"""
 
 import re
 import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HEADERS = (
@@ -30,8 +36,11 @@ def build(project: Path) -> Path:
     header = Path(__file__).parent / "cuda_on_cpu.h"
     flags = ["-std=c++17", "-O1", "-w", "-ffp-contract=off", "-I.", "-Istubs", "-include", str(header)]
     objects = [source.replace(".cpp", ".o") for source in sources]
-    for source, target in zip(sources, objects, strict=True):
-        _call(["g++", *flags, "-c", source, "-o", target], project)
+    with ThreadPoolExecutor(2) as pool:
+        commands = [
+            ["g++", *flags, "-c", source, "-o", target] for source, target in zip(sources, objects, strict=True)
+        ]
+        list(pool.map(lambda command: _call(command, project), commands))
     _call(["g++", *objects, "-o", "main"], project)
     return project / "main"
 
@@ -39,3 +48,23 @@ def build(project: Path) -> Path:
 def _call(command: list[str], directory: Path) -> None:
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:4000]
+
+
+def rehearse(folder: Path, sizes: list[str]) -> None:
+    """Build programs of the benchmark for the processor, each of NEURONSxCULTURES."""
+    from culture_sim.bench.cuda import program_in
+    from culture_sim.bench.presentations import bench_spec
+    from culture_sim.engines.cuda_program import generate
+    from culture_sim.engines.gpu import DEFAULT_CAPABILITY
+    from culture_sim.model.parameters import Shape
+
+    for size in sizes:
+        neurons, cultures = map(int, size.split("x"))
+        with tempfile.TemporaryDirectory() as project:
+            generate(Shape.of(bench_spec(neurons, "float32")), cultures, DEFAULT_CAPABILITY, Path(project))
+            target = program_in(folder, neurons, cultures, "float32", DEFAULT_CAPABILITY)
+            build(Path(project)).rename(target)
+
+
+if __name__ == "__main__":
+    rehearse(Path(sys.argv[1]), sys.argv[2:])

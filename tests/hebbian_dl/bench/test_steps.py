@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hebbian_dl.bench import peers, steps
+from hebbian_dl.bench import command, peers, steps
 from hebbian_dl.bench.peers import Peer, Setting, Step, flop, prepared
 from hebbian_dl.layers.hebbian import Hebbian
 from protocols.loading.loader import load
@@ -42,8 +42,8 @@ def tiny(tmp_path: Path) -> Path:
     return path
 
 
-def command(*arguments: str) -> int:
-    return exit_code(steps.app, *arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu")
+def run_command(*arguments: str) -> int:
+    return exit_code(command.app, *arguments, "--threads", str(torch.get_num_threads()), "--device", "cpu")
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -116,7 +116,7 @@ def test_operations_of_the_published_network() -> None:
 def test_the_command_measures_every_step_and_writes_the_table(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tiny.with_name("bench.csv")
     options = ["--protocol", str(tiny), "--batch", "8", "--rounds", "1", "--no-memory", "--csv", str(target)]
-    assert command(*options) == 0
+    assert run_command(*options) == 0
     assert "GFLOP/s" in capsys.readouterr().out
     with open(target, newline="") as file:
         rows = list(csv.DictReader(file))
@@ -178,7 +178,7 @@ def test_memory_that_cannot_be_measured_is_not_made_up(tiny: Path, monkeypatch: 
     ],
 )
 def test_wrong_input_is_one_line(options: tuple[str, ...], wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(steps.app, *options) == 2
+    assert exit_code(command.app, *options) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert wrong in line

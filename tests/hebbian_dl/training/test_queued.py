@@ -47,19 +47,22 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def training(kind: str, n: int = 24) -> Training:
+def training(kind: str, n: int = 24, device: str = "cpu", dropout: float = 0.5) -> Training:
+    """A training of one epoch on random images, the same on every device."""
     torch.manual_seed(0)
-    images = Examples(torch.randn(n, *SHAPE), torch.randint(3, (n,)))
+    images = Examples(torch.randn(n, *SHAPE).to(device), torch.randint(3, (n,)).to(device))
     splits = Splits(images, images, images)
     if kind in RULES:
         method = HebbianPretraining.model_validate(
             {"pretraining": "hebbian", "rule": RULES[kind], "learning_rate": 0.05, "batch": BATCH, "epochs": 1}
         )
-        return hebbian_training(kind, build(NETWORK.layers, SHAPE, method.rule), method, splits, 3)
+        network = build(NETWORK.layers, SHAPE, method.rule).to(device)
+        return hebbian_training(kind, network, method, splits, 3)
     if kind == "VAE":
         spec = VaePretraining(batch=BATCH, learning_rate=1e-3, epochs=1)
-        return vae_training(kind, BetaVae(build(NETWORK.layers, SHAPE, None), NETWORK.layers, SHAPE, 4), spec, splits)
-    model = classifier(build(NETWORK.layers, SHAPE, None), n_features(NETWORK.layers, SHAPE), 3, 0.5)
+        vae = BetaVae(build(NETWORK.layers, SHAPE, None), NETWORK.layers, SHAPE, 4).to(device)
+        return vae_training(kind, vae, spec, splits)
+    model = classifier(build(NETWORK.layers, SHAPE, None).to(device), n_features(NETWORK.layers, SHAPE), 3, dropout)
     return supervised_training(kind, model, Finetuning(batch=BATCH, epochs=1), images, splits)
 
 
