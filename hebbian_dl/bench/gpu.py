@@ -48,8 +48,8 @@ def plan(setting: Setting, images: int, rounds: int) -> list[Stage]:
     """
     graph = setting.device == "cuda"
 
-    def turns(precision: str, *, graph: bool) -> Callable[[Rows], None]:
-        return functools.partial(steps, setting, precision, graph, rounds)
+    def turns(precision: str, *, graph: bool, trial: bool = False) -> Callable[[Rows], None]:
+        return functools.partial(steps, setting, precision, graph, rounds, trial)
 
     return [
         Stage("ceilings", 60, functools.partial(ceilings.measure, setting)),
@@ -58,6 +58,7 @@ def plan(setting: Setting, images: int, rounds: int) -> list[Stage]:
         Stage("best batch", 90, functools.partial(best_batch, setting, images, graph, rounds)),
         Stage("steps in float32", 60, turns("float32", graph=graph)),
         Stage("steps in bfloat16", 60, turns("bfloat16", graph=graph)),
+        *([Stage("steps, convolutions tried", 60, turns("tf32", graph=True, trial=True))] if graph else []),
         *([Stage("steps kernel by kernel", 60, turns("tf32", graph=False))] if graph else []),
         Stage("profile", 60, functools.partial(profiled, setting)),
         Stage("scan blocks", 60, functools.partial(scan_blocks, setting, graph, rounds)),
@@ -111,8 +112,12 @@ def _about(step: Step, setting: Setting, precision: str, graph: bool, rows: Rows
     }
 
 
-def steps(setting: Setting, precision: str, graph: bool, rounds: int, rows: Rows) -> None:
-    """Each step, in turns, with its ratio to backprop; on a GPU also its memory."""
+def steps(setting: Setting, precision: str, graph: bool, rounds: int, trial: bool, rows: Rows) -> None:
+    """Each step, in turns, with its ratio to backprop; on a GPU, kernel by kernel, also its memory.
+
+    With `trial` cuDNN times its kernels for a convolution once, and keeps the fastest.
+    """
+    torch.backends.cudnn.benchmark = trial
     here = replace(setting, precision=set_precision(precision))
     ms = in_turns({step: timed(step, here, graph) for step in STEPS}, rounds, setting.device)
     sgd = float(np.median(ms[Step.SGD]))
