@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FAST := not slow and not science and not gpu
 .DEFAULT_GOAL := help
 
-.PHONY: help run quick test check science bench figures docs setup dev clean
+.PHONY: help run quick test check science bench gpu figures docs setup dev clean
 
 help:  ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: $(VENV)/.installed-test  ## speed, measured here
 	$(BIN)/python -m culture_sim.bench
 	$(BIN)/python -m hebbian_dl.bench
 	$(BIN)/python -m hebbian_dl.bench.retrieval
+
+gpu: $(VENV)/.installed-test  ## all that a GPU has to answer: tests, speed, table 2; in runs/gpu
+	PYTHON=$(BIN)/python tests/gpu_check.sh runs/gpu 3600
 
 figures: $(VENV)/.installed  ## draw the figures of all finished runs again
 	$(BIN)/python -m figures.make $(filter-out %.partial/,$(wildcard runs/*/*/))

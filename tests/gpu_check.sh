@@ -97,7 +97,7 @@ step install 60 bash -c install || exit 1
 [[ -n $rehearse ]] || { nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader | tee -a "$out/summary.txt"; }
 step tests 120 "$python" -m pytest "${test_options[@]}" -m gpu tests/hebbian_dl/test_gpu.py
 step hebbian 250 "$python" -m hebbian_dl.bench "${hebbian[@]}"
-step culture_tests 200 "$python" -m pytest "${test_options[@]}" "${culture_tests[@]}"
+step culture_tests 300 "$python" -m pytest "${test_options[@]}" "${culture_tests[@]}"
 if [[ -n $rehearse ]]; then
   step programs 150 "$python" -m tests.reference.cuda_on_cpu "$PROGRAMS" 60x3
   printf '#!/bin/sh\necho "no GPU: a rehearsal, 9.0, 8000"\n' >"$work/bin/nvidia-smi"
