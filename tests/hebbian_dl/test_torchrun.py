@@ -46,10 +46,10 @@ loop.CHECKPOINT_EVERY_S = 0.0
 NetworkLearner.figures = lambda *_: None
 learn, check = loop.Training._learn, NetworkLearner.check
 
-def killed(self, batch, where):
+def killed(self, step, batch, where):
     if self.name == "HPCA" and where.endswith(os.environ.get("KILLED_AT", "never")) and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGKILL)
-    return learn(self, batch, where)
+    return learn(self, step, batch, where)
 
 def faulty(self, *given):
     if os.environ.get("FAULTY") == os.environ["RANK"]:

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from culture_sim.bench import cuda
 from culture_sim.engines.batch import Batch
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.runtime import RuntimeEngine
@@ -107,12 +106,3 @@ def test_what_cannot_be_joined_is_refused() -> None:
         Batch((culture, culture), (session,))
     with pytest.raises(ValueError, match="session 0: electrode 60; allowed: 0 to 59"):
         Batch((culture,), (Session([10], [1], [60], [0]),))
-
-
-def test_the_bench_of_batches_times_presentations() -> None:
-    batch = cuda.bench_batch(60, "float64", n_cultures=2, presentations=3)
-    measured = cuda.measure(batch, lambda batch: RuntimeEngine("numpy"))
-    assert (measured.neurons, measured.cultures) == (60, 2)
-    assert 0 < measured.presentation_s < 10
-    assert measured.spikes > 10
-    assert cuda.table([measured]).row_count == 1
