@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Stimuli(NamedTuple):
+    """Stimulation of a recording; shapes (n_stimuli,).
+
+    `time`: onset of each stimulus from the start of the recording (s), ascending; `pattern`: what was stimulated, text.
+    """
+
+    time: np.ndarray
+    pattern: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +38,10 @@ class SpikeTrains:
         Position of each unit's electrode (m), shape (n_units, 2); None if it is not known.
     metadata
         What the file says of the culture: age, region, and the like, by name.
+    stimuli
+        Stimulation; None where there is none.
+    notes
+        What was mended, left out or assumed when the file was read, a sentence each.
 
     Raises
     ------
@@ -40,6 +55,8 @@ class SpikeTrains:
     duration: float
     positions: np.ndarray | None = None
     metadata: dict[str, str | int | float] = field(default_factory=dict)
+    stimuli: Stimuli | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.duration) or self.duration <= 0:

@@ -24,7 +24,7 @@ def summarise(protocol: EvokedProtocol, leaky: Sequence[Leaky], targets: list[Ta
     protocol
         The experiment.
     leaky
-        One entry per seed, from `culture_sim.analysis.responses.measure`.
+        One entry per seed, from `culture_sim.experiments.responses.measure`.
     targets
         Published values, possibly none.
 

@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from scipy.sparse import random_array
 
-from culture_sim.analysis.responses import measure
+from culture_sim.experiments.responses import measure
 from culture_sim.engines.recording import Recording
 from culture_sim.experiments.dispatch import summarise
 from culture_sim.experiments.stimulus import encode

@@ -2,40 +2,104 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Protocol
 
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.formats import charlesworth, finished_run, spike_csv
+from culture_sim.formats import (
+    axion,
+    charlesworth,
+    cl1,
+    finished_run,
+    hdf5,
+    nix,
+    nwb,
+    spike_csv,
+    vendors,
+)
+from protocols.runs.machine import available_memory_bytes
+from protocols.spec.dish.recordings import RecordingMeasures
 from protocols.spec.faults import ProtocolFault, installation
 
+
+class Adapter(Protocol):
+    """What the module of a format offers."""
+
+    DESCRIPTION: str
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Whether a file or a folder is of this format."""
+
+    @staticmethod
+    def n_spikes(path: Path) -> int:
+        """About how many spikes it holds; 0 where they are still to be detected."""
+
+    @staticmethod
+    def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
+        """Recordings by name."""
+
+
+ADAPTERS: tuple[Adapter, ...] = (finished_run, charlesworth, nwb, cl1, nix, spike_csv, axion, vendors)
+
 #: what can be read, for the message about a file that cannot
-FORMATS = (
-    "HDF5 of Charlesworth et al. 2015 (.h5), CSV with columns time_s, electrode (.csv), "
-    "a finished run of python -m culture_sim.run"
-)
+FORMATS = ", ".join(adapter.DESCRIPTION for adapter in ADAPTERS)
+
+BYTES_PER_SPIKE = 250  # most that reading and the panel held at a time, of recordings of 10^5 to 10^7 spikes
 
 
-def read(path: Path) -> dict[str, SpikeTrains]:
-    """Read a file or a run directory: recordings by name.
+def read(path: Path, definitions: RecordingMeasures | None = None) -> dict[str, SpikeTrains]:
+    """Read a file or a folder: recordings by name.
+
+    Parameters
+    ----------
+    path
+        File, folder of tables, or run directory.
+    definitions
+        How spikes are detected where there are raw traces; the defaults where None.
 
     Raises
     ------
     ProtocolFault
         If the file is not there, of no known format, damaged, or holds no recording; one line that names it.
     """
-    if not path.exists():
-        raise ProtocolFault([f"{path}: no such file"])
     try:
-        if path.is_dir():
-            if finished_run.recognises(path):
-                return {f"{path.resolve().name} {name}": trains for name, trains in finished_run.read(path).items()}
-        elif path.suffix.lower() in charlesworth.SUFFIXES:
-            if importlib.util.find_spec("h5py") is None:
-                raise ProtocolFault([f"{path}: h5py is not installed ({installation('lab')})"])
-            if charlesworth.recognises(path):
-                return {path.stem: charlesworth.read(path)}
-        elif path.suffix.lower() in spike_csv.SUFFIXES and spike_csv.recognises(path):
-            return {path.stem: spike_csv.read(path)}
+        return _adapter(path).read(path, definitions or RecordingMeasures())
+    except ModuleNotFoundError as error:
+        raise ProtocolFault([f"{path}: {error.name} is not installed ({installation('lab')})"]) from None
     except (ValueError, OSError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise ProtocolFault([f"{path}: {reason[:200]}"]) from None
+        raise ProtocolFault([f"{path}: {reason[:300]}"]) from None
+
+
+def needed_bytes(path: Path) -> int:
+    """About how much memory reading and measuring a recording takes.
+
+    Raises
+    ------
+    ProtocolFault
+        As `read` does, and if it is more than is available.
+    """
+    try:
+        spikes = _adapter(path).n_spikes(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise ProtocolFault([f"{path}: {' '.join(str(error).split())[:300]}"]) from None
+    needed, free = BYTES_PER_SPIKE * spikes, available_memory_bytes()
+    if free is not None and needed > free:
+        raise ProtocolFault(
+            [f"{path}: {spikes:.2g} spikes need about {needed / 1e9:.1f} GB; allowed: the {free / 1e9:.1f} GB available"]
+        )
+    return needed
+
+
+def _adapter(path: Path) -> Adapter:
+    if not path.exists():
+        raise ProtocolFault([f"{path}: no such file"])
+    if path.suffix.lower() in hdf5.SUFFIXES and importlib.util.find_spec("h5py") is None:
+        raise ProtocolFault([f"{path}: h5py is not installed ({installation('lab')})"])
+    try:
+        for adapter in ADAPTERS:
+            if adapter.recognises(path):
+                return adapter
+    except (ValueError, OSError, KeyError) as error:
+        raise ProtocolFault([f"{path}: {' '.join(str(error).split())[:300]}"]) from None
     raise ProtocolFault([f"{path}: of no known format; allowed: {FORMATS}"])

@@ -5,22 +5,27 @@ from pathlib import Path
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
+from culture_sim.formats.hdf5 import holds, plain
+from culture_sim.formats.mending import spike_trains
+from protocols.spec.dish.recordings import RecordingMeasures
 
-SUFFIXES = (".h5", ".hdf5")
-NEEDED = ("spikes", "sCount", "epos", "recordingtime")
+DESCRIPTION = "HDF5 of Charlesworth et al. 2015 (.h5)"
 
 
 def recognises(path: Path) -> bool:
     """Whether a file has the datasets of this format."""
+    return holds(path, "spikes", "sCount", "recordingtime")
+
+
+def n_spikes(path: Path) -> int:
+    """How many spikes it holds."""
     import h5py
 
-    if not h5py.is_hdf5(path):
-        return False
     with h5py.File(path) as file:
-        return all(name in file for name in NEEDED)
+        return file["spikes"].size
 
 
-def read(path: Path) -> SpikeTrains:
+def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
     """Read one file.
 
     Raises
@@ -33,16 +38,10 @@ def read(path: Path) -> SpikeTrains:
     with h5py.File(path) as file:
         counts = file["sCount"][:].astype(np.int64)
         start, stop = (float(value) for value in file["recordingtime"][:])
-        positions = file["epos"][:].T * 1e-6
+        positions = file["epos"][:].T * 1e-6 if "epos" in file else None
         time = file["spikes"][:].astype(float) - start
-        metadata = {name: _value(item[0]) for name, item in file.get("meta", {}).items() if len(item)}
+        metadata = {name: plain(item[0]) for name, item in file.get("meta", {}).items() if len(item)}
     if counts.sum() != len(time):
         raise ValueError(f"{counts.sum()} spikes counted, {len(time)} there; allowed: as many")
-    unit = np.repeat(np.arange(len(counts)), counts)
-    return SpikeTrains.sorted(time, unit, len(counts), stop - start, positions, metadata)
-
-
-def _value(item: object) -> str | int | float:
-    if isinstance(item, bytes):
-        return item.decode(errors="replace")
-    return item.item() if isinstance(item, np.generic) else str(item)
+    trains = np.split(time, np.cumsum(counts)[:-1]) if len(counts) else []
+    return {path.stem: spike_trains(trains, stop - start, positions, metadata)}

@@ -1,4 +1,4 @@
-"""Run directories of cultures: what each electrode hears, one recording per seed (and step of a timeline)."""
+"""Run directories of cultures: what each electrode hears, one experiment per seed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,12 +6,22 @@ from pathlib import Path
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.experiments.dish_measures import DishRecording
 from culture_sim.experiments.dispatch import n_steps
+from culture_sim.experiments.stimulus import encode
+from culture_sim.formats.experiment import Experiment, Pulses, Steps, Subject
 from culture_sim.model.electrodes import each_hearing, heard_neurons
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
+from protocols.plan.timeline import expand
+from protocols.runs.run_directory import read_json
+from protocols.spec.dish.recordings import RecordingMeasures
 from protocols.spec.protocol import DishProtocol, EvokedProtocol
+
+DESCRIPTION = "a finished run of python -m culture_sim.run"
+
+#: the cultures that the models' parameters come from: living ones Charlesworth et al. 2015, others Ruaro et al. 2005
+MOUSE = Subject("Mus musculus", "Cerebrum", "P21D")
+RAT = Subject("Rattus norvegicus", "hippocampus", None)
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -21,50 +31,110 @@ def recognises(path: Path) -> bool:
     return (path / "protocol.yaml").is_file() and (path / "arrays.npz").is_file()
 
 
-def read(path: Path) -> dict[str, SpikeTrains]:
-    """Read the spikes of every seed, by name.
+def n_spikes(path: Path) -> int:
+    """About how many spikes it holds."""
+    return (path / "arrays.npz").stat().st_size // 7
+
+
+def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
+    """Read the spikes of every seed and step, by name.
 
     Raises
     ------
     ValueError
         If the run kept no spikes.
     """
-    protocol = load(str(path / "protocol.yaml"))
+    return {
+        f"{path.resolve().name} seed {seed} {step}".rstrip(): trains
+        for seed, experiment in experiments(path).items()
+        for step, trains in experiment.recordings().items()
+    }
+
+
+def experiments(path: Path) -> dict[int, Experiment]:
+    """The experiment of every seed.
+
+    Raises
+    ------
+    ValueError
+        If the run kept no spikes.
+    """
+    text = (path / "protocol.yaml").read_text(encoding="utf-8")
+    protocol, provenance = load(str(path / "protocol.yaml")), read_json(path / "provenance.json")
     with np.load(path / "arrays.npz") as arrays:
         kept = f"seed_{protocol.first_seed}/spikes/step" in arrays.files
-        match protocol:
-            case DishProtocol():
-                return _of_dish(protocol, arrays)
-            case EvokedProtocol() if kept:
-                return {f"seed {seed}": _of_phases(protocol, arrays, seed) for seed in protocol.seed_list}
-    raise ValueError(
-        "no spikes were kept; allowed: a run of stimuli in phases (record.spikes all or units) or of steps"
-    )
-
-
-def _of_dish(protocol: DishProtocol, arrays: Arrays) -> dict[str, SpikeTrains]:
-    """One recording per seed and step without stimulation; of all steps if there is none."""
-    plan, found = expand_dish(protocol), {}
-    resting = [name for k, name in enumerate(plan.names) if not np.any(plan.pulses["step"] == k)] or plan.names
-    for seed in protocol.seed_list:
-        dish = DishRecording.of(protocol, arrays, f"seed_{seed}/")
-        for step in resting:
-            trains = dish.trains(step)
-            trains.metadata["seed"] = seed
-            found[f"seed {seed} {step}"] = trains
+        found = {}
+        for seed in protocol.seed_list:
+            match protocol:
+                case DishProtocol():
+                    parts = _of_dish(protocol, arrays, seed)
+                case EvokedProtocol() if kept:
+                    parts = _of_phases(protocol, arrays, seed)
+                case _:
+                    raise ValueError(
+                        "no spikes were kept; allowed: a run of stimuli in phases (record.spikes all or units) or of "
+                        "steps"
+                    )
+            found[seed] = Experiment(
+                protocol.culture.simulation.dt,
+                n_steps(protocol),
+                *parts,
+                metadata={"protocol": protocol.name, "seed": seed},
+                protocol=text,
+                provenance=provenance,
+                whole=isinstance(protocol, EvokedProtocol),
+                subject=MOUSE if isinstance(protocol, DishProtocol) else RAT,
+            )
     return found
 
 
-def _of_phases(protocol: EvokedProtocol, arrays: Arrays, seed: int) -> SpikeTrains:
-    dt = protocol.culture.simulation.dt
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, Steps, Pulses]
+
+
+def _of_dish(protocol: DishProtocol, arrays: Arrays, seed: int) -> Parts:
+    plan = expand_dish(protocol)
+    patterns = list(protocol.patterns.values())
+    pulse, names = plan.pulses, np.array(plan.names, np.str_)
+    numbers = [np.array(protocol.culture.array.numbers(each.electrodes), np.int64) for each in patterns]
+    pulses = Pulses(
+        pulse["at"],
+        np.array(plan.patterns, np.str_)[pulse["pattern"]] if len(pulse) else np.zeros(0, "U1"),
+        names[pulse["step"]],
+        pulse["trial"],
+        pulse["turn"],
+        np.array([patterns[k].amplitude for k in pulse["pattern"]]),
+        np.array([patterns[k].width for k in pulse["pattern"]]),
+        [numbers[k] for k in pulse["pattern"]],
+    )
+    step, electrode = (arrays[f"seed_{seed}/heard/{name}"].astype(np.int64) for name in ("step", "electrode"))
+    order = np.lexsort((electrode, step))
+    steps = Steps(names, plan.steps["start"], plan.steps["stop"])
+    return step[order], electrode[order], arrays[f"seed_{seed}/electrodes"], steps, pulses
+
+
+def _of_phases(protocol: EvokedProtocol, arrays: Arrays, seed: int) -> Parts:
     electrodes, positions = arrays[f"seed_{seed}/electrodes"], arrays[f"seed_{seed}/positions"]
     heard = heard_neurons(protocol.culture.readout, electrodes, positions)
     spike, electrode = each_hearing(heard, arrays[f"seed_{seed}/spikes/neuron"])
-    return SpikeTrains.sorted(
-        arrays[f"seed_{seed}/spikes/step"][spike] * dt,
-        electrode,
-        len(electrodes),
-        n_steps(protocol) * dt,
-        electrodes,
-        {"protocol": protocol.name, "seed": seed},
+    step = arrays[f"seed_{seed}/spikes/step"][spike].astype(np.int64)
+    order = np.lexsort((electrode, step))
+    timeline = expand(protocol, seed)
+    shown, names = timeline.presentations, np.array(timeline.phases, np.str_)
+    session = encode(protocol, timeline, seed)
+    of_phase = [shown[shown["phase"] == k] for k in range(len(names))]
+    starts = np.array([rows["onset_step"].min() for rows in of_phase])
+    steps = Steps(names, starts, np.append(starts[1:], n_steps(protocol)))
+    at, first = np.unique(session.step, return_index=True)
+    of = np.searchsorted(shown["onset_step"], at, "right") - 1
+    unknown = np.full(len(at), np.nan)
+    pulses = Pulses(
+        at,
+        np.array(timeline.stimuli, np.str_)[shown["stimulus"][of]],
+        names[shown["phase"][of]],
+        shown["trial"][of],
+        np.arange(len(at)) - np.searchsorted(of, of),
+        unknown,
+        unknown,
+        np.split(session.electrode, first[1:]),
     )
+    return step[order], electrode[order], electrodes, steps, pulses

@@ -1,0 +1,1 @@
+"""Finished runs written in the formats of labs: NWB, tables, NIX through Neo."""

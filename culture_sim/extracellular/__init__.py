@@ -1,0 +1,1 @@
+"""Extracellular spikes: what electrodes hear of neurons, synthetic traces, threshold detection, comparison."""
