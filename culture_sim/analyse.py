@@ -1,27 +1,27 @@
 """Measure recordings, real or simulated: ``python -m culture_sim.analyse FILE|RUN_DIR ...``.
 
-One recording gives a page of measures with their definitions; several give a table, a line each, or by age, region or
-any other metadata with ``--by``. ``--figure`` draws the network bursts of all, runs beside recordings; ``--html``
-writes a page with their rasters and arrays to explore.
+One recording gives a page of measures with their definitions, also of responses to its stimuli; several give a table, a
+line each, and by region and age, or any other metadata with ``--by``: median, quartiles, n, and a rank test.
+``--figure`` draws the network bursts of all, runs beside recordings; ``--html`` writes a page with their rasters and
+arrays to explore.
 """
 
-import csv
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from pydantic import ValidationError
-from rich import box
-from rich.table import Table
 
 from culture_sim import formats
 from culture_sim.analysis.network_bursts import NetworkBursts
-from culture_sim.analysis.panel import Measure, found_network_bursts, panel
+from culture_sim.analysis.panel import found_network_bursts, panel
+from culture_sim.analysis.peristimulus import evoked_panel, histogram
 from culture_sim.analysis.spike_trains import SpikeTrains
+from culture_sim.panel_tables import every, finite, grouped, key_of, page, place, write_csv
 from figures import after_run
 from figures.html import measured as measured_page
 from figures.html import page as html_page
@@ -30,14 +30,11 @@ from protocols.loading.loader import parse_override
 from protocols.loading.overrides import assign
 from protocols.runs import cli
 from protocols.runs.machine import cores
-from protocols.spec.dish.measures import Measures
+from protocols.spec.dish.recordings import RecordingMeasures
 from protocols.spec.faults import ProtocolFault, faults_of
 
-#: measures shown of several recordings; --csv and --json hold all
-SHOWN = (
-    *("active units", "rate", "network burst rate", "network burst duration", "spikes in network bursts"),
-    *("IBI CV", "STTC near", "ISI CV", "burst rate"),
-)
+MUCH_BYTES = 5e8  # memory of one recording that is said before it is read
+BY = ("region", "age")  # metadata by which several recordings are summarised where they have them
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -61,13 +58,18 @@ def analyse(
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time. Default: one a core.")] = None,
 ) -> None:
-    """Measure spontaneous activity: rates, bursts, network bursts, synchrony, avalanches."""
+    """Measure recordings: rates, bursts, network bursts, synchrony, avalanches, responses to stimuli."""
     measures = definitions(set_ or [])
     if figure is not None:
         after_run.can_draw(figure)
     if html is not None and not html.parent.is_dir():
         raise ProtocolFault([f"--html {html}: no folder {html.parent}; allowed: a file in an existing folder"])
+    for line in needs(recordings):
+        print(line, file=sys.stderr)
     rows = measured(recordings, measures, jobs or cores())
+    for row in rows:
+        for note in row["notes"]:
+            print(f"note: {row['name']}: {note}", file=sys.stderr)
     keys = [key.strip() for key in by.split(",")] if by else []
     known = {key for row in rows for key in row["metadata"]}
     if missing := [key for key in keys if key not in known]:
@@ -79,18 +81,34 @@ def analyse(
     if html is not None:
         write_page(html, recordings, rows, set_ or [])
     if json_:
-        print(json.dumps({"definitions": measures.model_dump(mode="json"), "recordings": _finite(rows)}, indent=2))
+        print(json.dumps({"definitions": measures.model_dump(mode="json"), "recordings": finite(rows)}, indent=2))
         return
     console = cli.result_console()
     if len(rows) == 1:
         console.print(page(rows[0]))
-    else:
-        console.print(grouped(rows, keys) if keys else every(rows))
+        return
+    if not keys:
+        console.print(*every(rows))
+        keys = [key for key in BY if all(key in row["metadata"] for row in rows)]
+    if keys:
+        console.print(*grouped(rows, keys))
 
 
-def definitions(overrides: Sequence[str]) -> Measures:
+def needs(paths: Iterable[Path]) -> list[str]:
+    """Memory that large recordings need, a line each.
+
+    Raises
+    ------
+    ProtocolFault
+        If a recording is not there, of no known format, or needs more than is available.
+    """
+    found = [(path, formats.needed_bytes(path)) for path in paths]
+    return [f"{path}: about {size / 1e9:.1f} GB of memory" for path, size in found if size > MUCH_BYTES]
+
+
+def definitions(overrides: Sequence[str]) -> RecordingMeasures:
     """The definitions of the measures with overrides such as ``bursts.rule=log_isi``."""
-    content = Measures().model_dump(mode="json")
+    content = RecordingMeasures().model_dump(mode="json")
     for override in overrides:
         path, value = parse_override(override)
         *above, last = path.split(".")
@@ -99,13 +117,17 @@ def definitions(overrides: Sequence[str]) -> Measures:
         else:
             assign(content, [*above, last], value, path)
     try:
-        return Measures.model_validate(content)
+        return RecordingMeasures.model_validate(content)
     except ValidationError as error:
-        raise ProtocolFault(faults_of(error, Measures)) from None
+        raise ProtocolFault(faults_of(error, RecordingMeasures)) from None
 
 
-def measured(paths: Iterable[Path], measures: Measures, jobs: int) -> list[dict[str, Any]]:
-    """All measures of every recording, in the order given: name, metadata, measures, network bursts."""
+def measured(paths: Iterable[Path], measures: RecordingMeasures, jobs: int) -> list[dict[str, Any]]:
+    """All measures of every recording, in the order given.
+
+    Of each: ``name``, ``metadata``, ``measures`` by name, ``notes`` (what was mended), ``stimulated``, the peristimulus
+    time histogram ``psth``, and its network ``bursts``. `culture_sim.panel_tables.frame` makes a DataFrame of them.
+    """
     given = list(paths)
     if jobs == 1 or len(given) == 1:
         found = [_of_file(path, measures) for path in given]
@@ -115,62 +137,34 @@ def measured(paths: Iterable[Path], measures: Measures, jobs: int) -> list[dict[
     return [row for rows in found for row in rows]
 
 
-def _of_file(path: Path, measures: Measures) -> list[dict[str, Any]]:
+def _of_file(path: Path, measures: RecordingMeasures) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "metadata": {"duration_s": round(trains.duration, 3), "units": trains.n_units, **trains.metadata},
-            "measures": panel(trains, measures),
+            "measures": panel(trains, measures) | evoked_panel(trains, measures),
+            "notes": trains.notes,
+            "stimulated": trains.stimuli is not None,
+            "psth": histogram(trains, measures),
             "bursts": found_network_bursts(trains, trains.rates >= measures.active_rate, measures),
         }
-        for name, trains in formats.read(path).items()
+        for name, trains in formats.read(path, measures).items()
     ]
-
-
-def page(row: dict[str, Any]) -> Table:
-    """All measures of one recording, with their definitions."""
-    shown = Table("measure", "value", "unit", "definition", box=box.SIMPLE_HEAD, title=_title(row))
-    for name, measure in row["measures"].items():
-        shown.add_row(name, _spelled(measure.value), measure.unit, measure.definition)
-    return shown
-
-
-def every(rows: list[dict[str, Any]]) -> Table:
-    """A line a recording."""
-    shown = Table("recording", *SHOWN, box=box.SIMPLE_HEAD)
-    for row in rows:
-        shown.add_row(row["name"], *(_spelled(row["measures"][name].value) for name in SHOWN))
-    return shown
-
-
-def grouped(rows: list[dict[str, Any]], keys: list[str]) -> Table:
-    """A line a group: number of cultures, then median and quartiles of each measure."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(_key(row, keys), []).append(row)
-    shown = Table(*keys, "n", *SHOWN, box=box.SIMPLE_HEAD, title="median [lower, upper quartile] of n recordings")
-    for key in sorted(groups, key=_place):
-        cells = []
-        for name in SHOWN:
-            values = np.array([row["measures"][name].value for row in groups[key]])
-            values = values[np.isfinite(values)]
-            low, middle, high = np.percentile(values, (25, 50, 75)) if len(values) else (np.nan,) * 3
-            cells.append(f"{_spelled(middle)} [{_spelled(low)}, {_spelled(high)}]")
-        shown.add_row(*map(str, key), str(len(groups[key])), *cells)
-    return shown
 
 
 def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, list[NetworkBursts]]:
     """Network bursts of the recordings of each group: steps of runs, and recordings by metadata.
 
-    Steps of a run that are shorter than half its longest one, such as those in which it settles, are left out.
+    Steps of a run that are shorter than half its longest one, such as those in which it settles, are left out, and
+    recordings with stimuli if there are others.
     """
     longest: dict[str, float] = {}
-    for metadata in (row["metadata"] for row in rows):
+    chosen = [row for row in rows if not row["stimulated"]] or rows
+    for metadata in (row["metadata"] for row in chosen):
         run = metadata.get("protocol", "")
         longest[run] = max(longest.get(run, 0.0), metadata["duration_s"])
     groups: dict[str, list[NetworkBursts]] = {}
-    for row in sorted(rows, key=lambda row: ("protocol" not in row["metadata"], _place(_key(row, keys)))):
+    for row in sorted(chosen, key=lambda row: ("protocol" not in row["metadata"], place(key_of(row, keys)))):
         metadata = row["metadata"]
         values = [f"{key} {metadata[key]}" for key in keys if key in metadata]
         if "protocol" not in metadata:
@@ -181,35 +175,12 @@ def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, li
     return groups
 
 
-def _key(row: dict[str, Any], keys: list[str]) -> tuple[Any, ...]:
-    return tuple(row["metadata"].get(key, "") for key in keys)
-
-
-def _place(values: Iterable[Any]) -> list[tuple[bool, Any]]:
-    """Sorting key: numbers before text, each in order."""
-    return [(isinstance(value, str), value) for value in values]
-
-
-def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    """One line a recording: its metadata, then every measure, with the unit in the column's name."""
-    metadata = list(dict.fromkeys(key for row in rows for key in row["metadata"]))
-    names = {name: f"{name} ({measure.unit})" if measure.unit else name for name, measure in _measures(rows).items()}
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["recording", *metadata, *names.values()])
-        for row in rows:
-            values = [row["measures"][name].value for name in names]
-            writer.writerow(
-                [row["name"], *(row["metadata"].get(key, "") for key in metadata)]
-                + ["" if np.isnan(value) else f"{value:.10g}" for value in values]
-            )
-
-
 def write_page(
     path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]
 ) -> None:
     """One HTML page of all recordings, side by side."""
-    trains = [found for given in recordings for found in formats.read(given).values()]
+    measures = definitions(overrides)
+    trains = [found for given in recordings for found in formats.read(given, measures).values()]
     options = [word for override in overrides for word in ("--set", override)]
     command = ["python", "-m", "culture_sim.analyse", *map(str, recordings), *options, "--html", str(path)]
     most = MOST_SPIKES // len(rows)
@@ -234,32 +205,6 @@ def _shown(name: str, trains: SpikeTrains, most: int) -> Recording:
         positions=trains.positions,
         most=most,
     )
-
-
-def _measures(rows: list[dict[str, Any]]) -> dict[str, Measure]:
-    return rows[0]["measures"]
-
-
-def _title(row: dict[str, Any]) -> str:
-    return row["name"] + " (" + ", ".join(f"{key} {value}" for key, value in row["metadata"].items()) + ")"
-
-
-def _spelled(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3g}"
-
-
-def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as JSON holds them: null where a measure is not defined."""
-    return [
-        {key: value for key, value in row.items() if key != "bursts"}
-        | {
-            "measures": {
-                name: measure._asdict() | {"value": None if np.isnan(measure.value) else measure.value}
-                for name, measure in row["measures"].items()
-            }
-        }
-        for row in rows
-    ]
 
 
 if __name__ == "__main__":

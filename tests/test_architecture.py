@@ -20,7 +20,8 @@ FORBIDDEN = {
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
     "culture_sim": [
-        *("model", "engines", "living", "analysis", "experiments", "formats", "analyse", "run", "search", "bench"),
+        *("model", "engines", "living", "analysis", "extracellular", "experiments", "formats"),
+        *("export", "panel_tables", "analyse", "electrode_view", "run", "search", "bench"),
     ],
     "hebbian_dl": [
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),

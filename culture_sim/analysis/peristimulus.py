@@ -1,5 +1,7 @@
 """Responses to the stimuli of a recording: histogram, direct, early and late spikes, latency, reliability."""
 
+from typing import Any
+
 import numpy as np
 
 from culture_sim.analysis.panel import Measure
@@ -8,7 +10,7 @@ from protocols.spec.dish.recordings import EvokedWindows, RecordingMeasures
 
 
 def evoked_panel(trains: SpikeTrains, measures: RecordingMeasures) -> dict[str, Measure]:
-    """Measures of the responses to all stimuli together, then to each pattern (``early spikes, L``) if there are several.
+    """Measures of the responses to all stimuli together, then to each pattern (``early spikes, L``) of several.
 
     Counts are of the active units, per unit and stimulus, less the rate before the stimulus. A window's measures are
     taken over the stimuli that no other one follows before it ends; NaN where there are none.
@@ -71,6 +73,18 @@ def _measured(trains: SpikeTrains, measures: RecordingMeasures, chosen: np.ndarr
     return found
 
 
+def histogram(trains: SpikeTrains, measures: RecordingMeasures) -> dict[str, Any] | None:
+    """Histogram over all stimuli, for files: ``bin_ms``, and ``rate_hz`` of each bin; None without stimuli or units."""
+    if trains.stimuli is None:
+        return None
+    active, windows = trains.rates >= measures.active_rate, measures.evoked
+    counted = isolated(trains, np.unique(trains.stimuli.time), windows.late[1])
+    if not len(counted) or not active.any():
+        return None
+    course = psth(trains, counted, windows, active)
+    return {"bin_ms": windows.bin * 1e3, "rate_hz": course.tolist()}
+
+
 def isolated(trains: SpikeTrains, stimuli: np.ndarray, last: float) -> np.ndarray:
     """The stimuli after which neither another one nor the end of the recording comes within `last` (s)."""
     assert trains.stimuli is not None  # noqa: S101
@@ -80,7 +94,7 @@ def isolated(trains: SpikeTrains, stimuli: np.ndarray, last: float) -> np.ndarra
 
 
 def baseline_rate(trains: SpikeTrains, active: np.ndarray, length: float) -> float:
-    """Mean rate (Hz) of the active units in the `length` (s) before stimuli; of stimuli that come so long after another.
+    """Mean rate (Hz) of the active units in the `length` (s) before stimuli that come so long after another.
 
     0 where no stimulus does: nothing is taken off.
     """
@@ -128,7 +142,9 @@ def psth(trains: SpikeTrains, stimuli: np.ndarray, windows: EvokedWindows, activ
     for at in stimuli:
         begin, end = _within(trains, at, windows.blank, n_bins * windows.bin)
         after = trains.time[begin:end][active[trains.unit[begin:end]]] - at
-        total += np.bincount(np.floor((after + EPSILON) / windows.bin).astype(int).clip(max=n_bins - 1), minlength=n_bins)
+        total += np.bincount(
+            np.floor((after + EPSILON) / windows.bin).astype(int).clip(max=n_bins - 1), minlength=n_bins
+        )
     n = len(stimuli) * int(active.sum())
     return total / (n * windows.bin) if n else np.full(n_bins, np.nan)
 

@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from scipy.sparse import random_array
 
-from culture_sim.experiments.responses import measure
 from culture_sim.engines.recording import Recording
 from culture_sim.experiments.dispatch import summarise
+from culture_sim.experiments.responses import measure
 from culture_sim.experiments.stimulus import encode
 from culture_sim.model.culture import PROJECTIONS, Culture
 from culture_sim.model.electrodes import electrode_positions

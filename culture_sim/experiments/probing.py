@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from culture_sim.experiments.responses import measure
 from culture_sim.engines import Engine
+from culture_sim.experiments.responses import measure
 from culture_sim.experiments.stimulus import encode
 from culture_sim.model.culture import Culture
 from protocols.plan.timeline import expand

@@ -31,7 +31,7 @@ def export(
     ] = Format.nwb,
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: the run directory.")] = None,
 ) -> None:
-    """Write one file per seed: spikes of the electrodes, geometry, stimulation, trials, protocol, seed, code version."""
+    """Write one file per seed: spikes, electrodes, stimulation, trials, steps, protocol, seed, code version."""
     folder = out or run
     if not folder.is_dir():
         raise ProtocolFault([f"--out {folder}: no such folder; allowed: an existing one"])

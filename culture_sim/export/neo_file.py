@@ -53,7 +53,9 @@ def block(experiment: Experiment) -> Any:
     found.segments.append(segment)
     for electrode, (train, (x, y)) in enumerate(zip(experiment.trains, experiment.positions, strict=True)):
         places = {"electrode": electrode, "x_um": round(float(x) * 1e6, 9), "y_um": round(float(y) * 1e6, 9)}
-        segment.spiketrains.append(SpikeTrain(train * s, t_stop=experiment.duration_s * s, name=str(electrode), **places))
+        segment.spiketrains.append(
+            SpikeTrain(train * s, t_stop=experiment.duration_s * s, name=str(electrode), **places)
+        )
     tick, pulses, steps = experiment.tick_s, experiment.pulses, experiment.steps
     length = (steps.stop - steps.start) * tick
     segment.epochs.append(Epoch(steps.start * tick * s, length * s, labels=steps.name, name="steps"))

@@ -60,7 +60,7 @@ def session(experiment: Experiment) -> Any:
         "recording": dict(experiment.metadata),
     }
     file = NWBFile(
-        session_description=f"Simulated neuronal culture, protocol {name}, seed {seed}: spikes heard by each electrode.",
+        session_description=f"Simulated neuronal culture, protocol {name}, seed {seed}: spikes of each electrode.",
         identifier=str(uuid.uuid4()),
         session_start_time=ended - timedelta(seconds=experiment.duration_s),
         session_id=f"{name}-seed-{seed}",
@@ -128,9 +128,7 @@ def _intervals(file: Any, experiment: Experiment) -> None:
         file.add_trial_column(name, meaning)
     for start_s, stop_s, *rest in trials(experiment):
         file.add_trial(start_s, stop_s, **dict(zip(("step", "pattern", "trial"), rest, strict=True)))
-    table = TimeIntervals(
-        name="stimulation", description="Stimulation pulses: biphasic, the cathodic phase first"
-    )
+    table = TimeIntervals(name="stimulation", description="Stimulation pulses: biphasic, the cathodic phase first")
     columns = {
         "step": "Step of the timeline",
         "pattern": "Stimulated pattern",

@@ -34,7 +34,9 @@ def _write_all(experiment: Experiment, folder: Path) -> None:
         **experiment.metadata,
     }
     spikes = zip((experiment.spike * tick).tolist(), experiment.electrode.tolist(), strict=True)
-    _table(folder / "spikes.csv", ["time_s", "electrode"], spikes, [f"# {key}: {value}" for key, value in facts.items()])
+    _table(
+        folder / "spikes.csv", ["time_s", "electrode"], spikes, [f"# {key}: {value}" for key, value in facts.items()]
+    )
     places = ([k, f"{x * 1e6:.10g}", f"{y * 1e6:.10g}"] for k, (x, y) in enumerate(experiment.positions))
     _table(folder / "electrodes.csv", ["electrode", "x_um", "y_um"], places)
     steps = ([name, start * tick, stop * tick] for name, start, stop in zip(*experiment.steps, strict=True))

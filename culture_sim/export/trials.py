@@ -27,7 +27,5 @@ def trials(experiment: Experiment) -> list[Trial]:
         step = str(pulses.step[k])
         within = following is not None and pulses.step[following] == step
         stop = int(pulses.at[following]) if within else stops[step]
-        found.append(
-            Trial(int(pulses.at[k]) * tick, stop * tick, step, str(pulses.pattern[k]), int(pulses.trial[k]))
-        )
+        found.append(Trial(int(pulses.at[k]) * tick, stop * tick, step, str(pulses.pattern[k]), int(pulses.trial[k])))
     return found

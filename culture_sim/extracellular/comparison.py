@@ -36,7 +36,11 @@ def matched(true: np.ndarray, detected: np.ndarray, tolerance: float) -> tuple[n
     begin = np.searchsorted(detected, true - tolerance - 1e-9)
     end = np.searchsorted(detected, true + tolerance + 1e-9, "right")
     a = np.repeat(np.arange(len(true)), end - begin)
-    b = np.arange(len(a)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin) + np.repeat(begin, end - begin)
+    b = (
+        np.arange(len(a))
+        - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
+        + np.repeat(begin, end - begin)
+    )
     hit, used = np.zeros(len(true), bool), np.zeros(len(detected), bool)
     for k in np.argsort(np.abs(true[a] - detected[b]), kind="stable"):
         if not hit[a[k]] and not used[b[k]]:

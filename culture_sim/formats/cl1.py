@@ -15,7 +15,7 @@ from culture_sim.analysis.spike_trains import SpikeTrains, Stimuli
 from culture_sim.extracellular.detection import described, detect
 from culture_sim.formats.hdf5 import holds
 from culture_sim.formats.mending import spike_trains
-from protocols.spec.dish.recordings import Detection, RecordingMeasures
+from protocols.spec.dish.recordings import RecordingMeasures
 
 DESCRIPTION = "recordings of cl-sdk (.h5)"
 

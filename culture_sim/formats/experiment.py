@@ -42,6 +42,12 @@ class Subject(NamedTuple):
     age: str | None
 
 
+#: what the living model stands for: cortex and hippocampus of Charlesworth et al. 2015, to which it was fitted
+MOUSE = Subject("Mus musculus", "Cerebrum", "P21D")
+#: what the model in phases stands for: Ruaro et al. 2005
+RAT = Subject("Rattus norvegicus", "hippocampus", None)
+
+
 @dataclass(frozen=True, eq=False)
 class Experiment:
     """Spikes that electrodes heard of one culture while a timeline was carried out.
@@ -82,7 +88,7 @@ class Experiment:
     protocol: str = ""
     provenance: Mapping[str, object] = field(default_factory=dict)
     whole: bool = False
-    subject: Subject = Subject("Mus musculus", "Cerebrum", None)
+    subject: Subject = MOUSE
 
     @classmethod
     def of_seconds(

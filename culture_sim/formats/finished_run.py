@@ -8,7 +8,7 @@ import numpy as np
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.experiments.stimulus import encode
-from culture_sim.formats.experiment import Experiment, Pulses, Steps, Subject
+from culture_sim.formats.experiment import MOUSE, RAT, Experiment, Pulses, Steps
 from culture_sim.model.electrodes import each_hearing, heard_neurons
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
@@ -18,10 +18,6 @@ from protocols.spec.dish.recordings import RecordingMeasures
 from protocols.spec.protocol import DishProtocol, EvokedProtocol
 
 DESCRIPTION = "a finished run of python -m culture_sim.run"
-
-#: the cultures that the models' parameters come from: living ones Charlesworth et al. 2015, others Ruaro et al. 2005
-MOUSE = Subject("Mus musculus", "Cerebrum", "P21D")
-RAT = Subject("Rattus norvegicus", "hippocampus", None)
 
 Arrays = Mapping[str, np.ndarray]
 

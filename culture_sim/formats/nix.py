@@ -1,7 +1,7 @@
 """NIX files (.nix) through Neo: spike trains as they are, one recording per segment.
 
-Positions are annotations ``x_um`` and ``y_um`` of the spike trains; events called ``stimulation`` are stimuli. A file of
-``python -m culture_sim.export`` gives the recordings of its run, step by step.
+Positions are annotations ``x_um`` and ``y_um`` of the spike trains; events called ``stimulation`` are stimuli. A file
+of ``python -m culture_sim.export`` gives the recordings of its run, step by step.
 """
 
 import json

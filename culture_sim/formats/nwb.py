@@ -73,8 +73,8 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
 
 def _own(file: Any) -> Experiment | None:
     """The experiment of a file that this project wrote; None for others."""
-    notes = _text(file, "general/notes")
-    if not notes.startswith('{"' + OURS):
+    notes, positions = _text(file, "general/notes"), _positions(file)
+    if not notes.startswith('{"' + OURS) or positions is None:
         return None
     known = json.loads(notes)[OURS]
     epochs = file["intervals/epochs"]
@@ -84,7 +84,7 @@ def _own(file: Any) -> Experiment | None:
         known["tick_s"],
         known["duration_s"],
         _units(file),
-        _positions(file),
+        positions,
         (file["intervals/epochs/step"].asstr()[:], epochs["start_time"][:], epochs["stop_time"][:]),
         nothing if stimulation is None else _stimulation(stimulation),
         known["recording"],
@@ -164,13 +164,11 @@ def _chunks(data: Any, scale: float) -> Iterator[np.ndarray]:
 
 def _metadata(file: Any) -> dict[str, str | int | float]:
     """What the file says of the subject, and where its electrodes lie."""
-    found = {
-        key: text for key in ("age", "species", "subject_id") if (text := _text(file, f"general/subject/{key}"))
-    }
+    found = {key: text for key in ("age", "species", "subject_id") if (text := _text(file, f"general/subject/{key}"))}
     locations = file.get("general/extracellular_ephys/electrodes/location")
     places = set() if locations is None else set(locations.asstr()[:])
     return found | ({"region": places.pop()} if len(places) == 1 else {})
 
 
 def _text(file: Any, name: str) -> str:
-    return plain(file[name][()]) if name in file else ""
+    return str(plain(file[name][()])) if name in file else ""

@@ -70,10 +70,8 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
     length = float(duration if duration is not None else max(train.max() for train in trains if len(train)))
     stimuli = _stimuli(path / "stimulation.csv")
     if (path / "steps.csv").is_file() and positions is not None and isinstance(tick, float):
-        steps = [(row["step"], *(_number(row[key], line) for key in ("start_s", "stop_s"))) for line, row in
-                 _rows(path / "steps.csv")]
         experiment = Experiment.of_seconds(
-            tick, length, trains, positions, tuple(map(np.array, zip(*steps, strict=True))), stimuli, metadata, whole
+            tick, length, trains, positions, _steps(path / "steps.csv"), stimuli, metadata, whole
         )
         return {f"{name} {step}".rstrip(): found for step, found in experiment.recordings().items()}
     given = Stimuli(*stimuli[:2]) if len(stimuli[0]) else None
@@ -124,12 +122,14 @@ def _electrodes(folder: Path) -> dict[str, tuple[float, float]]:
     if (folder / "probe.json").is_file():
         from probeinterface import read_probeinterface
 
-        found = {}
+        found: dict[str, tuple[float, float]] = {}
         for probe in read_probeinterface(folder / "probe.json").probes:
             names = probe.contact_ids if probe.contact_ids is not None else range(probe.get_contact_count())
             scale = {"um": 1e-6, "mm": 1e-3, "m": 1.0}[probe.si_units]
-            found |= {str(each): tuple(place[:2] * scale) for each, place in
-                      zip(names, probe.contact_positions, strict=True)}
+            found |= {
+                str(each): (float(place[0]) * scale, float(place[1]) * scale)
+                for each, place in zip(names, probe.contact_positions, strict=True)
+            }
         return found
     return {}
 
@@ -142,6 +142,13 @@ def _stimuli(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     texts = (np.array([row.get(key) or "" for _, row in rows], np.str_) for key in ("pattern", "step"))
     pattern, step = (values[order] for values in texts)
     return time[order], pattern, step
+
+
+def _steps(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Names, starts and stops (s) of the steps in a file."""
+    rows = list(_rows(path))
+    start, stop = (np.array([_number(row[key], line) for line, row in rows]) for key in ("start_s", "stop_s"))
+    return np.array([row["step"] for _, row in rows], np.str_), start, stop
 
 
 def _number(text: str | None, line: int) -> float:

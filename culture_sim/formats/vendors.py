@@ -19,6 +19,7 @@ from protocols.spec.dish.recordings import Detection, RecordingMeasures
 DESCRIPTION = "traces of MCS (.h5), MaxWell (.h5), 3Brain (.brw), Intan (.rhd, .rhs), folders of SpikeInterface"
 
 CHUNK_S = 10.0
+INTAN = (bytes.fromhex("022791c6"), bytes.fromhex("ac2769d6"))  # how .rhd and .rhs begin
 SAVED = ("si_folder.json", "spikeinterface_info.json", "binary.json", "numpysorting_info.json")
 
 
@@ -27,15 +28,20 @@ def system(path: Path) -> str | None:
     if path.is_dir():
         return "SpikeInterface" if any((path / name).is_file() for name in SAVED) else None
     match path.suffix.lower():
-        case ".rhd" | ".rhs":
+        case ".rhd" | ".rhs" if _begins(path) in INTAN:
             return "Intan"
-        case ".brw":
+        case ".brw" if holds(path):
             return "3Brain"
         case ".h5" if holds(path, "Data/Recording_0/AnalogStream"):
             return "MCS"
         case ".h5" if holds(path, "mapping", "sig") or holds(path, "wells", "data_store"):
             return "MaxWell"
     return None
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def recognises(path: Path) -> bool:
@@ -91,9 +97,7 @@ def _opened(path: Path) -> Any:
 
 def _sorted(sorting: Any, segment: int) -> SpikeTrains:
     rate = sorting.get_sampling_frequency()
-    trains = [
-        np.asarray(sorting.get_unit_spike_train(unit, segment_index=segment)) / rate for unit in sorting.unit_ids
-    ]
+    trains = [np.asarray(sorting.get_unit_spike_train(unit, segment_index=segment)) / rate for unit in sorting.unit_ids]
     last = max((float(train[-1]) for train in trains if len(train)), default=0.0)
     if not last:
         raise ValueError("no spikes")

@@ -13,10 +13,10 @@ from protocols.spec.section import Section
 class Extracellular(Section):
     """Extracellular spikes of neurons at electrodes, with Gaussian noise.
 
-    The negative peak at a distance d is ``peak exp(-d / decay)``, times a factor of each neuron of its own. The defaults
-    give 60 uV at 50 um and 17 uV at 140 um: within the first, cells of the rat hippocampus were larger than 60 uV, and
-    beyond the second none was told from noise (Henze et al. 2000, J Neurophysiol 84:390; Buzsaki 2004, Nat Neurosci
-    7:446). They were not fitted to cultures on arrays.
+    The negative peak at a distance d is ``peak exp(-d / decay)``, times a factor of each neuron of its own. The
+    defaults give 60 uV at 50 um and 17 uV at 140 um: within the first, cells of the rat hippocampus were larger than
+    60 uV, and beyond the second none was told from noise (Henze et al. 2000, J Neurophysiol 84:390; Buzsaki 2004, Nat
+    Neurosci 7:446). They were not fitted to cultures on arrays.
 
     Parameters
     ----------
