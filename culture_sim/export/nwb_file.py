@@ -85,7 +85,7 @@ def session(experiment: Experiment) -> Any:
 
 def electrodes(file: Any, positions: np.ndarray, region: str) -> None:
     """The array as one device and group; positions in um relative to it."""
-    device = file.create_device(ARRAY, description="Simulated multi-electrode array", manufacturer="culture-twin")
+    device = file.create_device(ARRAY, description="Simulated multi-electrode array")
     group = file.create_electrode_group(ARRAY, "Electrodes of the array", location=region, device=device)
     for name, axis in (("rel_x", "along the columns"), ("rel_y", "along the rows")):
         file.add_electrode_column(name, f"Position in the array {axis} (um)")

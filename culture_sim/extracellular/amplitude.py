@@ -28,12 +28,11 @@ def amplitudes(
 def template(spec: Extracellular) -> tuple[np.ndarray, int]:
     """A spike of amplitude 1 by sample, and the index of its negative peak.
 
-    A Gaussian of height -1, then one of 1 / 3 and twice the width, four widths later.
+    A negative Gaussian and, four widths later, a positive one of a third of its height and twice its width.
     """
     width = spec.width * spec.sampling
-    peak = int(np.ceil(4 * width))
-    time = np.arange(peak + int(np.ceil(12 * width)) + 1) - peak
-    return (
-        np.exp(-((time - 4 * width) ** 2) / (8 * width**2)) / 3 - np.exp(-(time**2) / (2 * width**2)),
-        peak,
-    )
+    before = int(np.ceil(4 * width))
+    time = np.arange(before + int(np.ceil(12 * width)) + 1) - before
+    shape = np.exp(-((time - 4 * width) ** 2) / (8 * width**2)) / 3 - np.exp(-(time**2) / (2 * width**2))
+    peak = int(np.argmin(shape))
+    return shape / -shape[peak], peak

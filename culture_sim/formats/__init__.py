@@ -36,7 +36,7 @@ class Adapter(Protocol):
         """Recordings by name."""
 
 
-ADAPTERS: tuple[Adapter, ...] = (finished_run, charlesworth, nwb, cl1, nix, spike_csv, axion, vendors)
+ADAPTERS: tuple[Adapter, ...] = (charlesworth, nwb, cl1, nix, spike_csv, axion, vendors, finished_run)
 
 #: what can be read, for the message about a file that cannot
 FORMATS = ", ".join(adapter.DESCRIPTION for adapter in ADAPTERS)

@@ -35,17 +35,17 @@ class Pulses(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """The culture that a simulated one stands for; `age`: in vitro, as ISO 8601 days, None where it is not known."""
+    """The culture that a simulated one stands for; `age`: days in vitro (ISO 8601), ``P1D/`` where it is not known."""
 
     species: str
     region: str
-    age: str | None
+    age: str
 
 
 #: what the living model stands for: cortex and hippocampus of Charlesworth et al. 2015, to which it was fitted
 MOUSE = Subject("Mus musculus", "Cerebrum", "P21D")
 #: what the model in phases stands for: Ruaro et al. 2005
-RAT = Subject("Rattus norvegicus", "hippocampus", None)
+RAT = Subject("Rattus norvegicus", "hippocampus", "P1D/")
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ def system(path: Path) -> str | None:
             return "Intan"
         case ".brw" if holds(path):
             return "3Brain"
-        case ".h5" if holds(path, "Data/Recording_0/AnalogStream"):
+        case ".h5" if holds(path, "Data/Recording_0/AnalogStream/Stream_0/ChannelData"):
             return "MCS"
         case ".h5" if holds(path, "mapping", "sig") or holds(path, "wells", "data_store"):
             return "MaxWell"
@@ -65,34 +65,37 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
     import spikeinterface
 
     try:
-        opened = _opened(path)
-        n = opened.get_num_segments()
         found = {}
-        for k in range(n):
-            name = path.stem if n == 1 else f"{path.stem} segment {k + 1}"
-            if isinstance(opened, spikeinterface.BaseSorting):
-                found[name] = _sorted(opened, k)
-            else:
-                found[name] = _detected(opened, k, definitions.detection)
+        for well, opened in _opened(path).items():
+            n = opened.get_num_segments()
+            for k in range(n):
+                name = " ".join([path.stem, *([well] if well else []), *([f"segment {k + 1}"] if n > 1 else [])])
+                if isinstance(opened, spikeinterface.BaseSorting):
+                    found[name] = _sorted(opened, k)
+                else:
+                    found[name] = _detected(opened, k, definitions.detection)
         return found
     except (AssertionError, AttributeError, IndexError, TypeError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"SpikeInterface cannot read it: {error or type(error).__name__}") from None
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> dict[str, Any]:
+    """Recordings or sortings of a file, by well; of a file of one well by an empty name."""
     import spikeinterface
     from spikeinterface import extractors
 
     match system(path):
         case "MCS":
-            return extractors.read_mcsh5(path)
-        case "MaxWell":
-            return extractors.read_maxwell(path)
+            return {"": extractors.read_mcsh5(path)}
+        case "MaxWell":  # compressed ones need MaxWell's own library; it is not downloaded unasked
+            _, wells = extractors.get_neo_streams("maxwell", path)
+            opened = [extractors.read_maxwell(path, stream_id=well, install_maxwell_plugin=False) for well in wells]
+            return {well if len(wells) > 1 else "": each for well, each in zip(wells, opened, strict=True)}
         case "3Brain":
-            return extractors.read_biocam(path)
+            return {"": extractors.read_biocam(path)}
         case "Intan":
-            return extractors.read_intan(path, stream_id="0")
-    return spikeinterface.load(path)
+            return {"": extractors.read_intan(path, stream_id="0")}
+    return {"": spikeinterface.load(path)}
 
 
 def _sorted(sorting: Any, segment: int) -> SpikeTrains:

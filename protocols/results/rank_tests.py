@@ -25,7 +25,7 @@ def rank_test(groups: Sequence[Sequence[float] | np.ndarray]) -> RankTest:
     kept = [np.asarray(group, float)[np.isfinite(group)] for group in groups]
     kept = [group for group in kept if len(group)]
     repeated = any(len(group) > 1 for group in kept)
-    name = "Mann-Whitney U" if len(kept) == 2 else "Kruskal-Wallis H"
+    name = "Mann-Whitney U" if (len(kept) if len(kept) > 1 else len(groups)) == 2 else "Kruskal-Wallis H"
     if len(kept) < 2 or not repeated or len(np.unique(np.concatenate(kept))) < 2:
         return RankTest(name, np.nan, np.nan)
     found = stats.mannwhitneyu(*kept) if len(kept) == 2 else stats.kruskal(*kept)

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from culture_sim.analyse import app, bursts_by_group
+from culture_sim.analyse import app, bursts_by_group, measured
 from culture_sim.analysis.panel import panel
 from culture_sim.formats import read
+from culture_sim.panel_tables import frame
 from protocols.runs import cli
+from protocols.spec.dish.recordings import RecordingMeasures
 
 
 def command(*arguments: object) -> int:
@@ -62,6 +64,68 @@ def test_json_and_csv_hold_every_measure_of_the_library(
         assert other["measures"]["ISI LV"]["value"] == pytest.approx(expected["ISI LV"].value)
     assert rows[0]["IBI CV"] == ""  # independent units at 1 Hz have no network bursts
     assert found["recordings"][0]["measures"]["IBI CV"]["value"] is None
+
+
+def test_several_recordings_are_a_data_frame(dishes: list[Path]) -> None:
+    pytest.importorskip("pandas")
+    table = frame(measured(dishes, RecordingMeasures(), 1))
+    assert table["recording"].tolist() == ["div7", "div21"]
+    assert table["age"].tolist() == [7, 21]
+    expected = [panel(read(path)[path.stem])["rate"].value for path in dishes]
+    assert table["rate (Hz)"].tolist() == expected
+    assert table["IBI CV"].isna().tolist() == [True, True]
+
+
+def recordings(folder: Path, medium: str, rates: list[float], stimuli: str = "") -> list[Path]:
+    """Folders of tables: regular spikes at these rates for 20 s on six electrodes."""
+    paths = []
+    for k, rate in enumerate(rates):
+        path = folder / f"{medium}{k}"
+        path.mkdir()
+        rows = [f"{t:.6f},{e}" for e in range(6) for t in np.arange(0.5 / rate, 20, 1 / rate)]
+        (path / "spikes.csv").write_text(f"time_s,electrode\n# duration_s: 20\n# medium: {medium}\n" + "\n".join(rows))
+        if stimuli:
+            (path / "stimulation.csv").write_text(stimuli)
+        paths.append(path)
+    return paths
+
+
+def test_groups_have_medians_quartiles_and_a_named_rank_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = recordings(tmp_path, "a", [1.0, 2.0, 4.0]) + recordings(tmp_path, "b", [5.0, 8.0, 10.0])
+    assert command(*paths, "--by", "medium", "--jobs", 1) == 0
+    said = capsys.readouterr()
+    shown = " ".join(said.out.split())
+    assert "2 [1.5, 3]" in shown
+    assert "8 [6.5, 9]" in shown
+    assert "Mann-Whit" in shown
+    assert "p 0.1" in shown  # two of the 20 ways to divide six rates are as far apart
+    assert said.err.splitlines()[0] == "note: a0: electrodes have no positions: no synchrony by distance"
+
+
+def test_recordings_with_stimuli_have_a_table_of_responses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stimuli = "time_s,pattern\n2.02,x\n6.02,x\n10.02,y\n"  # 30 ms before a spike of each electrode
+    (path,) = recordings(tmp_path, "a", [10.0], stimuli)
+    assert command(path, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["recordings"]
+    assert found["measures"]["stimuli"]["value"] == 3
+    assert found["measures"]["reliability, y"]["value"] == 1
+    assert found["measures"]["latency"]["value"] == pytest.approx(30)
+    assert found["measures"]["early spikes"]["value"] == pytest.approx(1 - 10 * 0.04)
+    assert np.argmax(found["psth"]["rate_hz"]) == 6
+    others = recordings(tmp_path, "b", [1.0, 2.0])
+    assert command(path, *others, "--by", "medium", "--jobs", 1, "--set", "evoked.early=['20 ms', '40 ms']") == 0
+    assert "reliability" in capsys.readouterr().out
+
+
+def test_a_large_recording_is_said_before_it_is_read(
+    dishes: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("culture_sim.formats.BYTES_PER_SPIKE", 10**7)
+    monkeypatch.setattr("culture_sim.formats.available_memory_bytes", lambda: None)
+    assert command(dishes[0]) == 0
+    assert f"{dishes[0]}: about " in capsys.readouterr().err
 
 
 def test_recordings_are_grouped_by_metadata(dishes: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,9 +196,12 @@ def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFi
     assert "network" in capsys.readouterr().out
 
 
-def test_the_figure_groups_runs_and_recordings_and_leaves_short_steps_out(dishes: list[Path], tmp_path: Path) -> None:
+def test_the_figure_groups_runs_and_recordings_and_leaves_short_and_stimulated_steps_out(
+    dishes: list[Path], tmp_path: Path
+) -> None:
     def row(duration: float, bursts: int, **metadata: object) -> dict[str, object]:
-        return {"metadata": {"duration_s": duration, **metadata}, "bursts": bursts}
+        stimulated = metadata.get("step") == "probes"
+        return {"metadata": {"duration_s": duration, **metadata}, "bursts": bursts, "stimulated": stimulated}
 
     rows = [
         row(900, 1, age=21),
@@ -142,6 +209,7 @@ def test_the_figure_groups_runs_and_recordings_and_leaves_short_steps_out(dishes
         row(900, 3, age=7),
         row(10, 4, protocol="mine", step="settling", seed=0),
         row(60, 5, protocol="mine", step="rest", seed=1),
+        row(900, 6, protocol="mine", step="probes", seed=1),
     ]
     assert bursts_by_group(rows, []) == {"twin, mine, rest": [2, 5], "recordings": [1, 3]}
     by_age = bursts_by_group(rows, ["age"])
