@@ -84,7 +84,14 @@ def electrode_view(
     if json_:
         print(json.dumps(_plain(found), indent=2))
         return
-    cli.result_console().print(recall_table(found.scores, spec), panel_table(found))
+    console = cli.result_console()
+    console.print(
+        described(spec.detection),
+        recall_table(found.scores),
+        f"precision {found.scores.precision:.4f}; false spikes {found.scores.false_rate_hz:.3g} / s and electrode",
+        panel_table(found),
+        sep="\n",
+    )
 
 
 def definitions(overrides: list[str]) -> ElectrodeView:
@@ -146,12 +153,11 @@ def view(traces: Traces, electrodes: np.ndarray, detection: Detection) -> View:
     return View(traces, found, least, panel(trains(traces.truth(least))), panel(trains(detected)))
 
 
-def recall_table(found: Scores, spec: ElectrodeView) -> Table:
-    """Recall by amplitude, then precision."""
-    shown = Table("amplitude, uV", "true spikes", "recall", box=box.SIMPLE_HEAD, title=described(spec.detection))
+def recall_table(found: Scores) -> Table:
+    """Recall by amplitude."""
+    shown = Table("amplitude, uV", "true spikes", "recall", box=box.SIMPLE_HEAD)
     for low, high, n, recall in zip(found.edges[:-1], found.edges[1:], found.n_true, found.recall, strict=True):
         shown.add_row(f"{low * 1e6:g} to {high * 1e6:g}", str(n), "-" if np.isnan(recall) else f"{recall:.3f}")
-    shown.caption = f"precision {found.precision:.4f}; false spikes {found.false_rate_hz:.3g} / s and electrode"
     return shown
 
 

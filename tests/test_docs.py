@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs/tutorials").glob("*.md"))
 PAGES = [
     *(ROOT / "README.md", *TUTORIALS),
-    *(ROOT / f"docs/how_to/{page}.md" for page in ("arrays", "export", "report", "library")),
+    *(ROOT / f"docs/how_to/{page}.md" for page in ("arrays", "export", "report", "library", "recordings")),
 ]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: commands that have a --dry-run, and where they are defined

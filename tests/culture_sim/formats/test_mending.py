@@ -21,7 +21,7 @@ def test_times_that_do_not_ascend_are_sorted_and_it_is_said(tmp_path: Path) -> N
 def test_a_clock_that_restarts_is_refused_and_shuffled_times_are_not() -> None:
     rng = np.random.default_rng(0)
     first, second = np.sort(rng.uniform(0, 300, 40)), np.sort(rng.uniform(0, 280, 40))
-    with pytest.raises(ValueError, match="the clock restarts: after 2.* s comes .* one recording a file"):
+    with pytest.raises(ValueError, match=r"the clock restarts: after 2.* s comes .* one recording a file"):
         spike_trains([np.concatenate([first, second])], 300.0)
     shuffled = spike_trains([rng.permutation(first)], 300.0)
     np.testing.assert_array_equal(shuffled.time, first)
@@ -44,5 +44,5 @@ def test_a_recording_that_does_not_fit_into_memory_is_refused_before_it_is_read(
     path = write_hdf5(tmp_path / "dish.h5")
     assert formats.needed_bytes(path) == 5 * formats.BYTES_PER_SPIKE
     monkeypatch.setattr(formats, "available_memory_bytes", lambda: 400)
-    with pytest.raises(ProtocolFault, match="dish.h5: 5 spikes need about 0.0 GB; allowed: the 0.0 GB available"):
+    with pytest.raises(ProtocolFault, match=r"dish.h5: 5 spikes need about 0.0 GB; allowed: the 0.0 GB available"):
         formats.needed_bytes(path)
