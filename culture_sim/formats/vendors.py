@@ -14,11 +14,13 @@ from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.extracellular.detection import described, detect
 from culture_sim.formats.hdf5 import holds
 from culture_sim.formats.mending import spike_trains
+from protocols.runs.machine import available_memory_bytes
 from protocols.spec.dish.recordings import Detection, RecordingMeasures
 
 DESCRIPTION = "traces of MCS (.h5), MaxWell (.h5), 3Brain (.brw), Intan (.rhd, .rhs), folders of SpikeInterface"
 
 CHUNK_S = 10.0
+BYTES_PER_FRAME = 32  # of an MCS file: four arrays of numbers of 8 bytes at a time
 INTAN = (bytes.fromhex("022791c6"), bytes.fromhex("ac2769d6"))  # how .rhd and .rhs begin
 SAVED = ("si_folder.json", "spikeinterface_info.json", "binary.json", "numpysorting_info.json")
 
@@ -86,6 +88,7 @@ def _opened(path: Path) -> dict[str, Any]:
 
     match system(path):
         case "MCS":
+            _refuse_long(path)
             return {"": extractors.read_mcsh5(path)}
         case "MaxWell":  # compressed ones need MaxWell's own library; it is not downloaded unasked
             _, wells = extractors.get_neo_streams("maxwell", path)
@@ -96,6 +99,18 @@ def _opened(path: Path) -> dict[str, Any]:
         case "Intan":
             return {"": extractors.read_intan(path, stream_id="0")}
     return {"": spikeinterface.load(path)}
+
+
+def _refuse_long(path: Path) -> None:
+    """Refuse an MCS file whose frames SpikeInterface, which lists the time of each, could not hold in memory."""
+    import h5py
+
+    with h5py.File(path) as file:
+        needed = BYTES_PER_FRAME * file["Data/Recording_0/AnalogStream/Stream_0/ChannelData"].shape[1]
+    free = available_memory_bytes()
+    if free is not None and needed > free:
+        has = f"the times of its frames need about {needed / 1e9:.1f} GB in SpikeInterface"
+        raise ValueError(f"{has}; allowed: the {free / 1e9:.1f} GB available")
 
 
 def _sorted(sorting: Any, segment: int) -> SpikeTrains:

@@ -35,7 +35,7 @@ def check(trains: SpikeTrains, true: list[np.ndarray]) -> None:
         np.testing.assert_allclose(found, expected, atol=1 / RATE)
 
 
-def test_mcs(tmp_path: Path, samples: tuple[np.ndarray, list[np.ndarray]]) -> None:
+def test_mcs(tmp_path: Path, samples: tuple[np.ndarray, list[np.ndarray]], monkeypatch: pytest.MonkeyPatch) -> None:
     trace, true = samples
     fields = [("ChannelID", "i4"), ("Label", "S8"), ("Unit", "S4"), ("Exponent", "i4"), ("ADZero", "i4")]
     info = np.array(
@@ -48,6 +48,9 @@ def test_mcs(tmp_path: Path, samples: tuple[np.ndarray, list[np.ndarray]]) -> No
         stream["ChannelDataTimeStamps"] = np.array([[0, 0, N - 1]])
         stream["InfoChannel"] = info
     check(formats.read(tmp_path / "mcs.h5")["mcs"], true)
+    monkeypatch.setattr("culture_sim.formats.vendors.available_memory_bytes", lambda: 32 * N - 1)
+    with pytest.raises(formats.ProtocolFault, match=r"times of its frames need about 0.0 GB in SpikeInterface"):
+        formats.read(tmp_path / "mcs.h5")
 
 
 def test_maxwell_of_two_wells(tmp_path: Path, samples: tuple[np.ndarray, list[np.ndarray]]) -> None:
