@@ -88,14 +88,14 @@ class Course(Section):
 
 
 class PairedPulse(Section):
-    """Ratio of the second response to the first, of a step with pairs of pulses.
+    """Ratio of the mean second response to the mean first one, of a step with pairs of pulses; culture by culture.
 
     Parameters
     ----------
     paired_pulse
         Name of the step.
     window
-        Stretch after each pulse in which spikes are counted.
+        Stretch after each pulse in which spikes are counted; spontaneous ones are not taken off.
     """
 
     paired_pulse: Name
