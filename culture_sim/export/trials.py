@@ -1,5 +1,6 @@
 """Trials of an experiment: each presentation of a stimulus, train or pair, until the next one or the step's end."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ def trials(experiment: Experiment) -> list[Trial]:
     first = np.flatnonzero(pulses.turn == 0)
     stops = dict(zip(experiment.steps.name.tolist(), experiment.steps.stop.tolist(), strict=True))
     found = []
-    for k, following in zip(first, [*first[1:], None], strict=True):
+    for k, following in itertools.zip_longest(first, first[1:]):
         step = str(pulses.step[k])
         within = following is not None and pulses.step[following] == step
         stop = int(pulses.at[following]) if within else stops[step]
