@@ -1,4 +1,4 @@
-"""Compiled programs: built once, kept under the hash of source and compiler, run in a scratch directory.
+"""Compiled programs: built once, kept under the hash of source and compiler, run in a scratch directory on raw arrays.
 
 Needs no Brian2.
 """
@@ -10,9 +10,12 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from protocols.runs import scratch
 from protocols.runs.machine import processor_features
@@ -54,12 +57,15 @@ def compiled(sources: Iterable[Path], flags: Sequence[str] = ()) -> Path:
     """
     if compiler() is None:
         raise RuntimeError("no C++ compiler found (g++ and make); allowed: --device runtime")
-    with scratch.new_folder() as project:
-        for source in (*sources, Path(__file__).parent / "files.h"):
-            shutil.copy(source, project)
-        command = (*shlex.split(os.environ.get("CXX", "g++")), *FLAGS, *flags, "program.cpp", "-o", "main")
-        kept = cache_dir() / source_hash(project, (compiler(), command, processor_features())) / "main"
-        keep(kept, project, lambda project: compile_in(project, *command))
+    files = (*sources, Path(__file__).parent / "files.h")
+    command = (*shlex.split(os.environ.get("CXX", "g++")), *FLAGS, *flags, "program.cpp", "-o", "main")
+    key = source_hash({path.name: path for path in files}, (compiler(), command, processor_features()))
+    kept = cache_dir() / key / "main"
+    if not usable(kept):
+        with scratch.new_folder() as project:
+            for source in files:
+                shutil.copy(source, project)
+            keep(kept, project, lambda project: compile_in(project, *command))
     return kept
 
 
@@ -92,13 +98,34 @@ def usable(program: Path) -> bool:
     return program.is_file() and program.stat().st_size > 0 and os.access(program, os.X_OK)
 
 
-def source_hash(project: Path, tools: tuple) -> str:
-    """Cache key of a compiled program: hash of its source and of the tools that compile it."""
+def source_hash(sources: Mapping[str, Path], tools: tuple) -> str:
+    """Cache key of a compiled program: hash of its sources, by name, and of the tools that compile them."""
     digest = hashlib.sha256(repr(tools).encode())
-    for path in sorted(project.rglob("*")):
-        if path.suffix in {".cpp", ".cu", ".h"}:
-            digest.update(path.relative_to(project).as_posix().encode() + path.read_bytes())
+    for name, path in sorted(sources.items()):
+        digest.update(name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def inputs_of(directory: Path) -> Iterator[Callable[[str, object, npt.DTypeLike], None]]:
+    """The folders ``inputs`` and ``outputs`` of a program; gives a function that writes an array: name, values, type.
+
+    Raises
+    ------
+    RuntimeError
+        If an array cannot be written, for example on a full disk.
+    """
+    inputs = directory / "inputs"
+
+    def write(name: str, values: object, dtype: npt.DTypeLike) -> None:
+        np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)
+
+    try:
+        inputs.mkdir()
+        (directory / "outputs").mkdir()
+        yield write
+    except OSError as error:  # NumPy's error of a short write names neither file nor reason
+        raise RuntimeError(f"cannot write {inputs}: {error.strerror or 'no space left'}") from None
 
 
 def execute(program: Path, directory: Path, done: Callable[[int], None]) -> None:

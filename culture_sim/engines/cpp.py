@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.engines.base import Progress
-from culture_sim.engines.compiled import compiled, execute
+from culture_sim.engines.compiled import compiled, execute, inputs_of
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session, cut
 from culture_sim.model.culture import PROJECTIONS, Culture
@@ -59,31 +59,25 @@ class CppEngine:
 
 
 def _write_inputs(directory: Path, culture: Culture, session: Session) -> None:
-    inputs = directory / "inputs"
-    inputs.mkdir()
-    (directory / "outputs").mkdir()
     real = np.dtype(culture.spec.simulation.precision)
-
-    def write(name: str, values: object, dtype: object) -> None:
-        np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)  # type: ignore[call-overload]
-
     projections = [culture.spec.projections[name] for name in PROJECTIONS]
     values = parameters(culture.spec)
-    write("settings", [len(culture.positions), len(culture.electrodes), real.itemsize], np.int64)
-    write("parameters", [values[name] for name in PARAMETERS], np.float64)
-    write("strengths", [projection.strength for projection in projections], np.float64)
-    write("plastic", [projection.plastic for projection in projections], np.int32)
-    for name, weights in culture.weights.items():
-        write(f"{name}.indptr", weights.indptr, np.int32)
-        write(f"{name}.indices", weights.indices, np.int32)
-        write(f"{name}.data", weights.data, real)
     segments = cut(session, min(longest_segment(culture.spec), MOST_STEPS))
-    write("stimulus.electrode", session.electrode, np.int32)
-    write("stimulus.step", session.step, np.int32)
-    write("segments.n_steps", segments.n_steps, np.int32)
-    write("segments.last", segments.last, np.int32)
-    write("segments.learning", session.learning[segments.presentation], np.float64)
-    write("segments.snapshot", session.snapshot[segments.presentation], np.int32)
+    with inputs_of(directory) as write:
+        write("settings", [len(culture.positions), len(culture.electrodes), real.itemsize], np.int64)
+        write("parameters", [values[name] for name in PARAMETERS], np.float64)
+        write("strengths", [projection.strength for projection in projections], np.float64)
+        write("plastic", [projection.plastic for projection in projections], np.int32)
+        for name, weights in culture.weights.items():
+            write(f"{name}.indptr", weights.indptr, np.int32)
+            write(f"{name}.indices", weights.indices, np.int32)
+            write(f"{name}.data", weights.data, real)
+        write("stimulus.electrode", session.electrode, np.int32)
+        write("stimulus.step", session.step, np.int32)
+        write("segments.n_steps", segments.n_steps, np.int32)
+        write("segments.last", segments.last, np.int32)
+        write("segments.learning", session.learning[segments.presentation], np.float64)
+        write("segments.snapshot", session.snapshot[segments.presentation], np.int32)
 
 
 def _read_outputs(directory: Path, culture: Culture, session: Session) -> Recording:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from culture_sim.engines import gpu
 from culture_sim.engines.base import Progress
 from culture_sim.engines.batch import Batch
-from culture_sim.engines.compiled import execute
+from culture_sim.engines.compiled import execute, inputs_of
 from culture_sim.engines.recording import Recording
 from culture_sim.engines.session import Session
 from culture_sim.model.culture import PROJECTIONS, Culture
@@ -85,33 +85,27 @@ def _filled(batch: Batch, n_cultures: int) -> Batch:
 
 def write_inputs(directory: Path, batch: Batch) -> None:
     """Write the files that the program reads; `cuda_program` uses the same names."""
-    inputs = directory / "inputs"
-    inputs.mkdir()
-    (directory / "outputs").mkdir()
     precision = batch.shape.precision
-
-    def write(name: str, values: object, dtype: object) -> None:
-        np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)  # type: ignore[call-overload]
-
     values = batch.parameters()
     values["v"] = values["v_rest"]
     values |= {strength_variable(name): batch.strength(name) for name in PROJECTIONS}
-    for name, of_cultures in values.items():
-        write(f"neurons.{name}", batch.of_neurons(of_cultures), precision)
-    for name in PROJECTIONS:
-        weights = batch.weights(name)
-        write(f"{name}.indptr", weights.indptr, np.int32)
-        write(f"{name}.indices", weights.indices, np.int32)
-        write(f"{name}.data", weights.data, precision)
-    electrode, step = batch.pulses()
-    write("stimulus.first_neuron", batch.first_neuron, np.int32)
-    write("stimulus.electrode", [*electrode, 0], np.int32)
-    write("stimulus.step", [*step, NEVER], np.int32)
-    segments = batch.segments()
-    write("segments.n_steps", segments.n_steps, np.int32)
-    write("segments.last", segments.last, np.int32)
-    write("segments.learning", batch.learning[segments.presentation], precision)
-    write("segments.snapshot", batch.snapshot[segments.presentation], np.int32)
+    with inputs_of(directory) as write:
+        for name, of_cultures in values.items():
+            write(f"neurons.{name}", batch.of_neurons(of_cultures), precision)
+        for name in PROJECTIONS:
+            weights = batch.weights(name)
+            write(f"{name}.indptr", weights.indptr, np.int32)
+            write(f"{name}.indices", weights.indices, np.int32)
+            write(f"{name}.data", weights.data, precision)
+        electrode, step = batch.pulses()
+        write("stimulus.first_neuron", batch.first_neuron, np.int32)
+        write("stimulus.electrode", [*electrode, 0], np.int32)
+        write("stimulus.step", [*step, NEVER], np.int32)
+        segments = batch.segments()
+        write("segments.n_steps", segments.n_steps, np.int32)
+        write("segments.last", segments.last, np.int32)
+        write("segments.learning", batch.learning[segments.presentation], precision)
+        write("segments.snapshot", batch.snapshot[segments.presentation], np.int32)
 
 
 def read_outputs(directory: Path, batch: Batch) -> list[Recording]:

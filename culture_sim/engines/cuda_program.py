@@ -236,7 +236,12 @@ def _generated(shape: Shape, n_cultures: int, capability: str) -> Iterator[tuple
         generate(shape, n_cultures, capability, project)
         flags = (project / "makefile").read_text()
         tools = (compiler(), get_compiler_and_args(), processor_features(), nvcc_version(), flags)
-        yield project, cache_dir() / source_hash(project, tools) / "main"
+        sources = {
+            path.relative_to(project).as_posix(): path
+            for path in project.rglob("*")
+            if path.suffix in {".cpp", ".cu", ".h"}
+        }
+        yield project, cache_dir() / source_hash(sources, tools) / "main"
 
 
 def _compile(project: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from culture_sim.engines.compiled import compiled, execute
+from culture_sim.engines.compiled import compiled, execute, inputs_of
 from culture_sim.living.constants import Constants
 from culture_sim.living.culture import LivingCulture
 from culture_sim.living.pulses import Pulses
@@ -37,42 +37,34 @@ def run(
     """Run the program on this culture's arrays, in a scratch directory."""
     executable = program()
     with scratch.new_folder() as directory:
-        try:
-            (directory / "inputs").mkdir()
-            (directory / "outputs").mkdir()
-            _write_inputs(directory / "inputs", culture, session, state)
-        except OSError as error:  # NumPy's error of a short write names neither file nor reason
-            raise RuntimeError(f"cannot write {directory}/inputs: {error.strerror or 'no space left'}") from None
+        _write_inputs(directory, culture, session, state)
         execute(executable, directory, lambda done: progress(done, session.n_steps))
         return _read_outputs(directory / "outputs", culture, session, state)
 
 
-def _write_inputs(inputs: Path, culture: LivingCulture, session: LivingSession, state: LivingState) -> None:
+def _write_inputs(directory: Path, culture: LivingCulture, session: LivingSession, state: LivingState) -> None:
     real = np.dtype(culture.spec.simulation.precision)
-
-    def write(name: str, values: object, dtype: type | np.dtype) -> None:
-        np.asarray(values).astype(dtype, copy=False).tofile(inputs / name)
-
-    write("settings", [state.step, session.n_steps, real.itemsize], np.int64)
-    write("constants", Constants.of(culture.spec), np.float64)
-    write("noise_seeds", np.array([culture.noise_seed, culture.shared_noise_seed], np.uint64), np.uint64)
-    write("excitatory", culture.excitatory, np.uint8)
-    write("start", culture.synapses.start, np.int64)
-    write("target", culture.synapses.target, np.int32)
-    write("delay", culture.synapses.delay, np.int32)
-    write("drive", culture.drive, real)
-    write("shared", [state.shared], np.float64)
-    for name in NUMBERS:
-        write(name, getattr(state, name), real)
-    for name in WHOLE_NUMBERS:
-        write(name, getattr(state, name), np.int32)
-    pulses = Pulses.of(culture, session)
-    write("pulse_step", pulses.step, np.int64)
-    write("pulse_kind", pulses.kind, np.int32)
-    write("kind_start", np.cumsum([0, *map(len, pulses.cells)]), np.int64)
-    write("kind_cells", np.concatenate([*pulses.cells, np.zeros(0, np.int32)]), np.int32)
-    write("plastic", session.plastic, np.int64)
-    write("snapshot_steps", session.snapshots, np.int64)
+    with inputs_of(directory) as write:
+        write("settings", [state.step, session.n_steps, real.itemsize], np.int64)
+        write("constants", Constants.of(culture.spec), np.float64)
+        write("noise_seeds", np.array([culture.noise_seed, culture.shared_noise_seed], np.uint64), np.uint64)
+        write("excitatory", culture.excitatory, np.uint8)
+        write("start", culture.synapses.start, np.int64)
+        write("target", culture.synapses.target, np.int32)
+        write("delay", culture.synapses.delay, np.int32)
+        write("drive", culture.drive, real)
+        write("shared", [state.shared], np.float64)
+        for name in NUMBERS:
+            write(name, getattr(state, name), real)
+        for name in WHOLE_NUMBERS:
+            write(name, getattr(state, name), np.int32)
+        pulses = Pulses.of(culture, session)
+        write("pulse_step", pulses.step, np.int64)
+        write("pulse_kind", pulses.kind, np.int32)
+        write("kind_start", np.cumsum([0, *map(len, pulses.cells)]), np.int64)
+        write("kind_cells", np.concatenate([*pulses.cells, np.zeros(0, np.int32)]), np.int32)
+        write("plastic", session.plastic, np.int64)
+        write("snapshot_steps", session.snapshots, np.int64)
 
 
 def _read_outputs(
