@@ -6,6 +6,7 @@ line each, and by region and age, or any other metadata with ``--by``: median, q
 arrays to explore.
 """
 
+import functools
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -66,7 +67,7 @@ def analyse(
         raise ProtocolFault([f"--html {html}: no folder {html.parent}; allowed: a file in an existing folder"])
     for line in needs(recordings):
         print(line, file=sys.stderr)
-    rows = measured(recordings, measures, jobs or cores())
+    rows = measured(recordings, measures, jobs or cores(), keep_spikes=html is not None)
     for row in rows:
         for note in row["notes"]:
             print(f"note: {row['name']}: {note}", file=sys.stderr)
@@ -122,34 +123,40 @@ def definitions(overrides: Sequence[str]) -> RecordingMeasures:
         raise ProtocolFault(faults_of(error, RecordingMeasures)) from None
 
 
-def measured(paths: Iterable[Path], measures: RecordingMeasures, jobs: int) -> list[dict[str, Any]]:
+def measured(
+    paths: Iterable[Path], measures: RecordingMeasures, jobs: int, *, keep_spikes: bool = False
+) -> list[dict[str, Any]]:
     """All measures of every recording, in the order given.
 
     Of each: ``name``, ``metadata``, ``measures`` by name, ``notes`` (what was mended), ``stimulated``, the peristimulus
-    time histogram ``psth``, and its network ``bursts``. `culture_sim.panel_tables.frame` makes a DataFrame of them.
+    time histogram ``psth``, and its network ``bursts``; with `keep_spikes` its spike ``trains`` too.
+    `culture_sim.panel_tables.frame` makes a DataFrame of them.
     """
+    task = functools.partial(_of_file, measures=measures, keep_spikes=keep_spikes)
     given = list(paths)
     if jobs == 1 or len(given) == 1:
-        found = [_of_file(path, measures) for path in given]
+        found = list(map(task, given))
     else:
         with ProcessPoolExecutor(min(jobs, len(given))) as pool:
-            found = list(pool.map(_of_file, given, [measures] * len(given)))
+            found = list(pool.map(task, given))
     return [row for rows in found for row in rows]
 
 
-def _of_file(path: Path, measures: RecordingMeasures) -> list[dict[str, Any]]:
-    return [
-        {
+def _of_file(path: Path, measures: RecordingMeasures, keep_spikes: bool) -> list[dict[str, Any]]:
+    rows = []
+    for name, trains in formats.read(path, measures).items():
+        bursts = found_network_bursts(trains, measures)
+        row = {
             "name": name,
             "metadata": {"duration_s": round(trains.duration, 3), "units": trains.n_units, **trains.metadata},
-            "measures": panel(trains, measures) | evoked_panel(trains, measures),
+            "measures": panel(trains, measures, bursts) | evoked_panel(trains, measures),
             "notes": trains.notes,
             "stimulated": trains.stimuli is not None,
             "psth": histogram(trains, measures),
-            "bursts": found_network_bursts(trains, trains.rates >= measures.active_rate, measures),
+            "bursts": bursts,
         }
-        for name, trains in formats.read(path, measures).items()
-    ]
+        rows.append(row | ({"trains": trains} if keep_spikes else {}))
+    return rows
 
 
 def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, list[NetworkBursts]]:
@@ -178,9 +185,7 @@ def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, li
 def write_page(
     path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]
 ) -> None:
-    """One HTML page of all recordings, side by side."""
-    measures = definitions(overrides)
-    trains = [found for given in recordings for found in formats.read(given, measures).values()]
+    """One HTML page of all recordings, side by side; `rows`: with their spikes."""
     options = [word for override in overrides for word in ("--set", override)]
     command = ["python", "-m", "culture_sim.analyse", *map(str, recordings), *options, "--html", str(path)]
     most = MOST_SPIKES // len(rows)
@@ -188,9 +193,9 @@ def write_page(
         path,
         [
             measured_page.subject(
-                row["name"], row["metadata"], row["measures"], _shown(row["name"], each, most), command
+                row["name"], row["metadata"], row["measures"], _shown(row["name"], row["trains"], most), command
             )
-            for row, each in zip(rows, trains, strict=True)
+            for row in rows
         ],
     )
 

@@ -19,7 +19,9 @@ class Measure(NamedTuple):
     definition: str
 
 
-def panel(trains: SpikeTrains, measures: Measures | None = None) -> dict[str, Measure]:
+def panel(
+    trains: SpikeTrains, measures: Measures | None = None, of_network: NetworkBursts | None = None
+) -> dict[str, Measure]:
     """All measures of a recording by name.
 
     Means over units are taken over the active ones in which the measure is defined.
@@ -30,12 +32,14 @@ def panel(trains: SpikeTrains, measures: Measures | None = None) -> dict[str, Me
         The recording.
     measures
         Definitions; the defaults where None.
+    of_network
+        The network bursts, where they are found already (`found_network_bursts`).
     """
     given = measures or Measures()
     active = trains.rates >= given.active_rate
     each = [trains.trains[unit] for unit in np.flatnonzero(active)]
     of_units = [unit_bursts(train, given) for train in each]
-    of_network = found_network_bursts(trains, active, given)
+    of_network = of_network or found_network_bursts(trains, given)
     single, network, sync = _spelled(given.bursts), _spelled(given.network_bursts), given.synchrony
     minutes = trains.duration / 60
     durations = of_network.end - of_network.start
@@ -82,8 +86,9 @@ def unit_bursts(train: np.ndarray, measures: Measures) -> Bursts:
             return bursts.log_isi(train, rule.most_isi, rule.void, rule.min_spikes)
 
 
-def found_network_bursts(trains: SpikeTrains, active: np.ndarray, measures: Measures) -> NetworkBursts:
-    """Network bursts by the rule that is given."""
+def found_network_bursts(trains: SpikeTrains, measures: Measures) -> NetworkBursts:
+    """Network bursts of the active units, by the rule that is given."""
+    active = trains.rates >= measures.active_rate
     match measures.network_bursts:
         case Coincidence() as rule:
             return network_bursts.coincidence(trains, active, rule.window, rule.share, rule.min_units, rule.merge)

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from culture_sim.analysis import stimulation
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.experiments import stretches
-from culture_sim.experiments.dish_measures import DishRecording, measures, network_bursts
+from culture_sim.experiments.dish_measures import DishRecording, measures
 from culture_sim.living import LivingCulture, LivingRecording, LivingSession
 from culture_sim.model.electrodes import each_hearing, neurons_within
 from protocols.loading.published import Target, compare
@@ -66,7 +66,8 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: R
     }
     arrays |= _courses(protocol, plan, heard)
     dish = DishRecording.of(protocol, arrays)
-    arrays |= {f"network_bursts/{name}": values for name, values in network_bursts(dish).items()}
+    for name, bursts in dish.network_bursts.items():
+        arrays |= {f"network_bursts/{name}/start": bursts.start, f"network_bursts/{name}/end": bursts.end}
     measured = measures(dish)
     spelled = [(name, found.unit, found.definition) for name, found in measured.items()]
     arrays |= {PREFIX + name: np.array(found.value) for name, found in measured.items()}

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from culture_sim.analysis import stimulation, synchrony
+from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.panel import Measure, found_network_bursts, panel
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
@@ -61,6 +63,14 @@ class DishRecording:
             {"protocol": self.protocol.name, "step": step},
         )
 
+    @cached_property
+    def network_bursts(self) -> dict[str, NetworkBursts]:
+        """Network bursts of each panel (s from the start of its step), by its name."""
+        panels = {name: asked for name, asked in self.protocol.measure.items() if isinstance(asked, PanelAsked)}
+        return {
+            name: found_network_bursts(self.trains(asked.panel), asked.definitions) for name, asked in panels.items()
+        }
+
     def patterns(self, step: str) -> tuple[str, ...]:
         """Names of the patterns that a step stimulates."""
         return patterns_of(dict(unrolled(self.protocol.timeline))[step])
@@ -77,7 +87,7 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
     for name, asked in dish.protocol.measure.items():
         match asked:
             case PanelAsked(panel=step):
-                of_step = panel(dish.trains(step), asked.definitions)
+                of_step = panel(dish.trains(step), asked.definitions, dish.network_bursts[name])
                 found |= {f"{name}/{key}": value for key, value in of_step.items()}
             case EvokedSpikes():
                 found |= _evoked(name, asked, dish)
@@ -91,17 +101,6 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
                 found |= _sttc(name, asked, dish)
             case Connectivity():
                 found |= _connectivity(name, asked, dish)
-    return found
-
-
-def network_bursts(dish: DishRecording) -> dict[str, np.ndarray]:
-    """Starts and ends of the network bursts of each panel (s from the start of its step), by path."""
-    found = {}
-    for name, asked in dish.protocol.measure.items():
-        if isinstance(asked, PanelAsked):
-            trains = dish.trains(asked.panel)
-            active = trains.rates >= asked.definitions.active_rate
-            found[f"{name}/start"], found[f"{name}/end"] = found_network_bursts(trains, active, asked.definitions)
     return found
 
 
