@@ -1,15 +1,13 @@
 """Neo: a block with a spike train per electrode, events of stimulation, epochs of steps and trials; as NIX (.nix)."""
 
 import json
-import os
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from culture_sim.export.trials import trials
+from culture_sim.export.whole_file import whole
 from culture_sim.formats.experiment import Experiment
 from culture_sim.formats.nix import OURS
 
@@ -18,17 +16,8 @@ def write(experiment: Experiment, path: Path) -> Path:
     """Write one file, completely or not at all."""
     from neo.io import NixIO
 
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent, suffix=".nix")
-    os.close(handle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the libraries, about their own future
-            with NixIO(unfinished, mode="ow") as io:
-                io.write_block(block(experiment))
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    with whole(path) as unfinished, NixIO(unfinished, mode="ow") as io:
+        io.write_block(block(experiment))
     return path
 
 
@@ -37,15 +26,9 @@ def block(experiment: Experiment) -> Any:
     from neo import Block, Epoch, Event, Segment, SpikeTrain
     from quantities import s
 
-    known = {
-        "tick_s": experiment.tick_s,
-        "duration_s": experiment.duration_s,
-        "whole": experiment.whole,
-        "recording": dict(experiment.metadata),
-    }
     found = Block(
         name=str(experiment.metadata.get("protocol", "culture")),
-        **{OURS: json.dumps(known)},
+        **{OURS: json.dumps(experiment.facts)},
         protocol=experiment.protocol,
         provenance=json.dumps(dict(experiment.provenance)),
     )

@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
-import tempfile
 import uuid
-import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from culture_sim.export.trials import trials
+from culture_sim.export.whole_file import whole
 from culture_sim.formats.experiment import Experiment
 from culture_sim.formats.nwb import OURS
 
@@ -30,17 +28,8 @@ def write(experiment: Experiment, path: Path) -> Path:
     electrodes(file, experiment.positions, experiment.subject.region)
     _units(file, experiment)
     _intervals(file, experiment)
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent, suffix=".nwb")
-    os.close(handle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pynwb's, about its own future
-            with NWBHDF5IO(unfinished, "w") as io:
-                io.write(file)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    with whole(path) as unfinished, NWBHDF5IO(unfinished, "w") as io:
+        io.write(file)
     return path
 
 
@@ -53,12 +42,6 @@ def session(experiment: Experiment) -> Any:
     ended = datetime.fromisoformat(str(facts.get("finished") or datetime.now(UTC).isoformat()))
     seed = experiment.metadata.get("seed", 0)
     code: Any = facts.get("code") or {}
-    known = {
-        "tick_s": experiment.tick_s,
-        "duration_s": experiment.duration_s,
-        "whole": experiment.whole,
-        "recording": dict(experiment.metadata),
-    }
     file = NWBFile(
         session_description=f"Simulated neuronal culture, protocol {name}, seed {seed}: spikes of each electrode.",
         identifier=str(uuid.uuid4()),
@@ -68,7 +51,7 @@ def session(experiment: Experiment) -> Any:
         experimenter=["Twin, Digital"],
         institution="culture-twin",  # and no keywords: Neo 0.14 does not open files that have some
         protocol=experiment.protocol or None,
-        notes=json.dumps({OURS: known | {"provenance": dict(facts)}}),
+        notes=json.dumps({OURS: experiment.facts | {"provenance": dict(facts)}}),
         source_script=f"python -m culture_sim.run (code {code.get('hash') or 'unknown'}, commit {code.get('commit')})",
         source_script_file_name="culture_sim/run.py",
     )
@@ -120,19 +103,17 @@ def _intervals(file: Any, experiment: Experiment) -> None:
         file.add_epoch(float(start * tick), float(stop * tick), tags=[str(name)], step=str(name))
     if not len(pulses.at):
         return
-    for name, meaning in (
-        ("step", "Step of the timeline"),
-        ("pattern", "Stimulated pattern"),
-        ("trial", "Number of the trial of the pattern in the step, from 0"),
-    ):
-        file.add_trial_column(name, meaning)
-    for start_s, stop_s, *rest in trials(experiment):
-        file.add_trial(start_s, stop_s, **dict(zip(("step", "pattern", "trial"), rest, strict=True)))
-    table = TimeIntervals(name="stimulation", description="Stimulation pulses: biphasic, the cathodic phase first")
-    columns = {
+    of_trial = {
         "step": "Step of the timeline",
         "pattern": "Stimulated pattern",
         "trial": "Number of the trial of the pattern in the step, from 0",
+    }
+    for name, meaning in of_trial.items():
+        file.add_trial_column(name, meaning)
+    for start_s, stop_s, *rest in trials(experiment):
+        file.add_trial(start_s, stop_s, **dict(zip(of_trial, rest, strict=True)))
+    table = TimeIntervals(name="stimulation", description="Stimulation pulses: biphasic, the cathodic phase first")
+    columns = of_trial | {
         "turn": "Number of the pulse in the trial, from 0",
         "amplitude_A": "Current of the cathodic phase (A, magnitude); NaN where the model has none",
         "phase_s": "Width of a phase (s); NaN where the model has none",

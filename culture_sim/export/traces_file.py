@@ -1,16 +1,15 @@
 """Synthetic traces as NWB: an electrical series in 16-bit integers, written second by second, and the true spikes."""
 
-import os
-import tempfile
 import uuid
-import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from culture_sim.export.nwb_file import electrodes as add_electrodes
+from culture_sim.export.whole_file import whole
 from culture_sim.extracellular.traces import Traces
+from culture_sim.formats.experiment import MOUSE
 
 STEP_V = 0.2e-6  # of the integers: 6.5 mV either way
 SERIES = "traces"
@@ -29,21 +28,13 @@ def write(traces: Traces, electrodes: np.ndarray, neurons: np.ndarray, path: Pat
     """
     import h5py
 
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent, suffix=".nwb")
-    os.close(handle)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pynwb's, about its own future
-            _write_empty(traces, electrodes, neurons, unfinished)
+    with whole(path) as unfinished:
+        _write_empty(traces, electrodes, neurons, unfinished)
         with h5py.File(unfinished, "r+") as file:
             data, first = file[f"acquisition/{SERIES}/data"], 0
             for chunk in traces.chunks():
                 data[first : first + len(chunk)] = np.rint(chunk / STEP_V).clip(-(2**15), 2**15 - 1).astype(np.int16)
                 first += len(chunk)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(path)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
 
 
 def _write_empty(traces: Traces, electrodes: np.ndarray, neurons: np.ndarray, path: str) -> None:
@@ -65,12 +56,12 @@ def _write_empty(traces: Traces, electrodes: np.ndarray, neurons: np.ndarray, pa
     )
     file.subject = Subject(
         subject_id=f"culture-{traces.seed}",
-        species="Mus musculus",
+        species=MOUSE.species,
         sex="U",
-        age="P21D",
+        age=MOUSE.age,
         description="Simulated culture",
     )
-    add_electrodes(file, electrodes, "Cerebrum")
+    add_electrodes(file, electrodes, MOUSE.region)
     region = file.create_electrode_table_region(list(range(len(electrodes))), "All electrodes")
     file.add_acquisition(
         ElectricalSeries(

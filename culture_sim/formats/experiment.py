@@ -137,6 +137,16 @@ class Experiment:
         )
 
     @property
+    def facts(self) -> dict[str, object]:
+        """What files hold of it besides spikes, steps and stimulation, so that `of_seconds` can make it again."""
+        return {
+            "tick_s": self.tick_s,
+            "duration_s": self.duration_s,
+            "whole": self.whole,
+            "recording": dict(self.metadata),
+        }
+
+    @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.n_ticks * self.tick_s
