@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from culture_sim import formats
 from culture_sim.analysis.network_bursts import NetworkBursts
@@ -27,12 +26,11 @@ from figures import after_run
 from figures.html import measured as measured_page
 from figures.html import page as html_page
 from figures.html.recording import MOST_SPIKES, Recording
-from protocols.loading.loader import parse_override
-from protocols.loading.overrides import assign
+from protocols.loading.definitions import overridden
 from protocols.runs import cli
 from protocols.runs.machine import cores
 from protocols.spec.dish.recordings import RecordingMeasures
-from protocols.spec.faults import ProtocolFault, faults_of
+from protocols.spec.faults import ProtocolFault
 
 MUCH_BYTES = 5e8  # memory of one recording that is said before it is read
 BY = ("region", "age")  # metadata by which several recordings are summarised where they have them
@@ -60,7 +58,7 @@ def analyse(
     jobs: Annotated[int | None, typer.Option(min=1, help="Recordings at a time. Default: one a core.")] = None,
 ) -> None:
     """Measure recordings: rates, bursts, network bursts, synchrony, avalanches, responses to stimuli."""
-    measures = definitions(set_ or [])
+    measures = overridden(RecordingMeasures(), set_ or [])
     if figure is not None:
         after_run.can_draw(figure)
     if html is not None and not html.parent.is_dir():
@@ -105,22 +103,6 @@ def needs(paths: Iterable[Path]) -> list[str]:
     """
     found = [(path, formats.needed_bytes(path)) for path in paths]
     return [f"{path}: about {size / 1e9:.1f} GB of memory" for path, size in found if size > MUCH_BYTES]
-
-
-def definitions(overrides: Sequence[str]) -> RecordingMeasures:
-    """The definitions of the measures with overrides such as ``bursts.rule=log_isi``."""
-    content = RecordingMeasures().model_dump(mode="json")
-    for override in overrides:
-        path, value = parse_override(override)
-        *above, last = path.split(".")
-        if last == "rule" and above:  # another rule has other parameters
-            assign(content, above, {"rule": value}, path)
-        else:
-            assign(content, [*above, last], value, path)
-    try:
-        return RecordingMeasures.model_validate(content)
-    except ValidationError as error:
-        raise ProtocolFault(faults_of(error, RecordingMeasures)) from None
 
 
 def measured(

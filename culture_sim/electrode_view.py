@@ -11,7 +11,6 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
-from pydantic import ValidationError
 from rich import box
 from rich.table import Table
 
@@ -23,12 +22,12 @@ from culture_sim.extracellular.detection import described, detect
 from culture_sim.extracellular.traces import Traces
 from culture_sim.formats import finished_run
 from culture_sim.formats.mending import spike_trains
-from protocols.loading.loader import load, parse_override
-from protocols.loading.overrides import assign
+from protocols.loading.definitions import overridden
+from protocols.loading.loader import load
 from protocols.runs import cli
 from protocols.spec.dish.extracellular import Extracellular
 from protocols.spec.dish.recordings import Detection
-from protocols.spec.faults import ProtocolFault, faults_of, installation
+from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import DishProtocol, EvokedProtocol
 from protocols.spec.section import Section
 
@@ -71,7 +70,7 @@ def electrode_view(
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON, nothing else.")] = False,
 ) -> None:
     """Make extracellular traces of a run, detect spikes in them, compare with the true ones."""
-    spec = definitions(set_ or [])
+    spec = overridden(ElectrodeView(), set_ or [])
     if out is not None and not out.parent.is_dir():
         raise ProtocolFault([f"--out {out}: no folder {out.parent}; allowed: a file in an existing folder"])
     traces, places = of_run(run, seed, seconds, spec.extracellular)
@@ -92,18 +91,6 @@ def electrode_view(
         panel_table(found),
         sep="\n",
     )
-
-
-def definitions(overrides: list[str]) -> ElectrodeView:
-    """The defaults with overrides such as ``detection.threshold=4``."""
-    content = ElectrodeView().model_dump(mode="json")
-    for override in overrides:
-        path, value = parse_override(override)
-        assign(content, path.split("."), value, path)
-    try:
-        return ElectrodeView.model_validate(content)
-    except ValidationError as error:
-        raise ProtocolFault(faults_of(error, ElectrodeView)) from None
 
 
 def of_run(
