@@ -6,7 +6,10 @@ import numpy as np
 
 from culture_sim.analysis.panel import Measure
 from culture_sim.analysis.spike_trains import SpikeTrains
+from culture_sim.analysis.stimulation import first_spikes, median_latency, spike_counts
 from protocols.spec.dish.recordings import EvokedWindows, RecordingMeasures
+
+EPSILON = 1e-9  # s: times of a simulation are whole steps, and rounded
 
 
 def evoked_panel(trains: SpikeTrains, measures: RecordingMeasures) -> dict[str, Measure]:
@@ -60,10 +63,8 @@ def _measured(trains: SpikeTrains, measures: RecordingMeasures, chosen: np.ndarr
     last = windows.late[1]
     counted = isolated(trains, stimuli, last)
     wait = first_spike(trains, counted, windows.blank, last)[:, active]
-    answering = np.isfinite(wait).any(axis=0)
-    means = np.nanmean(wait[:, answering], axis=0) if answering.any() else np.array([np.nan])
     found["latency"] = Measure(
-        float(np.median(means)) * 1e3, "ms", f"first spike within {last * 1e3:g} ms, mean, median over units{blank}"
+        median_latency(wait) * 1e3, "ms", f"first spike within {last * 1e3:g} ms, mean, median over units{blank}"
     )
     course = psth(trains, counted, windows, active)
     peak = int(np.argmax(course)) if np.isfinite(course).any() else None
@@ -107,11 +108,7 @@ def baseline_rate(trains: SpikeTrains, active: np.ndarray, length: float) -> flo
 
 def counts(trains: SpikeTrains, stimuli: np.ndarray, first: float, last: float) -> np.ndarray:
     """Spikes of each unit from `first` to before `last` (s) after each stimulus, shape (n_stimuli, n_units)."""
-    found = np.zeros((len(stimuli), trains.n_units), np.int64)
-    for k, at in enumerate(stimuli):
-        begin, end = _within(trains, at, first, last)
-        found[k] = np.bincount(trains.unit[begin:end], minlength=trains.n_units)
-    return found
+    return spike_counts(trains.time, trains.unit, trains.n_units, stimuli, first - EPSILON, last - EPSILON)
 
 
 def first_spike(trains: SpikeTrains, stimuli: np.ndarray, first: float, last: float) -> np.ndarray:
@@ -121,12 +118,7 @@ def first_spike(trains: SpikeTrains, stimuli: np.ndarray, first: float, last: fl
     -------
     ndarray, shape (n_stimuli, n_units)
     """
-    found = np.full((len(stimuli), trains.n_units), np.nan)
-    for k, at in enumerate(stimuli):
-        begin, end = _within(trains, at, first, last)
-        units, index = np.unique(trains.unit[begin:end], return_index=True)
-        found[k, units] = trains.time[begin:end][index] - at
-    return found
+    return first_spikes(trains.time, trains.unit, trains.n_units, stimuli, first - EPSILON, last - EPSILON)
 
 
 def psth(trains: SpikeTrains, stimuli: np.ndarray, windows: EvokedWindows, active: np.ndarray) -> np.ndarray:
@@ -147,9 +139,6 @@ def psth(trains: SpikeTrains, stimuli: np.ndarray, windows: EvokedWindows, activ
         )
     n = len(stimuli) * int(active.sum())
     return total / (n * windows.bin) if n else np.full(n_bins, np.nan)
-
-
-EPSILON = 1e-9  # s: times of a simulation are whole steps, and rounded
 
 
 def _within(trains: SpikeTrains, at: float, first: float, last: float) -> tuple[int, int]:

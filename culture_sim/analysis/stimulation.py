@@ -1,4 +1,7 @@
-"""Responses to stimulation pulses in continuous recordings: counts in windows, latency, time course."""
+"""Responses to stimulation pulses in continuous recordings: counts in windows, latency, time course.
+
+The last functions take spikes at times of any unit, of simulated cultures and of real ones.
+"""
 
 from typing import NamedTuple
 
@@ -23,12 +26,12 @@ def counts(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last
 
     Spikes that a pulse caused directly do not count.
     """
-    found = np.zeros((len(pulses), n_electrodes), np.int64)
-    for k, at in enumerate(pulses):
-        begin, end = np.searchsorted(heard.step, [at + first, at + last])
-        electrodes = heard.electrode[begin:end][~heard.direct[begin:end]]
-        found[k] = np.bincount(electrodes, minlength=n_electrodes)
-    return found
+    return spike_counts(*_indirect(heard), n_electrodes, pulses, first, last)
+
+
+def _indirect(heard: Heard) -> tuple[np.ndarray, np.ndarray]:
+    """Step and electrode of the spikes that no pulse caused directly."""
+    return heard.step[~heard.direct], heard.electrode[~heard.direct]
 
 
 def direct(heard: Heard, n_electrodes: int, pulses: np.ndarray) -> float:
@@ -52,15 +55,7 @@ def latency(heard: Heard, n_electrodes: int, pulses: np.ndarray, longest: int) -
     Spikes in the step of the pulse and directly caused ones do not count, nor pulses that an electrode does not answer
     within `longest` steps.
     """
-    waits: list[list[int]] = [[] for _ in range(n_electrodes)]
-    for at in pulses:
-        begin, end = np.searchsorted(heard.step, [at + 1, at + longest])
-        indirect = ~heard.direct[begin:end]
-        electrodes, first = np.unique(heard.electrode[begin:end][indirect], return_index=True)
-        for electrode, step in zip(electrodes, heard.step[begin:end][indirect][first], strict=True):
-            waits[electrode].append(int(step - at))
-    means = [np.mean(wait) for wait in waits if wait]
-    return float(np.median(means)) if means else np.nan
+    return median_latency(first_spikes(*_indirect(heard), n_electrodes, pulses, 1, longest))
 
 
 def time_course(
@@ -109,3 +104,49 @@ def leaky_course(
         found += np.bincount(heard.step[begin:end] - at, share[heard.electrode[begin:end]], n_steps)
     level = leaky_count(found / (len(pulses) * hearing), leak_steps)
     return level.reshape(n_bins, bin_steps).mean(axis=1)
+
+
+def spike_counts(
+    time: np.ndarray, unit: np.ndarray, n_units: int, pulses: np.ndarray, first: float, last: float
+) -> np.ndarray:
+    """Spikes of each unit from `first` to before `last` after each pulse, int, shape (n_pulses, n_units).
+
+    Parameters
+    ----------
+    time, unit : shape (n_spikes,)
+        Spikes in order of time.
+    n_units
+        Number of units.
+    pulses : shape (n_pulses,)
+        Their times.
+    first, last
+        Window after a pulse; negative: before it.
+    """
+    found = np.zeros((len(pulses), n_units), np.int64)
+    for k, at in enumerate(pulses):
+        begin, end = np.searchsorted(time, [at + first, at + last])
+        found[k] = np.bincount(unit[begin:end], minlength=n_units)
+    return found
+
+
+def first_spikes(
+    time: np.ndarray, unit: np.ndarray, n_units: int, pulses: np.ndarray, first: float, last: float
+) -> np.ndarray:
+    """Time from each pulse to the first spike of each unit in the window; NaN without one; parameters as above.
+
+    Returns
+    -------
+    ndarray, shape (n_pulses, n_units)
+    """
+    found = np.full((len(pulses), n_units), np.nan)
+    for k, at in enumerate(pulses):
+        begin, end = np.searchsorted(time, [at + first, at + last])
+        units, index = np.unique(unit[begin:end], return_index=True)
+        found[k, units] = time[begin:end][index] - at
+    return found
+
+
+def median_latency(waits: np.ndarray) -> float:
+    """Median over units of their mean time to the first spike (`first_spikes`); NaN if none answers."""
+    answering = np.isfinite(waits).any(axis=0)
+    return float(np.median(np.nanmean(waits[:, answering], axis=0))) if answering.any() else np.nan
