@@ -1,6 +1,8 @@
 """Files of recordings, read into spike trains; one module per format."""
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -59,13 +61,8 @@ def read(path: Path, definitions: RecordingMeasures | None = None) -> dict[str, 
     ProtocolFault
         If the file is not there, of no known format, damaged, or holds no recording; one line that names it.
     """
-    try:
+    with _in_one_line(path):
         return _adapter(path).read(path, definitions or RecordingMeasures())
-    except ModuleNotFoundError as error:
-        raise ProtocolFault([f"{path}: {error.name} is not installed ({installation('lab')})"]) from None
-    except (ValueError, OSError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise ProtocolFault([f"{path}: {reason[:300]}"]) from None
 
 
 def needed_bytes(path: Path) -> int:
@@ -76,10 +73,8 @@ def needed_bytes(path: Path) -> int:
     ProtocolFault
         As `read` does, and if it is more than is available.
     """
-    try:
+    with _in_one_line(path):
         spikes = _adapter(path).n_spikes(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise ProtocolFault([f"{path}: {' '.join(str(error).split())[:300]}"]) from None
     needed, free = BYTES_PER_SPIKE * spikes, available_memory_bytes()
     if free is not None and needed > free:
         has = f"{spikes:.2g} spikes need about {needed / 1e9:.1f} GB"
@@ -87,15 +82,23 @@ def needed_bytes(path: Path) -> int:
     return needed
 
 
+@contextlib.contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
+    """What adapters and their libraries raise of a file, as one line that names it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ProtocolFault([f"{path}: {error.name} is not installed ({installation('lab')})"]) from None
+    except (ValueError, OSError, KeyError) as error:
+        raise ProtocolFault([f"{path}: {' '.join(str(error).split())[:300]}"]) from None
+
+
 def _adapter(path: Path) -> Adapter:
     if not path.exists():
         raise ProtocolFault([f"{path}: no such file"])
     if path.suffix.lower() in hdf5.SUFFIXES and importlib.util.find_spec("h5py") is None:
         raise ProtocolFault([f"{path}: h5py is not installed ({installation('lab')})"])
-    try:
-        for adapter in ADAPTERS:
-            if adapter.recognises(path):
-                return adapter
-    except (ValueError, OSError, KeyError) as error:
-        raise ProtocolFault([f"{path}: {' '.join(str(error).split())[:300]}"]) from None
+    for adapter in ADAPTERS:
+        if adapter.recognises(path):
+            return adapter
     raise ProtocolFault([f"{path}: of no known format; allowed: {FORMATS}"])

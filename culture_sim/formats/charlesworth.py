@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.formats.hdf5 import holds, plain
+from culture_sim.formats.hdf5 import holds, plain, size
 from culture_sim.formats.mending import spike_trains
 from protocols.spec.dish.recordings import RecordingMeasures
 
@@ -19,10 +19,7 @@ def recognises(path: Path) -> bool:
 
 def n_spikes(path: Path) -> int:
     """How many spikes it holds."""
-    import h5py
-
-    with h5py.File(path) as file:
-        return file["spikes"].size
+    return size(path, "spikes")
 
 
 def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:

@@ -5,7 +5,6 @@ those that the device detected; without them, they are detected in the samples.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains, Stimuli
 from culture_sim.extracellular.detection import described, detect
-from culture_sim.formats.hdf5 import holds
+from culture_sim.formats.hdf5 import holds, size, traces
 from culture_sim.formats.mending import spike_trains
 from protocols.spec.dish.recordings import RecordingMeasures
 
 DESCRIPTION = "recordings of cl-sdk (.h5)"
 
-CHUNK = 250_000  # frames read at a time
 #: in the text of the attribute ``file_format``: times count from the start of the device, not of the recording
 ABSOLUTE = re.compile(r"timestamps_relative_to_start\W+(?:p\d+\s+)?(?:I00|False|false)")
 
@@ -36,10 +34,7 @@ def recognises(path: Path) -> bool:
 
 def n_spikes(path: Path) -> int:
     """How many spikes it holds."""
-    import h5py
-
-    with h5py.File(path) as file:
-        return file["spikes"].size if "spikes" in file else 0
+    return size(path, "spikes")
 
 
 def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
@@ -65,7 +60,7 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
             trains = [(time[channel == k] - start) / rate for k in range(n)]
         else:
             scale = float(attributes.get("uV_per_sample_unit", 1.0)) * 1e-6
-            trains = detect(_chunks(file["samples"], scale), rate, definitions.detection)
+            trains = detect(traces(file["samples"], scale), rate, definitions.detection)
             notes = [described(definitions.detection)]
         stimuli = None
         if "stims" in file and file["stims"].size:
@@ -73,11 +68,6 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
             stimuli = Stimuli(frames / rate, np.full(len(frames), "", np.str_))
     metadata = {key: str(attributes[key]) for key in ("cell_batch_id", "project_id") if attributes.get(key)}
     return {path.stem: spike_trains(trains, duration, None, metadata, stimuli, notes)}
-
-
-def _chunks(samples: Any, scale: float) -> Iterator[np.ndarray]:
-    for first in range(0, len(samples), CHUNK):
-        yield samples[first : first + CHUNK] * scale
 
 
 def _attribute(value: object) -> Any:

@@ -1,9 +1,12 @@
 """What adapters of HDF5 files share."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+CHUNK = 200_000  # samples of each channel that are read at a time
 SUFFIXES = (".h5", ".hdf5", ".nwb", ".nix", ".brw")
 
 
@@ -15,6 +18,21 @@ def holds(path: Path, *names: str) -> bool:
         return False
     with h5py.File(path) as file:
         return all(name in file for name in names)
+
+
+def size(path: Path, name: str) -> int:
+    """Number of values of a dataset; 0 where a file has none of that name."""
+    import h5py
+
+    with h5py.File(path) as file:
+        return file[name].size if name in file else 0
+
+
+def traces(samples: Any, volts: float) -> Iterator[np.ndarray]:
+    """A dataset of samples in parts, shape (n_samples, n_channels), in volts of which a unit is so many."""
+    for first in range(0, len(samples), CHUNK):
+        part = samples[first : first + CHUNK] * volts
+        yield part if part.ndim == 2 else part[:, None]
 
 
 def plain(item: object) -> str | int | float:

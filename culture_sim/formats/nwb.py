@@ -5,7 +5,6 @@ Positions are ``rel_x`` and ``rel_y`` of the electrodes, or ``x`` and ``y`` (um)
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ import numpy as np
 from culture_sim.analysis.spike_trains import SpikeTrains, Stimuli
 from culture_sim.extracellular.detection import described, detect
 from culture_sim.formats.experiment import Experiment
-from culture_sim.formats.hdf5 import holds, plain
+from culture_sim.formats.hdf5 import holds, plain, size, traces
 from culture_sim.formats.mending import spike_trains
 from protocols.spec.dish.recordings import RecordingMeasures
 
 DESCRIPTION = "NWB (.nwb)"
 
 OURS = "culture_sim"  # key in the notes of files that python -m culture_sim.export wrote
-CHUNK = 200_000  # samples read at a time
 
 
 def recognises(path: Path) -> bool:
@@ -36,10 +34,7 @@ def recognises(path: Path) -> bool:
 
 def n_spikes(path: Path) -> int:
     """How many spikes it holds."""
-    import h5py
-
-    with h5py.File(path) as file:
-        return file["units/spike_times"].size if "units/spike_times" in file else 0
+    return size(path, "units/spike_times")
 
 
 def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
@@ -149,17 +144,11 @@ def _detected(file: Any, definitions: RecordingMeasures) -> tuple[list[np.ndarra
     data, start = series[0]["data"], float(series[0]["starting_time"][()])
     rate = float(series[0]["starting_time"].attrs["rate"])
     scale = float(data.attrs.get("conversion", 1.0))
-    trains = detect(_chunks(data, scale), rate, definitions.detection)
+    trains = detect(traces(data, scale), rate, definitions.detection)
     positions = _positions(file)
     rows = series[0]["electrodes"][:]
     placed = None if positions is None else positions[rows]
     return trains, placed, start, start + len(data) / rate
-
-
-def _chunks(data: Any, scale: float) -> Iterator[np.ndarray]:
-    for first in range(0, len(data), CHUNK):
-        chunk = data[first : first + CHUNK] * scale
-        yield chunk if chunk.ndim == 2 else chunk[:, None]
 
 
 def _metadata(file: Any) -> dict[str, str | int | float]:
