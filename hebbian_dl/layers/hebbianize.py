@@ -86,7 +86,7 @@ def _planned(layers: Mapping[str, nn.Module], plan: Plan) -> dict[str, Rule]:
     for name, decisive in fitting.items():
         if decisive is None or (rule := plan[decisive]) is None:
             continue
-        reason = UNCALLED if isinstance(layers[name], NonDynamicallyQuantizableLinear) else obstacle(layers[name])
+        reason = reason_against(layers[name])
         if reason is None and parameters.setdefault(_weight(layers[name]), layers[name]) is not layers[name]:
             reason = "its weights are those of another layer"
         if reason is None:
@@ -98,8 +98,8 @@ def _planned(layers: Mapping[str, nn.Module], plan: Plan) -> dict[str, Rule]:
     return chosen
 
 
-def _reason(layer: nn.Module) -> str | None:
-    """Why a layer cannot learn; None if it can."""
+def reason_against(layer: nn.Module) -> str | None:
+    """Why a layer by itself cannot learn; None if it can."""
     return UNCALLED if isinstance(layer, NonDynamicallyQuantizableLinear) else obstacle(layer)
 
 

@@ -5,29 +5,18 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hebbian_dl.networks.architectures.convolutions import TwoConvolutions
 from hebbian_dl.networks.normalisation import BatchNorm2d
 from protocols.spec.nets.architecture import ResNet18
 
 BLOCKS = 2  # in each stage
 
 
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions around which the input is added; 1 x 1 where its shape changes.
-
-    Parameters
-    ----------
-    before, after
-        Channels of input and output.
-    stride
-        Of the first convolution.
-    """
+class Residual(TwoConvolutions):
+    """Two convolutions around which the input is added, through one of 1 x 1 where its shape changes."""
 
     def __init__(self, before: int, after: int, stride: int, momentum: float) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
-        self.norm1 = BatchNorm2d(after, momentum=momentum)
-        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
-        self.norm2 = BatchNorm2d(after, momentum=momentum)
+        super().__init__(before, after, stride, momentum)
         self.around: nn.Module = nn.Identity()
         if stride > 1 or before != after:
             around = nn.Conv2d(before, after, 1, stride, bias=False)
@@ -35,8 +24,7 @@ class Residual(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, before, height, width) -> (n, after, height / stride, width / stride)."""
-        hidden = functional.relu(self.norm1(self.conv1(inputs)))
-        return functional.relu(self.norm2(self.conv2(hidden)) + self.around(inputs))
+        return functional.relu(super().forward(inputs) + self.around(inputs))
 
 
 class ResNet(nn.Module):

@@ -4,31 +4,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hebbian_dl.networks.normalisation import BatchNorm2d
+from hebbian_dl.networks.architectures.convolutions import TwoConvolutions
 from protocols.spec.nets.architecture import UNet
 
 GRID = 4  # rows and columns over which the last maps are averaged
 
 
-class Level(nn.Module):
-    """Two 3 x 3 convolutions, each with batch normalisation and ReLU.
-
-    Parameters
-    ----------
-    before, after
-        Channels of input and output.
-    """
+class Level(TwoConvolutions):
+    """Two convolutions, each followed by a ReLU."""
 
     def __init__(self, before: int, after: int, momentum: float) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, 1, 1, bias=False)
-        self.norm1 = BatchNorm2d(after, momentum=momentum)
-        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
-        self.norm2 = BatchNorm2d(after, momentum=momentum)
+        super().__init__(before, after, 1, momentum)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Shape (n, before, height, width) -> (n, after, height, width)."""
-        return functional.relu(self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(inputs))))))
+        return functional.relu(super().forward(inputs))
 
 
 class EncoderDecoder(nn.Module):
