@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from figures.culture.dish import courses
 from figures.html import common
 from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.html.recording import Recording, Span, Stimulus
@@ -16,11 +17,11 @@ def subject(run: DishRun, name: str, most: int) -> Subject:
     """The run with its sections; `most`: spikes to draw."""
     plan = expand_dish(run.protocol)
     names = [path for path, _ in common.measured(run)][:MOST_HEADLINES]
-    courses, cultures = _courses(run), _cultures(run)
+    answers, cultures = _courses(run), _cultures(run)
     sections = [
         common.asked(run, _timeline(run, plan)),
         common.result(run, names, *([cultures] if cultures else [])),
-        *([Section("Responses before and after", courses)] if courses else []),
+        *([Section("Responses before and after", answers)] if answers else []),
         Section("Recording and array", [recording(run, plan, most)]),
         common.provenance(run),
     ]
@@ -41,20 +42,16 @@ def _timeline(run: DishRun, plan: DishPlan) -> Table:
 
 def _courses(run: DishRun) -> list[Block]:
     """One plot a pattern, one line a step: rate of the electrodes around the pulses, mean ± sd over cultures."""
-    prefix, plots = f"seed_{run.seeds[0]}/course/", []
-    paths = [path.removeprefix(prefix).rsplit("/", 1) for path in run.arrays if path.startswith(prefix)]
-    for pattern in dict.fromkeys(pattern for _, pattern in paths):
-        steps, series = [step for step, name in paths if name == pattern], []
+    plots = list[Block]()
+    for pattern, steps in courses.steps_by_pattern(run).items():
+        series = []
         for k, step in enumerate(steps):
-            courses = run.stack(f"course/{step}/{pattern}")
-            edges = np.linspace(*COURSE, courses.shape[1] + 1)
-            rates = courses / (edges[1] - edges[0])
-            mean, sd = rates.mean(axis=0), rates.std(axis=0, ddof=min(1, len(rates) - 1))
+            edges, mean, sd = courses.rates(run, step, pattern)
             color = ("before", "after")[k] if len(steps) == 2 else k
             series.append(Series(step, 500 * (edges[1:] + edges[:-1]), mean, color, "line", mean - sd, mean + sd))
         title = f"{pattern.replace('_', ' ')}: mean ± sd of {len(run.seeds)} cultures"
         plots.append(Plot(title, "time from the pulse (ms)", "spikes per electrode (Hz)", series))
-    return list(plots)
+    return plots
 
 
 def _cultures(run: DishRun) -> Plot | None:

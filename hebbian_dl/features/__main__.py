@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from hebbian_dl.features.options import MethodOption, RunArgument, SeedOption
 from hebbian_dl.run import check_installed
 from protocols.runs import cli
 from protocols.spec.faults import ProtocolFault, listed
@@ -15,10 +16,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command()
 def features(
-    run_dir: Annotated[Path, typer.Argument(help="Directory of a finished run of hebbian_dl.run.")],
+    run_dir: RunArgument,
     images: Annotated[list[Path], typer.Argument(help="Image files, folders of them, or one .npy or .npz of images.")],
-    method: Annotated[str | None, typer.Option(help="Pre-training method. Default: the only one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.")] = None,
+    method: MethodOption = None,
+    seed: SeedOption = None,
     layer: Annotated[str | None, typer.Option(help="Module whose output is wanted. Default: the last.")] = None,
     out: Annotated[Path, typer.Option(help="File to write: .npz with names, or .npy.")] = Path("features.npz"),
     allow_code: cli.AllowCodeOption = False,

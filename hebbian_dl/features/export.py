@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hebbian_dl.features.options import MethodOption, RunArgument, SeedOption
 from hebbian_dl.run import check_installed
 from protocols.runs import cli
 from protocols.spec.faults import ProtocolFault, installation
@@ -22,10 +23,10 @@ SUFFIXES = (".pt", ".onnx")
 
 @app.command()
 def export(
-    run_dir: Annotated[Path, typer.Argument(help="Directory of a finished run of hebbian_dl.run.")],
+    run_dir: RunArgument,
     file: Annotated[Path, typer.Argument(help="File to write: .pt (plain PyTorch) or .onnx.")],
-    method: Annotated[str | None, typer.Option(help="Pre-training method. Default: the only one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.")] = None,
+    method: MethodOption = None,
+    seed: SeedOption = None,
     allow_code: cli.AllowCodeOption = False,
 ) -> None:
     """Write a pre-trained network so that it can be used without this package."""

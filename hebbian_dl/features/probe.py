@@ -5,7 +5,6 @@ chosen by the accuracy on validation images; that on test images stands beside i
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from hebbian_dl.features.options import MethodOption, RunArgument, SeedOption
 from hebbian_dl.run import check_installed
 from protocols.runs import cli
 from protocols.spec.faults import ProtocolFault, listed
@@ -46,9 +46,9 @@ class Probe:
 
 @app.command()
 def probe(
-    run_dir: Annotated[Path, typer.Argument(help="Directory of a finished run of hebbian_dl.run.")],
-    method: Annotated[str | None, typer.Option(help="Pre-training method. Default: the only one.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Default: the first.")] = None,
+    run_dir: RunArgument,
+    method: MethodOption = None,
+    seed: SeedOption = None,
     layer: Annotated[list[str] | None, typer.Option(help="Module to read. Default: all that have weights.")] = None,
     neighbours: Annotated[int, typer.Option(min=1, help="Nearest training images that vote.")] = NEIGHBOURS,
     grid: Annotated[int, typer.Option(min=1, help="Maps are averaged over GRID x GRID fields.")] = GRID,
