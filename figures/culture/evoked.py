@@ -66,15 +66,16 @@ def leaky_course(run: EvokedRun, probe: str, phase: str) -> tuple[np.ndarray, np
 
 
 def _published(ax: Axes, run: EvokedRun, probe: str, phase: str) -> None:
-    quantity = f"course/{probe}/{phase}"
-    draw_published(
-        ax,
-        [
-            (target.bin_ms + target.window_ms / 2, target)
-            for target in run.targets
-            if target.quantity == quantity and target.bin_ms is not None and target.window_ms is not None
-        ],
-    )
+    draw_published(ax, published_course(run, probe, phase))
+
+
+def published_course(run: EvokedRun, probe: str, phase: str) -> list[tuple[float, Target]]:
+    """Published values of a time course, and the middles of their bins (ms)."""
+    return [
+        (target.bin_ms + target.window_ms / 2, target)
+        for target in run.targets
+        if target.quantity == f"course/{probe}/{phase}" and target.bin_ms is not None and target.window_ms is not None
+    ]
 
 
 def draw_published(ax: Axes, course: Sequence[tuple[float, Target]]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from figures.culture import array
-from figures.culture.evoked import leaky_course
+from figures.culture.evoked import leaky_course, published_course
 from figures.html import common
 from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.html.recording import Array, Map, Recording, Span, Stimulus
@@ -68,16 +68,10 @@ def _courses(run: EvokedRun) -> list[Block]:
 
 
 def _published(run: EvokedRun, probe: str, phase: str, color: str | int) -> list[Series]:
-    quantity = f"course/{probe}/{phase}"
-    course = [
-        (target.bin_ms + target.window_ms / 2, target.value, target.sd)
-        for target in run.targets
-        if target.quantity == quantity and target.subject == "culture"
-        if target.bin_ms is not None and target.window_ms is not None
-    ]
+    course = [(x, each) for x, each in published_course(run, probe, phase) if each.subject == "culture"]
     if not course:
         return []
-    x, y, sd = np.array([(x, y, np.nan if sd is None else sd) for x, y, sd in course]).T
+    x, y, sd = np.array([(x, each.value, np.nan if each.sd is None else each.sd) for x, each in course]).T
     return [Series(f"{phase}, published", x, y, color, "points", y - sd, y + sd)]
 
 
