@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
 from figures.culture.dish import activity, burst_frames, bursts, courses, leaky
 from figures.culture.dish import array as dish_array
-from figures.networks import filters, precision, pretraining, regimes, retrieval, speed
+from figures.networks import filters, layers, precision, pretraining, regimes, retrieval, speed
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
@@ -38,6 +38,7 @@ NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "regimes": regimes.figure,
     "filters": filters.figure,
     "pretraining": pretraining.figure,
+    "layers": layers.figure,
     "precision": precision.figure,
     "retrieval": retrieval.figure,
 }

@@ -6,7 +6,7 @@ import numpy as np
 
 from figures.html import common
 from figures.html.blocks import Block, Picture, Plot, Section, Series, Subject, Table
-from figures.networks import filters, pretraining, retrieval
+from figures.networks import filters, layers, pretraining, retrieval
 from figures.networks.regimes import NAMES
 from figures.runs.published import curves
 from figures.runs.run import NetworkRun
@@ -93,9 +93,10 @@ def _retrieval(run: NetworkRun) -> Table | None:
 
 
 def _pictures(run: NetworkRun) -> list[Block]:
-    """Filters of the first layer, and images found, as in the run's own figures."""
+    """Diagnostics of the layers, filters of the first one, and images found, as in the run's own figures."""
     found: list[Block] = []
-    for alt, draw in (("Filters of the first layer", filters.figure), ("Images found", retrieval.figure)):
+    drawn = {"Layers in pre-training": layers.figure, "Filters of the first layer": filters.figure}
+    for alt, draw in (drawn | {"Images found": retrieval.figure}).items():
         if (figure := draw(run)) is not None:
             png = BytesIO()
             figure.savefig(png, format="png", dpi=140)

@@ -20,7 +20,7 @@ from hebbian_dl.retrieval import hamming
 from hebbian_dl.retrieval.codes import coder, codes
 from hebbian_dl.retrieval.examples import retrieved
 from hebbian_dl.retrieval.precision import mean_average_precision
-from hebbian_dl.training import checkpoint
+from hebbian_dl.training import checkpoint, diagnostics
 from hebbian_dl.training.evaluation import batch_for, evaluate
 from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.hebbian import hebbian_training
@@ -155,6 +155,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
         training.run(state.seed, path, state.log, report)
         facts = {"method": name, "seed": state.seed, "history": training.history, "epoch": training.best_epoch}
         facts["wall_s"] = round(time.monotonic() - started, 3)
+        facts["diagnostics"] = diagnostics.table(training)
         checkpoint.save(finished, drawn.learner.state_dict(), facts)
     if state.splits.prepare is not None:
         kept = saved.inputs_path(state.run.partial, name, state.seed)
@@ -162,6 +163,7 @@ def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple
     checkpoint.delete(path)  # also the one of a run that ended between saving the network and deleting it
     history = facts["history"]
     records = {f"pretraining/{key}": np.array([record[key] for record in history]) for key in history[0]}
+    records |= {f"diagnostics/{key}": np.array(values) for key, values in facts.get("diagnostics", {}).items()}
     return drawn.features, records | {f"pretraining/{key}": np.array(facts[key]) for key in ("epoch", "wall_s")}
 
 

@@ -11,6 +11,7 @@ from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, Images, Splits, in_parts
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
 from hebbian_dl.training import queued
+from hebbian_dl.training.diagnostics import Diagnostics
 from hebbian_dl.training.evaluation import RANKED, answers, effective_rank, nearest_class_mean
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.network import HebbianPretraining
@@ -104,6 +105,7 @@ def hebbian_training(
         *(name, network, splits.training, method.batch, epochs, step, score, best_by),
         begin_epoch=begin_epoch,
         gathered=means.gathered,
+        diagnose=Diagnostics(network, splits.validation, lambda images: forward(images, len(network))),
     )
 
 

@@ -23,6 +23,7 @@ from protocols.spec.random_streams import stream
 CHECKPOINT_EVERY_S = 20.0  # between checkpoints, which are also written in the middle of an epoch
 
 Record = dict[str, float]
+Diagnosis = dict[str, list[float]]
 
 
 class Diverged(RuntimeError):
@@ -53,6 +54,8 @@ class Training:
         Called with the number of the epoch before its first step.
     watch
         Called with the score of every epoch.
+    diagnose
+        Measures of the model's layers, one entry per layer, taken before the first epoch and after each one.
     gathered
         Tensors that steps accumulate during an epoch and that its score needs; cleared when an epoch begins.
     """
@@ -68,7 +71,9 @@ class Training:
     optimizer: torch.optim.Optimizer | None = None
     begin_epoch: Callable[[int], None] = lambda epoch: None
     watch: Callable[[Record], None] = lambda record: None
+    diagnose: Callable[[], Diagnosis] | None = None
     gathered: dict[str, Tensor] = field(default_factory=dict)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
     history: list[Record] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     losses: list[Tensor] = field(default_factory=list)
@@ -105,6 +110,8 @@ class Training:
         begun = path is not None and processes.agreed(path.exists())
         generators = self._restore(path, seed) if path is not None and begun else None
         self._saved = time.monotonic()
+        if not self.steps:
+            self._diagnose()
         for epoch in range(len(self.history), self.epochs):
             started = time.monotonic()
             loss = self._epoch(seed, epoch, report, path, generators)
@@ -114,6 +121,7 @@ class Training:
             if self.best_by is not None and math.isnan(record[self.best_by]):  # argmax would select it
                 raise Diverged(f"{self.name}: epoch {epoch}: {self.best_by} is NaN; allowed: a smaller learning rate")
             self.history.append(record | ({} if loss is None else {"training_loss": loss}))
+            self._diagnose()
             if self.best_by is not None and self.best_epoch == epoch:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
             self.watch(record)
@@ -185,6 +193,11 @@ class Training:
                 where = of_images(self.images) or where
             raise Diverged(f"{self.name}: {at}: {where}")
 
+    def _diagnose(self) -> None:
+        """Diagnose the model as it is, unless that was done, or a checkpoint of an earlier version lacks the first."""
+        if self.diagnose is not None and len(self.diagnoses) == len(self.history):
+            self.diagnoses.append(self.diagnose())
+
     def _due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_EVERY_S
 
@@ -202,6 +215,7 @@ class Training:
             if momentum is not None:
                 tensors[f"momentum.{index}"] = momentum
         facts = {"training": self.name, "seed": seed, "history": self.history, "steps": self.steps}
+        facts["diagnoses"] = self.diagnoses
         checkpoint.save(path, tensors, facts)
         self._saved = time.monotonic()
 
@@ -216,6 +230,7 @@ class Training:
             parts[kind][rest] = tensor
         checkpoint.restore(self.model, parts["model"], path)
         self.history, self.steps = facts["history"], facts["steps"]
+        self.diagnoses = facts.get("diagnoses", [])
         device = next(iter(self.model.parameters())).device
         self.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
         for index, parameter in enumerate(self._parameters()):

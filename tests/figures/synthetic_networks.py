@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from protocols.loading.overrides import check
+from protocols.spec.network import HebbianPretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.retrieval import NORMALISATIONS
+from protocols.spec.rules import SoftWTA
 from tests.figures.synthetic import write_run
 
 N_IMAGES = 2000
@@ -63,7 +65,7 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
             "unreadable": np.array([], np.str_),
             "filters": rng.normal(size=(100, plan.data.shape[0], 5, 5)).astype(np.float32),
         }
-        if method.pretraining == "hebbian":
+        if isinstance(method, HebbianPretraining):
             n = method.epochs * (2 if method.layers == "one_by_one" else 1)
             scores = {key: 0.1 + rng.random(n) for key in ("class_mean_accuracy", "effective_rank")}
             for score in scores.values():
@@ -71,6 +73,7 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
             best = scores["class_mean_accuracy"].argmax() if method.selection == "labelled" else n - 1
             part |= {f"pretraining/{key}": value for key, value in scores.items()}
             part |= {"pretraining/epoch": np.array(best), "pretraining/wall_s": np.array(1.5)}
+            part |= _diagnostics(method, n, rng)
         elif method.pretraining == "vae":
             part |= {f"pretraining/{key}": rng.random(2) for key in ("negative_loss", "divergence_nats")}
             part |= {"pretraining/epoch": np.array(1), "pretraining/wall_s": np.array(2.5)}
@@ -78,6 +81,17 @@ def network_arrays(plan: NetworkProtocol, seed: int) -> dict[str, np.ndarray]:
             part |= _retrieval(plan, rng)
         arrays |= {f"{name}/{key}": value for key, value in part.items()}
     return arrays
+
+
+def _diagnostics(method: HebbianPretraining, epochs: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Measures of a convolution and a dense layer; without a softmax where the rule has none."""
+    shares, ranks = ("winner_entropy", "softmax_entropy", "dead_neurons", "cosine_to_initial"), ("effective", "stable")
+    found = {measure: rng.random((epochs + 1, 2)) for measure in shares}
+    found |= {f"{kind}_rank": rng.uniform(2, 60, (epochs + 1, 2)) for kind in (*ranks, "weight_stable")}
+    if not isinstance(method.rule, SoftWTA):
+        found["softmax_entropy"] = np.full((epochs + 1, 2), np.nan)
+    found |= {"layers": np.array(["0", "1"]), "neurons": np.array([100, 20])}
+    return {f"diagnostics/{key}": values for key, values in found.items()}
 
 
 def _retrieval(plan: NetworkProtocol, rng: np.random.Generator) -> dict[str, np.ndarray]:

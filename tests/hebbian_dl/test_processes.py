@@ -148,7 +148,12 @@ def results(work: Training) -> Found:
         for i, record in enumerate(work.history)
         for key, value in record.items()
     }
-    return {name: value.double() for name, value in (work.model.state_dict() | scores).items()}
+    measures = {
+        f"epoch {i} {measure}": torch.tensor([0.0 if math.isnan(value) else value for value in layers])
+        for i, diagnosis in enumerate(work.diagnoses)
+        for measure, layers in diagnosis.items()
+    }
+    return {name: value.double() for name, value in (work.model.state_dict() | scores | measures).items()}
 
 
 def train(kind: str) -> Found:

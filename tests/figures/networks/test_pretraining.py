@@ -172,7 +172,7 @@ def test_weights_that_are_no_images_have_no_figure(tmp_path: Path) -> None:
     arrays = network_arrays(plan, 0) | {f"{method}/filters": np.ones((4, 10)) for method in METHODS}
     path = write_run(tmp_path / "run", plan, {0: arrays}, PUBLISHED)
     assert filters.figure(network(path)) is None
-    assert {figure.stem for figure in make.make(path)} == {"regimes", "pretraining"}
+    assert {figure.stem for figure in make.make(path)} == {"regimes", "pretraining", "layers"}
 
 
 def test_pretraining_draws_both_scores_and_rings_the_epoch_kept(run: NetworkRun) -> None:
