@@ -43,6 +43,7 @@ class NetworkLearner:
             case NetworkProtocol():
                 _check_own(protocol)
                 _check_regimes(protocol)
+                _check_consistency(protocol)
                 _check_retrieval(protocol)
                 _check_pretrained(protocol)
                 _check_memory(protocol, options)
@@ -178,6 +179,13 @@ def _check_regimes(protocol: NetworkProtocol) -> None:
                     f"allowed: at least {least}, the number of processes"
                 ]
             )
+
+
+def _check_consistency(protocol: NetworkProtocol) -> None:
+    """Refuse to share batches with unlabelled images among processes."""
+    spec, n = protocol.network.finetuning.consistency, environment.n_processes()
+    if spec is not None and spec.learns and n > 1:
+        raise ProtocolFault([f"network.finetuning.consistency: in {n} processes; allowed: null, or one process"])
 
 
 def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:

@@ -21,6 +21,7 @@ from hebbian_dl.retrieval.codes import coder, codes
 from hebbian_dl.retrieval.examples import retrieved
 from hebbian_dl.retrieval.precision import mean_average_precision
 from hebbian_dl.training import checkpoint, diagnostics
+from hebbian_dl.training.consistency import Unlabelled, consistent_loss
 from hebbian_dl.training.evaluation import batch_for, evaluate
 from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.hebbian import hebbian_training
@@ -246,7 +247,11 @@ def _learned(
     """Train a classifier on labelled images; its checkpoint stays until `_kept` has saved the result."""
     spec, images = state.protocol.network.finetuning, state.splits.training
     few = images.take(torch.from_numpy(labelled).to(state.device))
-    training = supervised_training(name, model, spec, few, state.splits)
+    loss_of = None
+    if spec.consistency is not None and spec.consistency.learns and len(few) < len(images):
+        rest = Unlabelled.besides(labelled, state.plain(), state.splits.prepare)
+        loss_of = consistent_loss(model, spec.consistency, rest)
+    training = supervised_training(name, model, spec, few, state.splits, loss_of)
     training.watch = told
     started = time.monotonic()
     path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"

@@ -18,10 +18,12 @@ from hebbian_dl import processes
 from hebbian_dl.environment import n_processes
 from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH, take_statistics
 from hebbian_dl.images.in_memory import Examples, Splits
+from hebbian_dl.images.prepare import Prepare
 from hebbian_dl.networks import saved
 from hebbian_dl.networks.build import n_features
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.retrieval.codes import coder
+from hebbian_dl.training.consistency import Unlabelled, consistent_loss
 from hebbian_dl.training.evaluation import batch_for
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
@@ -106,8 +108,7 @@ def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
 def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
     """Peak bytes of a step of fine-tuning, including the classifier and a batch."""
     with counted() as live:
-        model, images = _classifier(protocol, method), _images(protocol, spec.batch)
-        _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
+        _tuning_steps(_classifier(protocol, method), _images(protocol, spec.batch), spec)
     return live.peak
 
 
@@ -119,9 +120,18 @@ def coding_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) ->
         drawn, data = saved.draw(protocol, method, 0), protocol.data
         n_classes, width = len(data.class_list), _width(protocol, method, drawn)
         model = coder(drawn.features, width, n_classes, retrieval, spec.dropout)
-        images = _images(protocol, spec.batch)
-        _steps(supervised_training("", model, spec, images, Splits(images, images, images)), images)
+        _tuning_steps(model, _images(protocol, spec.batch), spec)
     return live.peak
+
+
+def _tuning_steps(model: nn.Module, images: Examples, spec: Finetuning) -> None:
+    """Take steps of supervised training, with images without labels where the specification asks for them."""
+    loss_of = None
+    if spec.consistency is not None and spec.consistency.learns:
+        one = torch.ones(1, images.shape[0], 1, 1)
+        pixels = torch.zeros(2, *images.shape, dtype=torch.uint8)
+        loss_of = consistent_loss(model, spec.consistency, Unlabelled(pixels, Prepare(one, one)))
+    _steps(supervised_training("", model, spec, images, Splits(images, images, images), loss_of), images)
 
 
 def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:

@@ -110,6 +110,8 @@ def _flop(work: float) -> str:
 def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
     """Operations of supervised training in all regimes; `factor` is that of a step, in forward passes."""
     validated = min(n_validation, network.finetuning.validation or n_validation)
+    if (consistency := network.finetuning.consistency) is not None and consistency.learns:
+        factor += consistency.ratio * (factor + FORWARD)  # the weakly augmented images, then the strongly augmented
     return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
 
 

@@ -1,5 +1,7 @@
 """Fine-tuning: the whole network and a linear classifier, by backprop, on a labelled fraction of the images."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -43,19 +45,27 @@ def classifier(network: nn.Module, n_features: int, n_classes: int, dropout: flo
 
 
 def supervised_training(
-    name: str, model: nn.Module, spec: Finetuning, labelled: Images, splits: Splits[Images]
+    name: str,
+    model: nn.Module,
+    spec: Finetuning,
+    labelled: Images,
+    splits: Splits[Images],
+    loss_of: Callable[[Examples], Tensor] | None = None,
 ) -> Training:
-    """Training of a classifier on labelled images; the epoch with the best validation accuracy is kept."""
+    """Training of a classifier on labelled images; the epoch with the best validation accuracy is kept.
+
+    `loss_of` gives the loss of a batch; None for the cross-entropy with its labels.
+    """
     validation = splits.validation
     if spec.validation is not None and spec.validation < len(validation):
         validation = validation.take(evenly(spec.validation, len(validation)))
     descent = Descent(model, spec, spec.weight_decay)
 
-    def loss_of(batch: Examples) -> Tensor:
+    def cross_entropy(batch: Examples) -> Tensor:
         return nn.functional.cross_entropy(model(batch.images), batch.labels)
 
     def step(batch: Examples) -> Tensor:
-        return descent.step(batch, loss_of)
+        return descent.step(batch, loss_of or cross_entropy)
 
     def score() -> Record:
         found = evaluate(model, validation)

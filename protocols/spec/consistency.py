@@ -14,7 +14,7 @@ from protocols.spec.dish.living import LivingCulture
 from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
-from protocols.spec.nets.consistency import check_form
+from protocols.spec.nets.consistency import check_consistency, check_form
 from protocols.spec.network import (
     AssociativeNetwork,
     Convolution,
@@ -103,6 +103,7 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
         if isinstance(method, HebbianPretraining):
             _check_whitening(f"network.methods.{name}", method, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)
+    check_consistency(data, network)
     if network.retrieval is not None:
         _check_retrieval(network.retrieval, network.finetuning)
 

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from protocols.spec.data import Amount
 from protocols.spec.nets.architecture import Architecture, Argument, Factory
+from protocols.spec.nets.fixmatch import Consistency
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.rules import Positive, Rule, SoftWTA
 from protocols.spec.section import Section, ToldByKey
@@ -195,12 +196,15 @@ class Finetuning(GradientDescent):
         Dropout probability before the classifier.
     validation
         Number of validation images, evenly spread, used to choose the epoch; ``all``, or fewer to save time.
+    consistency
+        Learning from the images without labels, too; null to learn from the labelled ones alone.
     """
 
     validation: Amount = None
     labels: Literal["shuffled", "stratified"] = "shuffled"
     weight_decay: NotNegative = 0.0
     dropout: Share = 0.5
+    consistency: Consistency | None = None
 
 
 class Network(Section):

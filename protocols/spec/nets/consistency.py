@@ -3,7 +3,9 @@
 Every check raises ValueError; the message names the path, the given value and the allowed ones.
 """
 
+from protocols.spec.data import CLASSES
 from protocols.spec.faults import listed
+from protocols.spec.file_data import FileData
 from protocols.spec.nets.architecture import UNet, VisionTransformer
 from protocols.spec.network import HebbianPretraining, Network, VaePretraining
 
@@ -24,6 +26,15 @@ def check_form(network: Network, shape: tuple[int, int, int]) -> None:
     else:
         _check_own(network)
         _check_architecture(network, shape)
+
+
+def check_consistency(data: object, network: Network) -> None:
+    """Check that images that are to be augmented are held in memory."""
+    if isinstance(data, FileData) and (spec := network.finetuning.consistency) is not None and spec.learns:
+        raise ValueError(
+            "network.finetuning.consistency: with images in files, which are decoded anew for every batch; "
+            f"allowed: null, or data.source of {listed(CLASSES)}"
+        )
 
 
 def _check_layered(network: Network) -> None:

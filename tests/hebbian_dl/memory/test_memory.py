@@ -124,6 +124,24 @@ class RealBytes(LiveBytes):
         return result
 
 
+def test_images_without_labels_count_with_their_augmentations(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ratios = (0, 1, 3)
+    tunings = [
+        small(path, "network.finetuning.batch=8", f"network.finetuning.consistency={{ratio: {ratio}}}")
+        for ratio in ratios
+    ]
+
+    def found() -> list[int]:
+        return [finetuning_bytes(one, one.network.methods["HPCA"], one.network.finetuning) for one in tunings]
+
+    alone, once, thrice = expected = found()
+    assert once > 1.4 * alone
+    assert thrice > 2 * once - 0.5 * alone
+    monkeypatch.setattr(sizes, "counted", RealBytes)
+    monkeypatch.setattr(torch, "empty", torch.rand)  # images
+    assert found() == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize("name", ["none", "HPCA", "SWTA", "VAE"])
 @pytest.mark.parametrize("at_a_time", ["null", "3"])
 def test_tensors_without_contents_are_as_many_as_those_with(
