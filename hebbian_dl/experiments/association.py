@@ -57,7 +57,7 @@ class Associator:
             layer.learning_rate = self.spec.learning_rate * learning
         features = self.hidden.train()(image[None])
         sums = rules.class_means(features, self.label, torch.tensor([label]))
-        self.label += self.spec.label_learning_rate * learning * rules.update_of(rules.specs.Hebb(), sums)
+        self.label += self.spec.label_learning_rate * learning * rules.update_of(rules.specs.Hebb(), sums, self.label)
 
     def features(self, images: Tensor) -> Tensor:
         """Output of the hidden layers for images, without learning, shape (n, n_features)."""

@@ -14,6 +14,13 @@ def soft(scores: Tensor) -> Tensor:
     return torch.softmax(scores, NEURONS)
 
 
+def soft_against(scores: Tensor) -> Tensor:
+    """Softmax over the neurons, negative for all but the neuron with the highest score (the first of ties)."""
+    share = soft(scores)
+    best = share.max(NEURONS, keepdim=True)
+    return share.neg_().scatter_(NEURONS, best.indices, best.values)
+
+
 def hard(scores: Tensor) -> Tensor:
     """1 for the neuron with the highest score (the first of ties), 0 for the others."""
     return torch.zeros_like(scores).scatter_(NEURONS, scores.argmax(NEURONS, keepdim=True), 1.0)

@@ -112,8 +112,8 @@ class Hebbian(nn.Module):
             processes.add_up(sums.total, sums.weight)
             if self.checked:
                 self._check_finite(inputs, output, sums)
-            if not self.activated:
-                output = self._respond(inputs)  # with the weights as they were, as the rule's output
+            if not self.activated and self.bias is not None:
+                output = output + self._bias()
             if self.learning_rate is None:
                 self._leave_gradient(sums)
             else:
@@ -124,16 +124,20 @@ class Hebbian(nn.Module):
     def _respond(self, inputs: Tensor) -> Tensor:
         if self.activated:
             return rules.respond(self.rule, inputs, self.weight, self.geometry)
-        output = self.geometry.project(inputs, self.weight)
-        return output if self.bias is None else output + self.bias.reshape(-1, *(1,) * self.geometry.n_dims)
+        output = self.geometry.project(inputs, self.weight.to(inputs.dtype))
+        return output if self.bias is None else output + self._bias()
+
+    def _bias(self) -> Tensor:
+        """The bias, to broadcast with an output."""
+        return cast(Tensor, self.bias).reshape(-1, *(1,) * self.geometry.n_dims)
 
     def _learn(self, inputs: Tensor) -> tuple[Tensor, rules.Sums]:
         """The rule's output and sums, computed one chunk of the batch at a time."""
         first, *others = inputs.split(self.chunk or max(1, len(inputs)))
-        output, sums = rules.learn(self.rule, first, self.weight, self.geometry)
+        output, sums = rules.learn(self.rule, first, self.weight, self.geometry, activated=self.activated)
         outputs = [output]
         for part in others:
-            output, more = rules.learn(self.rule, part, self.weight, self.geometry)
+            output, more = rules.learn(self.rule, part, self.weight, self.geometry, activated=self.activated)
             outputs.append(output)
             sums = sums + more
         return torch.cat(outputs) if others else output, sums
@@ -142,7 +146,7 @@ class Hebbian(nn.Module):
         """Put the negative update of all batches since ``zero_grad()`` into ``.grad``."""
         fresh = self.weight.grad is None or self._pending is None or not self.weight.grad.any()
         self._pending = sums if fresh or self._pending is None else self._pending + sums
-        self.weight.grad = rules.update_of(self.rule, self._pending, self.geometry).neg_()
+        self.weight.grad = rules.update_of(self.rule, self._pending, self.weight, self.geometry).neg_()
 
     def _update(self, sums: rules.Sums, learning_rate: float) -> None:
         """Change the weights by the sums of all batches since the last update."""

@@ -41,7 +41,9 @@ class Sums:
 
 
 @torch.no_grad()
-def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE) -> tuple[Tensor, Sums]:
+def learn(
+    rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE, *, activated: bool = True
+) -> tuple[Tensor, Sums]:
     """The output of a layer and the sums of its rule.
 
     Parameters
@@ -52,6 +54,8 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
         Shape (n, channels, *size); may have lower precision than the weights, in whose precision sums are kept.
     weights
         In the layout of the torch layer of that geometry.
+    activated
+        Whether the output is the rule's, or w.x.
 
     Returns
     -------
@@ -60,11 +64,11 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
     """
     match rule:
         case specs.SoftWTA(score="activation"):
-            return _competitive(rule, inputs, weights, geometry, cosine=False)
+            return _competitive(rule, inputs, weights, geometry, cosine=False, activated=activated)
         case specs.SoftWTA() | specs.HardWTA() | specs.TopWTA():
-            return _competitive(rule, inputs, weights, geometry, cosine=True)
+            return _competitive(rule, inputs, weights, geometry, cosine=True, activated=activated)
         case specs.KrotovHopfield():
-            return _krotov_hopfield(rule, inputs, weights, geometry)
+            return _krotov_hopfield(rule, inputs, weights, geometry, activated=activated)
     drive = geometry.project(inputs, weights.to(inputs.dtype))
     match rule:
         case specs.Hebb():
@@ -73,8 +77,10 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
             decay = geometry.patches(drive).to(weights.dtype).square().sum(1).flatten()
             return drive, _sums(inputs, drive, weights, geometry, decay)
         case specs.HebbianPCA():
-            signal = drive.relu_() if rule.activation == "relu" else drive
-            return signal, hebbian_pca(inputs, signal, weights, geometry)
+            signal = drive
+            if rule.activation == "relu":
+                signal = drive.relu_() if activated else drive.relu()
+            return signal if activated else drive, hebbian_pca(inputs, signal, weights, geometry)
         case specs.HebbianICA():
             signal = drive.tanh() if rule.nonlinearity == "tanh" else drive**3
             gram = _gram(geometry.patches(signal).to(weights.dtype))
@@ -83,11 +89,11 @@ def learn(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry 
             return drive, sums
         case specs.SoftHebb():
             current = geometry.patches(drive).to(weights.dtype)
-            share = competition.soft(current / rule.temperature)
-            if rule.anti_hebbian:
-                share = share * (2 * competition.hard(share) - 1)
+            compete = competition.soft_against if rule.anti_hebbian else competition.soft
+            share = compete(current / rule.temperature)
             decay = (share * current).sum(1).flatten()
-            return drive.relu(), _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, decay)
+            sums = _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, decay)
+            return drive.relu() if activated else drive, sums
     raise TypeError(type(rule))
 
 
@@ -101,11 +107,15 @@ def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometr
     return geometry.project(inputs, weights.to(inputs.dtype))
 
 
-def factors(rule: specs.Rule, sums: Sums, geometry: Geometry = DENSE) -> Tensor:
+def factors(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
     """Factors that turn sums into the update, shape () or (n_neurons,); 0 for neurons that won no share of a patch."""
     match rule:
         case specs.KrotovHopfield():
-            return 1 / sums.total.abs().amax().clamp_min(torch.finfo(sums.total.dtype).tiny)
+            return _inverse_of_largest(sums.total)
+        case specs.SoftHebb():
+            scale = _inverse_of_largest(sums.total) if rule.divide_by_largest else 1 / sums.weight
+            exponent = rule.norm_exponent
+            return scale if exponent == 0 else scale * (geometry.norms(weights) - 1).abs() ** exponent
         case specs.HebbianPCA(divide_by_root_fan_in=True):
             return 1 / (sums.weight * geometry.fan_in(sums.total) ** 0.5)
     if not sums.weight.dim():
@@ -114,20 +124,24 @@ def factors(rule: specs.Rule, sums: Sums, geometry: Geometry = DENSE) -> Tensor:
     return torch.where(sums.weight >= smallest, 1 / sums.weight, 0)
 
 
-def update_of(rule: specs.Rule, sums: Sums, geometry: Geometry = DENSE) -> Tensor:
+def _inverse_of_largest(total: Tensor) -> Tensor:
+    return 1 / total.abs().amax().clamp_min(torch.finfo(total.dtype).tiny)
+
+
+def update_of(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
     """The update of the weights, before the learning rate."""
-    return sums.total * geometry.spread(factors(rule, sums, geometry), sums.total)
+    return sums.total * geometry.spread(factors(rule, sums, weights, geometry), sums.total)
 
 
 @torch.no_grad()
 def apply(rule: specs.Rule, sums: Sums, weights: Tensor, rate: float, geometry: Geometry = DENSE) -> None:
     """Add the update times a learning rate to the weights, in one pass over memory."""
-    weights.addcmul_(sums.total, geometry.spread(factors(rule, sums, geometry), sums.total), value=rate)
+    weights.addcmul_(sums.total, geometry.spread(factors(rule, sums, weights, geometry), sums.total), value=rate)
 
 
 def update(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
     """The update of the weights for a batch: `learn`, then `update_of`."""
-    return update_of(rule, learn(rule, inputs, weights, geometry)[1], geometry)
+    return update_of(rule, learn(rule, inputs, weights, geometry)[1], weights, geometry)
 
 
 def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry) -> Sums:
@@ -165,6 +179,7 @@ def _competitive(
     geometry: Geometry,
     *,
     cosine: bool,
+    activated: bool,
 ) -> tuple[Tensor, Sums]:
     """sum_p D S (C - B), weighted by D = S / sum_p S (equation 7), for shares S from a competition of neurons."""
     drive = _unit_projection(inputs, weights, geometry)
@@ -185,11 +200,12 @@ def _competitive(
     weight = share.sum(1).flatten()
     share.square_()
     sums = _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, share.sum(1).flatten())
-    return drive.relu_(), Sums(sums.total, weight)
+    output = drive.relu_() if activated else drive.mul_(_per_channel(geometry.norms(weights), drive))
+    return output, Sums(sums.total, weight)
 
 
 def _krotov_hopfield(
-    rule: specs.KrotovHopfield, inputs: Tensor, weights: Tensor, geometry: Geometry
+    rule: specs.KrotovHopfield, inputs: Tensor, weights: Tensor, geometry: Geometry, *, activated: bool
 ) -> tuple[Tensor, Sums]:
     synapses = weights if rule.p == 2 else weights.sign() * weights.abs() ** (rule.p - 1)
     drive = geometry.project(inputs, synapses.to(inputs.dtype)).to(weights.dtype)
@@ -197,7 +213,8 @@ def _krotov_hopfield(
     signal = competition.first_against(current, rule.rank, rule.strength)
     decay = (signal * current).sum(1).flatten()
     output = geometry.project(inputs, weights.to(inputs.dtype)) if rule.p != 2 else drive
-    return output.relu(), _sums(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay)
+    sums = _sums(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay)
+    return output.relu() if activated else output, sums
 
 
 def _sums(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry, decay: Tensor | None = None) -> Sums:
@@ -215,6 +232,11 @@ def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Ten
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
     return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights
+
+
+def _per_channel(values: Tensor, signal: Tensor) -> Tensor:
+    """Reshape a value per neuron to broadcast with a signal."""
+    return values.to(signal.dtype).reshape(-1, *(1,) * (signal.dim() - 2))
 
 
 def _gram(signal: Tensor) -> Tensor:

@@ -75,12 +75,20 @@ class SoftHebb(Section):
     temperature
         Temperature of the softmax over neurons.
     anti_hebbian
-        Whether all neurons but the winner learn with the opposite sign (Journe et al. 2022).
+        Whether all neurons but the winner learn with the opposite sign (Journe et al. 2023).
+    divide_by_largest
+        Whether the update of a batch is divided by its largest entry, so that the learning rate is the largest change
+        of a weight (Journe et al. 2023).
+    norm_exponent
+        Exponent p of the factor | |w| - 1 |^p of each neuron's learning rate, which ends its learning when its weights
+        have norm 1 (Journe et al. 2023: 0.5); 0 for the same rate of all neurons.
     """
 
     rule: Literal["softhebb"] = "softhebb"
     temperature: Positive = 1.0
     anti_hebbian: bool = False
+    divide_by_largest: bool = False
+    norm_exponent: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 class KrotovHopfield(Section):

@@ -65,8 +65,8 @@ def test_rules_give_outputs_and_updates_of_the_processor(kind: str, dtype: torch
         wanted, sums = rules.learn(rule, inputs.clone(), weights, geometry)
         output, found = rules.learn(rule, inputs.to(DEVICE), weights.to(DEVICE), geometry)
         assert_near(output, wanted, AT_MOST[dtype], rule)
-        update = rules.update_of(rule, found, geometry)
-        assert_near(update, rules.update_of(rule, sums, geometry), 10 * AT_MOST[dtype], rule)
+        update = rules.update_of(rule, found, weights.to(DEVICE), geometry)
+        assert_near(update, rules.update_of(rule, sums, weights, geometry), 10 * AT_MOST[dtype], rule)
 
 
 @pytest.mark.parametrize("block", [64, 256])

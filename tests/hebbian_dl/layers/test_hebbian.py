@@ -24,7 +24,7 @@ from tests.hebbian_dl.layers.test_rules import (
     convolution,
     dense,
     draw_normal,
-    expected,
+    expected_of_all,
     reference_view,
     rows,
 )
@@ -53,10 +53,9 @@ def literal(layer: nn.Module, rule: specs.Rule, inputs: Tensor) -> np.ndarray | 
     """The update, one row per neuron; None where the rule does not say which of two ties wins."""
     C, B = reference_view(layer, inputs)
     try:
-        wanted = np.concatenate([expected(rule, c, b) for c, b in zip(C, B, strict=True)])
+        return expected_of_all(rule, C, B)
     except hebbian.TiedError:
         return None
-    return wanted / (np.abs(wanted).max() or 1) if isinstance(rule, specs.KrotovHopfield) else wanted
 
 
 @pytest.mark.parametrize("kind", ["dense", "conv1d", "conv2d", "transposed2d"])
@@ -139,7 +138,9 @@ def test_the_chunk_size_does_not_matter(place: str, chunk: int) -> None:
 def test_a_chunk_is_all_that_the_rule_sees_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     learn = rules.learn
-    monkeypatch.setattr(rules, "learn", lambda rule, x, *rest: sizes.append(len(x)) or learn(rule, x, *rest))
+    monkeypatch.setattr(
+        rules, "learn", lambda rule, x, *rest, **more: sizes.append(len(x)) or learn(rule, x, *rest, **more)
+    )
     layer_of("conv2d", specs.SoftWTA(), chunk=3)(inputs_of("conv2d", 8))
     assert sizes == [3, 3, 2]
 

@@ -27,6 +27,7 @@ RULES: list[specs.Rule] = [
     specs.TopWTA(k=2),
     specs.SoftHebb(),
     specs.SoftHebb(temperature=0.2, anti_hebbian=True),
+    specs.SoftHebb(anti_hebbian=True, divide_by_largest=True, norm_exponent=0.5),
     specs.KrotovHopfield(),
     specs.KrotovHopfield(p=3.5, rank=3, strength=0.25),
     specs.HebbianICA(),
@@ -72,6 +73,22 @@ def expected(rule: specs.Rule, C: np.ndarray, B: np.ndarray) -> np.ndarray:
             return hebbian.krotov_hopfield(C, B, rule.p, rule.rank, rule.strength)
         case specs.HebbianICA():
             return hebbian.ica(C, B, math.tanh if rule.nonlinearity == "tanh" else lambda u: u**3)
+
+
+def by_largest(rule: specs.Rule) -> bool:
+    """Whether the update is divided by its largest entry, over all groups."""
+    return isinstance(rule, specs.KrotovHopfield) or getattr(rule, "divide_by_largest", False)
+
+
+def expected_of_all(rule: specs.Rule, C: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """The update of the neurons of all groups."""
+    update = np.concatenate([expected(rule, c, b) for c, b in zip(C, B, strict=True)])
+    if by_largest(rule):
+        update = update / (np.abs(update).max() or 1)
+    if isinstance(rule, specs.SoftHebb):
+        norms = np.array([math.sqrt(sum(w * w for w in row)) for group in B for row in group])
+        update = update * (np.abs(norms - 1) ** rule.norm_exponent)[:, None]
+    return update
 
 
 def assert_close(found: Tensor, wanted: np.ndarray | Tensor, name: object, tolerance: float = 1e-12) -> None:
@@ -162,11 +179,9 @@ def test_every_rule_is_its_literal_formula(kind: str, data: st.DataObject) -> No
 
     for rule in RULES:
         try:
-            wanted = np.concatenate([expected(rule, c, b) for c, b in zip(C, B, strict=True)])
+            wanted = expected_of_all(rule, C, B)
         except hebbian.TiedError:
             continue
-        if isinstance(rule, specs.KrotovHopfield):
-            wanted = wanted / (np.abs(wanted).max() or 1)
         before = inputs.clone(), layer.weight.clone()
         output, _ = rules.learn(rule, inputs, layer.weight, geometry)
         assert torch.equal(inputs, before[0]), rule
@@ -198,8 +213,8 @@ def test_groups_are_layers_side_by_side(kind: str) -> None:
     both.weight = nn.Parameter(torch.cat([part.weight for part in parts]), requires_grad=False)
     inputs = draw_normal(2, 4, 5, 5)
     for rule in RULES:
-        if isinstance(rule, specs.KrotovHopfield):
-            continue  # divided by the largest entry of all groups
+        if by_largest(rule):
+            continue
         alone = [
             rules.update(rule, x, part.weight.detach(), Geometry.of(part))
             for x, part in zip(inputs.chunk(2, 1), parts, strict=True)
@@ -241,7 +256,8 @@ def test_sums_over_parts_of_a_batch_are_those_of_the_whole(cuts: set[int], seed:
         added = sum(parts[1:], parts[0])
         assert_close(added.total, whole.total, rule)
         assert_close(added.weight, whole.weight, rule)
-        assert_close(rules.update_of(rule, added, geometry), rules.update_of(rule, whole, geometry), rule, 1e-11)
+        updates = [rules.update_of(rule, sums, weights, geometry) for sums in (added, whole)]
+        assert_close(*updates, rule, 1e-11)
 
 
 @pytest.mark.parametrize("rule", [specs.SoftWTA(), specs.HardWTA(), specs.TopWTA(k=2)], ids=lambda rule: rule.rule)
@@ -330,7 +346,7 @@ def test_hard_wta_at_learning_rate_1_gives_the_means_of_the_patches_won() -> Non
 def test_class_means_at_learning_rate_1_gives_the_mean_of_each_class_present() -> None:
     inputs, weights = draw_normal(7, 4), draw_normal(4, 4, seed=1)
     labels = torch.tensor([2, 0, 0, 3, 2, 0, 2])
-    learned = weights + rules.update_of(specs.HardWTA(), rules.class_means(inputs, weights, labels))
+    learned = weights + rules.update_of(specs.HardWTA(), rules.class_means(inputs, weights, labels), weights)
     for k in (0, 2, 3):
         assert_close(learned[k], inputs[labels == k].mean(0), k)
     assert torch.equal(learned[1], weights[1])
@@ -383,7 +399,7 @@ def test_odd_cases_stay_finite(case: str, images: bool, dtype: torch.dtype) -> N
         output, sums = rules.learn(rule, inputs, weights, geometry)
         assert output.isfinite().all(), rule
         assert sums.total.isfinite().all(), rule
-        update = rules.update_of(rule, sums, geometry)
+        update = rules.update_of(rule, sums, weights, geometry)
         assert update.isfinite().all(), rule
         assert update.shape == weights.shape
         trained = weights.clone().requires_grad_()
@@ -405,7 +421,7 @@ def test_a_share_too_small_to_divide_by_is_no_share(dtype: torch.dtype) -> None:
     smallest = torch.finfo(dtype).tiny * torch.finfo(dtype).eps
     sums = rules.Sums(torch.zeros(2, 3, dtype=dtype), torch.tensor([1.0, smallest], dtype=dtype))
     assert sums.weight[1] > 0
-    assert torch.equal(rules.update_of(specs.SoftWTA(), sums), sums.total)
+    assert torch.equal(rules.update_of(specs.SoftWTA(), sums, sums.total), sums.total)
 
 
 def test_more_winners_than_neurons_are_all_neurons() -> None:
@@ -434,7 +450,7 @@ def test_bfloat16_inputs_give_sums_in_single_precision_within_2_percent(kind: st
     assert output.dtype == torch.bfloat16
     assert sums.total.dtype == sums.weight.dtype == torch.float32
     wanted = rules.update(rule, inputs, weights, geometry)
-    assert (rules.update_of(rule, sums, geometry) - wanted).norm() < 0.02 * wanted.norm()
+    assert (rules.update_of(rule, sums, weights, geometry) - wanted).norm() < 0.02 * wanted.norm()
 
 
 def test_sums_of_every_rule_keep_the_precision_of_the_weights() -> None:
