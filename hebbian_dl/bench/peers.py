@@ -96,10 +96,11 @@ def prepared(step: Step, setting: Setting) -> Callable[[Examples], object]:
             training = vae_training(step, vae, still, splits)
         case Step.SWTA | Step.HPCA:
             method = _method(step, setting)
-            training = hebbian_training(step, network(method.rule), method, splits, n_classes)
+            training = hebbian_training(step, network(cast(Rule, method.rule)), method, splits, n_classes)
         case _:
             method = _method(step, setting)
-            peers = with_peers(network(method.rule), method.learning_rate, ordinary=step in ORDINARY)
+            rate = method.learning_rate[0] if isinstance(method.learning_rate, tuple) else method.learning_rate
+            peers = with_peers(network(cast(Rule, method.rule)), rate, ordinary=step in ORDINARY)
             return lambda batch: peers(batch.images.contiguous(memory_format=torch.channels_last))
     training.begin_epoch(0)
     return training.step

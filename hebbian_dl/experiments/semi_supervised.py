@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -11,22 +9,17 @@ import torch
 from torch import nn
 
 from hebbian_dl import processes
-from hebbian_dl.images.in_memory import Images, Splits, evenly, labelled_order
+from hebbian_dl.experiments.few_labels import codes_of, finetuned
+from hebbian_dl.experiments.seed import Part, Seed
+from hebbian_dl.images.in_memory import Images, Splits
 from hebbian_dl.images.prepared import inputs_of, unreadable
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.networks import reuse, saved
 from hebbian_dl.networks.vae import BetaVae, vae_training
-from hebbian_dl.retrieval import hamming
-from hebbian_dl.retrieval.codes import coder, codes
-from hebbian_dl.retrieval.examples import retrieved
-from hebbian_dl.retrieval.precision import mean_average_precision
 from hebbian_dl.training import checkpoint, diagnostics
-from hebbian_dl.training.consistency import Unlabelled, consistent_loss
-from hebbian_dl.training.evaluation import batch_for, evaluate
-from hebbian_dl.training.generators import seed_torch
+from hebbian_dl.training.evaluation import batch_for
 from hebbian_dl.training.hebbian import hebbian_training
-from hebbian_dl.training.loop import Record, Training
-from hebbian_dl.training.supervised import classifier, supervised_training
+from hebbian_dl.training.loop import Training
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
@@ -34,30 +27,7 @@ from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 
 STATISTICS_BATCH = 64
-Part = dict[str, np.ndarray]
-Act = Callable[["Seed", str, nn.Sequential, np.ndarray, Report], Part]
-
-
-@dataclass(frozen=True)
-class Seed:
-    """Protocol, images, run directory and device that the trainings of one seed share."""
-
-    protocol: NetworkProtocol
-    seed: int
-    splits: Splits[Images]
-    plain: Callable[[], Splits[Images]]  # the same images without whitening
-    run: Run
-    device: torch.device
-    watch: Watch = unwatched
-
-    @property
-    def log(self) -> Path:
-        """Log of all epochs, one JSON line each."""
-        return self.run.partial / f"log_seed_{self.seed}.jsonl"
-
-    def drawing(self, name: str) -> None:
-        """Seed torch's generator from the random stream of this name."""
-        seed_torch(np.random.default_rng(stream(name, self.seed)))
+Act = Callable[[Seed, str, nn.Sequential, np.ndarray, Report], Part]
 
 
 def tasks(protocol: NetworkProtocol) -> list[tuple[int, str]]:
@@ -95,13 +65,13 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     regimes, sought = state.protocol.network.regimes, state.protocol.network.retrieval is not None
     shares = 1 + len(regimes) * (1 + sought)
     network, pretraining = _pretrained(state, name, method, _share(report, 0, shares))
-    order = _label_order(state)
+    order = state.label_order()
     results, done = [], 1
     for regime in regimes:
         labelled = order[: n_labelled(regime, len(order))]
         what = f"{name}/{regime_name(regime)}"
         result: Part = {}
-        for task, act in ((what, _finetuned), (f"{what}/retrieval", _sought))[: 1 + sought]:
+        for task, act in ((what, finetuned), (f"{what}/retrieval", codes_of))[: 1 + sought]:
             result |= _kept(state, task, network, labelled, act, _share(report, done, shares))
             done += 1
             report(done / shares)
@@ -128,12 +98,6 @@ def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, 
 def _share(report: Report, index: int, shares: int) -> Report:
     """Callback for the progress of one of several equal shares of the work."""
     return lambda fraction: report((index + fraction) / shares)
-
-
-def _label_order(state: Seed) -> np.ndarray:
-    labels = state.splits.training.labels.cpu().numpy()
-    rng = np.random.default_rng(stream("labels", state.seed))
-    return labelled_order(labels, state.protocol.network.finetuning.labels, rng)
 
 
 def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple[nn.Sequential, Part]:
@@ -190,75 +154,3 @@ def _training(state: Seed, name: str, method: HebbianPretraining | VaePretrainin
             return hebbian_training(name, drawn.features, method, state.splits, n_classes)
         case VaePretraining():
             return vae_training(name, cast(BetaVae, drawn.learner), method, state.splits)
-
-
-def _finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
-    """Fine-tune; gives the test accuracy at the epoch with the best validation accuracy."""
-    protocol, spec = state.protocol, state.protocol.network.finetuning
-    state.drawing(f"classifier/{name.rpartition('/')[2]}")
-    model = classifier(network, _width(state, network), len(protocol.data.class_list), spec.dropout)
-
-    def told(record: Record) -> None:
-        state.watch(f"validation/{name}", record["validation_top1"])
-
-    learned = _learned(state, name, model, labelled, report, told)
-    tested = evaluate(model, state.splits.test)
-    return learned | {key: np.array(tested[key]) for key in ("top1", "top5")}
-
-
-def _sought(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
-    """Train binary codes; gives their mean average precision at the epoch with the best validation accuracy."""
-    protocol, spec = state.protocol, state.protocol.network.retrieval
-    if spec is None:
-        raise TypeError("a protocol without retrieval")
-    state.drawing(f"coder/{name.split('/')[1]}")
-    n_classes, dropout = len(protocol.data.class_list), protocol.network.finetuning.dropout
-    model = coder(network, _width(state, network), n_classes, spec, dropout)
-    learned = _learned(state, name, model, labelled, report)
-    test = state.splits.test
-    database = codes(model, state.splits.training)
-    queries = codes(model, test.take(evenly(spec.queries, len(test))) if spec.queries else test)
-    learned |= {"database": np.array(len(database.labels)), "queries": np.array(len(queries.labels))}
-    search = hamming.of_backend(spec.backend)
-    tops = spec.tops(len(database.labels), n_classes)
-    precision = mean_average_precision(database, queries, tops, search)
-    shown = retrieved(database, queries, spec.shown, search, state.plain)
-    return (
-        {f"map/{key}": np.array(value) for key, value in precision.items()}
-        | {f"retrieval/{key}": value for key, value in learned.items()}
-        | {f"retrieved/{key}": value for key, value in shown.items()}
-    )
-
-
-def _width(state: Seed, network: nn.Sequential) -> int:
-    """Number of features of the network."""
-    with torch.no_grad():
-        return network.eval()(torch.zeros(1, *state.protocol.data.shape, device=state.device)).shape[1]
-
-
-def _learned(
-    state: Seed,
-    name: str,
-    model: nn.Module,
-    labelled: np.ndarray,
-    report: Report,
-    told: Callable[[Record], None] = lambda record: None,
-) -> Part:
-    """Train a classifier on labelled images; its checkpoint stays until `_kept` has saved the result."""
-    spec, images = state.protocol.network.finetuning, state.splits.training
-    few = images.take(torch.from_numpy(labelled).to(state.device))
-    loss_of = None
-    if spec.consistency is not None and spec.consistency.learns and len(few) < len(images):
-        rest = Unlabelled.besides(labelled, state.plain(), state.splits.prepare)
-        loss_of = consistent_loss(model, spec.consistency, rest)
-    training = supervised_training(name, model, spec, few, state.splits, loss_of)
-    training.watch = told
-    started = time.monotonic()
-    path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
-    training.run(state.seed, path, state.log, report)
-    return {
-        "validation": np.array(training.history[training.best_epoch]["validation_top1"]),
-        "epoch": np.array(training.best_epoch),
-        "n_labels": np.array(len(labelled)),
-        "wall_s": np.array(time.monotonic() - started),
-    }

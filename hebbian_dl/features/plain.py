@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hebbian_dl.features.extract import Extractor
 from hebbian_dl.layers.hebbian import Hebbian
-from hebbian_dl.networks.build import MaxPool
+from hebbian_dl.networks.build import MaxPool, Triangle
 from hebbian_dl.networks.normalisation import RelativeBatchNorm
 from protocols.spec.rules import HardWTA, HebbianPCA, KrotovHopfield, SoftHebb, SoftWTA, TopWTA
 
@@ -18,7 +18,8 @@ ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.Linear: ("in_features", "out_features"),
     nn.BatchNorm1d: ("num_features", "eps", "affine"),
     nn.BatchNorm2d: ("num_features", "eps", "affine"),
-    nn.MaxPool2d: ("kernel_size",),
+    nn.MaxPool2d: ("kernel_size", "stride", "padding"),
+    nn.AvgPool2d: ("kernel_size", "stride", "padding"),
     nn.Flatten: (),
     nn.ReLU: (),
     nn.Unflatten: ("dim", "unflattened_size"),
@@ -62,7 +63,7 @@ def _plain(module: nn.Module) -> list[nn.Module]:
             activated = isinstance(module.rule, SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield)
             activated |= isinstance(module.rule, HebbianPCA) and module.rule.activation == "relu"
             return [_weighted(module, module.weight), *([nn.ReLU()] if activated and module.activated else [])]
-        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten():
+        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | nn.AvgPool2d() | Triangle():
             return [copy.deepcopy(module)]
         case MaxPool(size=size):
             return [nn.MaxPool2d(size)]
@@ -99,7 +100,7 @@ def _weighted(layer: Hebbian, weight: Tensor) -> nn.Module:
 def _normalising(norm: nn.BatchNorm1d | nn.BatchNorm2d, factor: Tensor) -> nn.Module:
     """Torch's batch normalisation times a factor for each channel."""
     made = (nn.BatchNorm1d if isinstance(norm, nn.BatchNorm1d) else nn.BatchNorm2d)(norm.num_features, norm.eps)
-    state = norm.state_dict()
+    state = made.state_dict() | norm.state_dict()
     made.load_state_dict(state | {name: state[name] * factor for name in ("weight", "bias")})
     return made
 

@@ -17,7 +17,14 @@ from protocols.runs.machine import cores_of_each
 from protocols.spec.data import ImageData
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import FileData
-from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.network import (
+    Finetuning,
+    HebbianPretraining,
+    Method,
+    NoPretraining,
+    VaePretraining,
+    n_labelled,
+)
 from protocols.spec.protocol import NetworkProtocol
 
 RESIDENT = 530 * 10**6  # bytes of a process that has loaded torch, and freed memory that its allocator keeps
@@ -118,6 +125,9 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
         steps = Steps(protocol, method, method, f"network.methods.{name}", kept + model)  # weights of the best epoch
         yield Need(f"a step of {name} at batch {method.batch}", steps.total, steps)
     # weights of the best epoch, and those of the network that all fine-tunings start from
+    if tuning.train == "head":
+        kept += features_bytes(protocol)
+        yield Need(f"the features of {name}", kept + 2 * model + evaluation_bytes(protocol, method))
     steps = Steps(protocol, method, tuning, "network.finetuning", kept + 2 * model)
     yield Need(f"a step of its fine-tuning at batch {tuning.batch}", steps.total, steps)
     if network.retrieval is not None:
@@ -127,6 +137,13 @@ def needs(protocol: NetworkProtocol, name: str) -> Iterator[Need]:
     scores = 3 * data.validation * len(data.class_list) * 4
     what = f"evaluation, {batch_for(data.shape)} images at a time"
     yield Need(what, kept + 2 * model + evaluation_bytes(protocol, method) + max(ranked, scores))
+
+
+def features_bytes(protocol: NetworkProtocol) -> int:
+    """Bytes of the features that a linear readout learns from, and is validated and tested with."""
+    network, (n, n_validation, n_test) = protocol.network, n_images(protocol.data)
+    read = n_labelled(max(network.regimes), n) + n_validation + n_test
+    return read * n_features(network, protocol.data.shape) * (2 if network.finetuning.features == "bfloat16" else 4)
 
 
 def largest_batch(protocol: NetworkProtocol) -> int:

@@ -27,6 +27,7 @@ from hebbian_dl.training.consistency import Unlabelled, consistent_loss
 from hebbian_dl.training.evaluation import batch_for
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
+from hebbian_dl.training.readout import readout
 from hebbian_dl.training.supervised import classifier, supervised_training
 from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
@@ -106,9 +107,15 @@ def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
 
 
 def finetuning_bytes(protocol: NetworkProtocol, method: Method, spec: Finetuning) -> int:
-    """Peak bytes of a step of fine-tuning, including the classifier and a batch."""
+    """Peak bytes of a step of fine-tuning or of a readout, including the classifier and a batch."""
     with counted() as live:
-        _tuning_steps(_classifier(protocol, method), _images(protocol, spec.batch), spec)
+        if spec.train == "head":
+            width = _width(protocol, method, saved.draw(protocol, method, 0))
+            model = readout(width, len(protocol.data.class_list), spec.dropout)
+            images = _examples(spec.batch, width)
+        else:
+            model, images = _classifier(protocol, method), _images(protocol, spec.batch)
+        _tuning_steps(model, images, spec)
     return live.peak
 
 
@@ -168,8 +175,12 @@ def _width(protocol: NetworkProtocol, method: Method, drawn: saved.Drawn) -> int
 
 def _images(protocol: NetworkProtocol, n: int) -> Examples:
     """A process's share of a batch of `n` images."""
+    return _examples(n, *protocol.data.shape)
+
+
+def _examples(n: int, *shape: int) -> Examples:
     own = -(-n // n_processes())
-    return Examples(torch.empty(own, *protocol.data.shape), torch.zeros(own, dtype=torch.long))
+    return Examples(torch.empty(own, *shape), torch.zeros(own, dtype=torch.long))
 
 
 def _steps(training: Training, batch: Examples) -> None:

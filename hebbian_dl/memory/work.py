@@ -12,6 +12,8 @@ from protocols.spec.network import (
     Layer,
     Network,
     NoPretraining,
+    Normalisation,
+    Pooling,
     map_sizes,
     n_labelled,
     regime_name,
@@ -109,6 +111,8 @@ def _flop(work: float) -> str:
 
 def _tuning(network: Network, n: int, n_validation: int, each: float, factor: float) -> float:
     """Operations of supervised training in all regimes; `factor` is that of a step, in forward passes."""
+    if network.finetuning.train == "head":  # features of every image once; the classifier's own work is small
+        return each * (n_labelled(max(network.regimes), n) + n_validation)
     validated = min(n_validation, network.finetuning.validation or n_validation)
     if (consistency := network.finetuning.consistency) is not None and consistency.learns:
         factor += consistency.ratio * (factor + FORWARD)  # the weakly augmented images, then the strongly augmented
@@ -145,8 +149,18 @@ def spell(layer: Layer) -> str:
     """Text for a layer, for example ``conv 96, 5 x 5``."""
     match layer:
         case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
-            more = (f", stride {stride}" if stride > 1 else "") + (f", padding {padding}" if padding else "")
-            return f"conv {neurons}, {kernel} x {kernel}{more}"
+            more = f", stride {stride}" if stride > 1 else ""
+            more += f", padding {padding} ({layer.border})" if padding else ""
+            return f"conv {neurons}, {kernel} x {kernel}{more}{_triangle(layer)}"
         case Dense(dense=neurons):
-            return f"dense {neurons}"
-    return " ".join(f"{key} {value}" for key, value in layer.model_dump().items())
+            return f"dense {neurons}{_triangle(layer)}"
+        case Pooling(pool=pool, stride=stride, padding=padding, take=take):
+            more = f", stride {stride}" if stride else ""
+            more += f", padding {padding}" if padding else ""
+            return f"pool {pool}{more}" + ("" if take == "largest" else f", {take}")
+        case Normalisation(norm=norm, affine=affine):
+            return f"norm {norm}" + ("" if affine else ", not affine")
+
+
+def _triangle(layer: Convolution | Dense) -> str:
+    return "" if layer.triangle is None else f", triangle {layer.triangle:g}"

@@ -1,5 +1,6 @@
 """Torch networks from the layer list of a protocol."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,8 @@ from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
 from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
 from protocols.spec.rules import Rule
+
+SMALLEST = 1e-30  # base of a power: at 0 the gradient of a power below 1 is infinite
 
 
 class MaxPool(nn.Module):
@@ -28,8 +31,24 @@ class MaxPool(nn.Module):
         return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
 
 
+class Triangle(nn.Module):
+    """Activation max(0, u_i - mean(u))^power, with the mean over the neurons of a position (Coates et al. 2011)."""
+
+    def __init__(self, power: float) -> None:
+        super().__init__()
+        self.power = power
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (n, n_neurons, *positions) -> the same."""
+        above = (inputs - inputs.mean(1, keepdim=True)).relu()
+        return above if self.power == 1 else above.clamp_min(SMALLEST) ** self.power
+
+
 def build(
-    layers: Sequence[Layer], shape: tuple[int, int, int], rule: Rule | None, momentum: float = 0.1
+    layers: Sequence[Layer],
+    shape: tuple[int, int, int],
+    rule: Rule | Sequence[Rule] | None,
+    momentum: float = 0.1,
 ) -> nn.Sequential:
     """The network of a layer list, without classifier.
 
@@ -43,7 +62,7 @@ def build(
     shape
         Channels, rows and columns of an image.
     rule
-        The rule of the layers with neurons; None for relu(w.x + bias), to be trained by backprop.
+        The rule of the layers with neurons, or that of each; None for relu(w.x + bias), to be trained by backprop.
     momentum
         Momentum of batch normalisation, in torch's convention.
 
@@ -54,34 +73,48 @@ def build(
     """
     network = nn.Sequential()
     before, flat = shape, False
+    rules = iter(rule) if isinstance(rule, Sequence) else itertools.repeat(rule)
     for layer, after in zip(layers, map_sizes(tuple(layers), *shape), strict=True):
         if isinstance(layer, Dense) and not flat:
             network.append(nn.Flatten())
             before, flat = (before[0] * before[1] * before[2], 1, 1), True
-        network.append(_module(layer, before[0], rule, momentum, flat=flat))
+        if isinstance(layer, Convolution | Dense):
+            network.extend(_with_neurons(layer, before[0], next(rules)))
+        else:
+            network.append(_without(layer, before[0], momentum, flat=flat))
         before = after
     if not flat:
         network.append(nn.Flatten())
     return network
 
 
-def _module(layer: Layer, channels: int, rule: Rule | None, momentum: float, *, flat: bool) -> nn.Module:
-    """One layer, for inputs with this number of channels."""
+def _with_neurons(layer: Convolution | Dense, channels: int, rule: Rule | None) -> list[nn.Module]:
+    """A layer for inputs with this number of channels, and its activation."""
+    made: nn.Module
     match layer:
-        case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
-            return _learning(nn.Conv2d(channels, neurons, kernel, stride, padding, bias=rule is None), rule)
+        case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding, border=border):
+            made = nn.Conv2d(channels, neurons, kernel, stride, padding, bias=rule is None, padding_mode=border)
         case Dense(dense=neurons):
-            return _learning(nn.Linear(channels, neurons, bias=rule is None), rule)
-        case Pooling(pool=size):
+            made = nn.Linear(channels, neurons, bias=rule is None)
+    if rule is None:
+        return [nn.Sequential(made, nn.ReLU() if layer.triangle is None else Triangle(layer.triangle))]
+    if layer.triangle is None:
+        return [Hebbian(made, rule)]
+    return [Hebbian(made, rule, activated=False), Triangle(layer.triangle)]
+
+
+def _without(layer: Pooling | Normalisation, channels: int, momentum: float, *, flat: bool) -> nn.Module:
+    """A layer without neurons, for inputs with this number of channels."""
+    match layer:
+        case Pooling(pool=size, stride=stride, padding=padding, take="mean"):
+            return nn.AvgPool2d(size, stride, padding)
+        case Pooling(pool=size, stride=None, padding=0):
             return MaxPool(size)
-        case Normalisation(norm=kind):
-            norm = (BatchNorm1d if flat else BatchNorm2d)(channels, momentum=momentum)
+        case Pooling(pool=size, stride=stride, padding=padding):
+            return nn.MaxPool2d(size, stride, padding)
+        case Normalisation(norm=kind, affine=affine):
+            norm = (BatchNorm1d if flat else BatchNorm2d)(channels, momentum=momentum, affine=affine)
             return RelativeBatchNorm(norm) if kind == "relative" else norm
-    raise TypeError(type(layer))
-
-
-def _learning(layer: nn.Module, rule: Rule | None) -> nn.Module:
-    return nn.Sequential(layer, nn.ReLU()) if rule is None else Hebbian(layer, rule)
 
 
 def n_features(layers: Sequence[Layer], shape: tuple[int, int, int]) -> int:

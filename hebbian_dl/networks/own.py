@@ -1,7 +1,7 @@
 """Networks that are not a list of layers: architectures that come with the project, and modules of one's own."""
 
 import importlib
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from protocols.spec.faults import ProtocolFault, listed, short
 from protocols.spec.nets.architecture import ResNet18, UNet, VisionTransformer
 from protocols.spec.network import HebbianPretraining, Method, Network
 from protocols.spec.protocol import NetworkProtocol
+from protocols.spec.rules import Rule
 
 PATH = "network.module"
 
@@ -54,7 +55,8 @@ def learner(spec: Network, shape: tuple[int, int, int], method: Method) -> nn.Se
     network = assembled(spec, shape)
     if isinstance(method, HebbianPretraining):
         try:
-            network = hebbianize(network, method.plan | {"*": method.rule})
+            rule = cast(Rule, method.rule)  # a list of rules is of `network.layers`
+            network = hebbianize(network, method.plan | {"*": rule})
         except ValueError as error:
             name = next(name for name, other in spec.methods.items() if other is method or other == method)
             raise ProtocolFault([f"network.methods.{name}: {error}"]) from None

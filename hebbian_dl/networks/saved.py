@@ -10,7 +10,7 @@ from torch import nn
 
 from hebbian_dl.images.prepare import Prepare
 from hebbian_dl.images.prepared import inputs_of
-from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian
+from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian, hebbian_layers
 from hebbian_dl.networks import own
 from hebbian_dl.networks.build import build
 from hebbian_dl.networks.vae import BetaVae
@@ -21,7 +21,7 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
-from protocols.spec.rules import HebbianPCA, Rule
+from protocols.spec.rules import HebbianPCA
 
 FOLDER = "networks"  # of a run directory
 
@@ -53,17 +53,21 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
         network = build(spec.used_layers, shape, None, spec.batch_norm_momentum)
         vae = BetaVae(network, spec.used_layers, shape, method.latents)
         return Drawn(nn.Sequential(network, vae.mean) if method.features == "latents" else network, vae)
-    rule: Rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
+    rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
     network = build(spec.used_layers, shape, rule, spec.batch_norm_momentum)
     return Drawn(_redrawn(network, method), network)
 
 
 def _redrawn(network: nn.Sequential, method: Method) -> nn.Sequential:
-    """The network, with Xavier's weights where the method asks for them."""
-    if isinstance(method, NoPretraining) and method.weights == "xavier":
-        for layer in network.modules():
-            if isinstance(layer, (Hebbian, *LEARNABLE)):
-                nn.init.xavier_uniform_(cast(nn.Parameter, layer.weight))
+    """The network, with other weights where the method asks for them."""
+    match method:
+        case NoPretraining(weights="xavier"):
+            for layer in network.modules():
+                if isinstance(layer, (Hebbian, *LEARNABLE)):
+                    nn.init.xavier_uniform_(cast(nn.Parameter, layer.weight))
+        case HebbianPretraining(initial_norm=float(norm)):
+            for _, layer in hebbian_layers(network):
+                nn.init.normal_(layer.weight, std=norm / layer.geometry.fan_in(layer.weight) ** 0.5)
     return network
 
 

@@ -1,4 +1,4 @@
-"""Learning by backprop: stochastic gradient descent, with a learning rate that is halved every few epochs."""
+"""Learning by backprop: stochastic gradient descent or Adam, with a learning rate that is halved now and then."""
 
 from collections.abc import Callable
 
@@ -8,34 +8,27 @@ from torch import Tensor, nn
 from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, in_parts
 from hebbian_dl.training import queued
-from hebbian_dl.training.loop import halved
 from protocols.spec.network import GradientDescent
 
 
 class Descent:
-    """Gradient descent with Nesterov's momentum on all parameters of a model.
+    """Gradient descent on all parameters of a model.
 
     Attributes
     ----------
-    optimizer : torch.optim.SGD
-        The optimizer; a checkpoint saves its momentum.
+    optimizer : torch.optim.Optimizer
+        With Nesterov's momentum, or Adam; a checkpoint saves its state.
     """
 
     def __init__(self, model: nn.Module, spec: GradientDescent, weight_decay: float = 0.0) -> None:
         self.model, self.spec = model, spec
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            spec.learning_rate,
-            momentum=spec.momentum,
-            nesterov=spec.momentum > 0,
-            weight_decay=weight_decay,
-        )
+        self.optimizer = optimizer_of(model, spec, weight_decay)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the model to training mode, and the learning rate to that of the epoch."""
         self.model.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = halved(epoch, self.spec.learning_rate, self.spec.halve_from, self.spec.halve_every)
+            group["lr"] = rate_at(epoch, self.spec)
 
     def step(self, batch: Examples, loss_of: Callable[[Examples], Tensor]) -> Tensor:
         """Take one step down the gradient of a batch's mean loss; returns the loss.
@@ -56,3 +49,26 @@ class Descent:
             self.optimizer.step()
         self.optimizer.zero_grad()
         return total
+
+
+def optimizer_of(model: nn.Module, spec: GradientDescent, weight_decay: float) -> torch.optim.Optimizer:
+    """The optimizer that a training asks for, on all parameters of a model."""
+    parameters = list(model.parameters())
+    if spec.optimizer == "adam":
+        on_gpu = any(parameter.is_cuda for parameter in parameters)  # where steps are replayed from a graph
+        return torch.optim.Adam(parameters, spec.learning_rate, weight_decay=weight_decay, capturable=on_gpu)
+    nesterov = spec.momentum > 0
+    return torch.optim.SGD(parameters, spec.learning_rate, spec.momentum, 0, weight_decay, nesterov)
+
+
+def rate_at(epoch: int, spec: GradientDescent) -> float:
+    """Learning rate at an epoch, from 0.
+
+    It is halved at epoch `halve_from` and every `halve_every` epochs after it; or, if `halve_at` is given, once for
+    each of these fractions of all epochs that are over.
+    """
+    if spec.halve_at:
+        return spec.learning_rate * 0.5 ** sum(epoch >= fraction * spec.epochs for fraction in spec.halve_at)
+    if epoch < spec.halve_from:
+        return spec.learning_rate
+    return spec.learning_rate * 0.5 ** ((epoch - spec.halve_from) // spec.halve_every + 1)

@@ -1,5 +1,6 @@
 """Hebbian pre-training: all layers at once, or one by one, without labels."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
@@ -66,8 +67,9 @@ def hebbian_training(
     means, stage = ClassMeans(n_classes), stages[0]
     forward = mixed_precision(network, method.precision)
     layers = [layer for _, layer in hebbian_layers(network)]
-    for layer in layers:
-        layer.learning_rate = method.learning_rate
+    given = method.learning_rate
+    for layer, rate in zip(layers, given if isinstance(given, tuple) else itertools.repeat(given), strict=False):
+        layer.learning_rate = rate
         layer.checked = queued.readable(layer.weight)
 
     def begin_epoch(epoch: int) -> None:

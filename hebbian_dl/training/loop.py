@@ -49,7 +49,7 @@ class Training:
     best_by
         Name of the score that selects the epoch to keep (the highest; the earliest of ties); None keeps the last.
     optimizer
-        Its momentum is saved in checkpoints.
+        Its state is saved in checkpoints.
     begin_epoch
         Called with the number of the epoch before its first step.
     watch
@@ -211,9 +211,8 @@ class Training:
             if self.losses:
                 tensors["loss.all"] = torch.stack(self.losses)
         for index, parameter in enumerate(self._parameters()):
-            momentum = self.optimizer.state[parameter].get("momentum_buffer") if self.optimizer else None
-            if momentum is not None:
-                tensors[f"momentum.{index}"] = momentum
+            state = self.optimizer.state[parameter] if self.optimizer else {}
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items() if value is not None}
         facts = {"training": self.name, "seed": seed, "history": self.history, "steps": self.steps}
         facts["diagnoses"] = self.diagnoses
         checkpoint.save(path, tensors, facts)
@@ -223,7 +222,7 @@ class Training:
         """Load a checkpoint; returns the states of torch's generators if it is from the middle of an epoch."""
         tensors, facts = checkpoint.load(path)
         checkpoint.check_facts(path, facts, {"training": self.name, "seed": seed})
-        kinds = ("model", "best", "momentum", "gathered", "generator", "loss")
+        kinds = ("model", "best", "optimizer", "gathered", "generator", "loss")
         parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in kinds}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition(".")
@@ -234,8 +233,10 @@ class Training:
         device = next(iter(self.model.parameters())).device
         self.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
         for index, parameter in enumerate(self._parameters()):
-            if self.optimizer is not None and str(index) in parts["momentum"]:
-                self.optimizer.state[parameter]["momentum_buffer"] = parts["momentum"][str(index)].to(device)
+            if self.optimizer is not None:
+                own = {key: t for key, t in parts["optimizer"].items() if key.startswith(f"{index}.")}
+                state = {key.partition(".")[2]: tensor.to(device) for key, tensor in own.items()}
+                self.optimizer.state[parameter].update(state)
         self.losses = [*parts["loss"].get("all", torch.zeros(0)).to(device)]
         self.gathered.update({name: tensor.to(device) for name, tensor in parts["gathered"].items()})
         return parts["generator"] or None
@@ -255,8 +256,3 @@ def set_generators(states: dict[str, Tensor]) -> None:
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
-
-
-def halved(epoch: int, rate: float, halve_from: int, halve_every: int) -> float:
-    """Learning rate at an epoch (from 0): halved at epoch `halve_from`, and every `halve_every` epochs after it."""
-    return rate if epoch < halve_from else rate * 0.5 ** ((epoch - halve_from) // halve_every + 1)

@@ -52,7 +52,7 @@ def supervised_training(
     splits: Splits[Images],
     loss_of: Callable[[Examples], Tensor] | None = None,
 ) -> Training:
-    """Training of a classifier on labelled images; the epoch with the best validation accuracy is kept.
+    """Training of a classifier on labelled images; the epoch that the settings select is kept.
 
     `loss_of` gives the loss of a batch; None for the cross-entropy with its labels.
     """
@@ -73,5 +73,5 @@ def supervised_training(
 
     return Training(
         *(name, model, labelled, spec.batch, spec.epochs, step, score),
-        *("validation_top1", descent.optimizer, descent.begin_epoch),
+        *("validation_top1" if spec.selection == "validation" else None, descent.optimizer, descent.begin_epoch),
     )

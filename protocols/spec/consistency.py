@@ -25,6 +25,7 @@ from protocols.spec.network import (
     Network,
     NoPretraining,
     Normalisation,
+    Pooling,
     map_sizes,
 )
 from protocols.spec.retrieval import Retrieval
@@ -132,8 +133,10 @@ def _check_layers(layers: tuple[Layer, ...], used: tuple[Layer, ...], data: Imag
     """Check the order of all layers, and that the used ones fit the image size."""
     map_sizes(used, *data.shape)
     kinds = [type(layer) for layer in layers]
-    if kinds[0] not in {Convolution, Dense}:
-        raise ValueError("network.layers.0: has no neurons; allowed: conv or dense")
+    if kinds[0] is Pooling:
+        raise ValueError("network.layers.0: pools the image; allowed: conv, dense or norm")
+    if not {Convolution, Dense} & set(kinds):
+        raise ValueError("network.layers: no layer has neurons; allowed: at least one conv or dense")
     if Dense in kinds and any(kind is not Dense and kind is not Normalisation for kind in kinds[kinds.index(Dense) :]):
         raise ValueError("network.layers: conv or pool after a dense layer; allowed: dense and norm")
 

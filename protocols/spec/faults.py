@@ -20,6 +20,7 @@ TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
+    *("all layers", "each layer"),
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),

@@ -1,6 +1,6 @@
 """The ``network:`` section: layers, pre-training methods, and fine-tuning with few labels."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -13,6 +13,7 @@ from protocols.spec.section import Section, ToldByKey
 
 Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Width = Annotated[int, Field(ge=0, le=1000, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 LayerName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -20,34 +21,77 @@ MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_. -]*$", max_
 Precision = Literal["float32", "bfloat16"]
 
 
+def _one_or_several(given: Any) -> str:
+    return "each layer" if isinstance(given, list | tuple) else "all layers"
+
+
 class Convolution(Section):
-    """A convolutional layer with `conv` neurons (output channels), activation included."""
+    """A convolutional layer with `conv` neurons (output channels), activation included.
+
+    Parameters
+    ----------
+    kernel, stride, padding
+        Side of the patches, distance between them, and width of the border around the map, in pixels.
+    border
+        What the border holds: ``zeros``, or the map's own pixels: ``reflect``, ``replicate``, ``circular``.
+    triangle
+        Power of the Triangle activation, max(0, u_i - mean(u))^power with the mean over the neurons of a position
+        (Coates et al. 2011; Journe et al. 2023), in place of the rule's own activation; null for the rule's.
+    """
 
     conv: Count
     kernel: Count
     stride: Count = 1
-    padding: Annotated[int, Field(ge=0, le=1000, strict=True)] = 0
+    padding: Width = 0
+    border: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    triangle: Positive | None = None
 
 
 class Pooling(Section):
-    """Max pooling over squares of `pool` x `pool` pixels."""
+    """Pooling over squares of `pool` x `pool` pixels.
+
+    Parameters
+    ----------
+    stride
+        Distance between squares; null for squares side by side.
+    padding
+        Width of the border around the map, which is never the largest and counts as 0 in means.
+    take
+        The ``largest`` value of a square, or the ``mean``.
+    """
 
     pool: Annotated[int, Field(ge=2, le=1000, strict=True)]
+    stride: Count | None = None
+    padding: Width = 0
+    take: Literal["largest", "mean"] = "largest"
 
 
 class Normalisation(Section):
     """Batch normalisation; ``relative`` preserves the ratios between the neurons' variances.
 
     With ``relative`` the output of neuron i is multiplied by sqrt(var_i / mean(var)), as in the authors' code.
+
+    Parameters
+    ----------
+    affine
+        Whether fine-tuning learns a scale and a shift of each channel.
     """
 
     norm: Literal["plain", "relative"]
+    affine: bool = True
 
 
 class Dense(Section):
-    """A fully connected layer with `dense` neurons, activation included."""
+    """A fully connected layer with `dense` neurons, activation included.
+
+    Parameters
+    ----------
+    triangle
+        As in a convolution.
+    """
 
     dense: Count
+    triangle: Positive | None = None
 
 
 LAYERS = ToldByKey({"conv": Convolution, "pool": Pooling, "norm": Normalisation, "dense": Dense}, nothing="is no layer")
@@ -86,13 +130,17 @@ class HebbianPretraining(Section):
     Parameters
     ----------
     rule
-        The learning rule of all layers.
+        The learning rule of all layers; or, with `network.layers`, a list with the rule of each.
     plan
         Other rules for some layers, by name or by a pattern such as `blocks.*`; null for layers that stay as they are.
         A name counts for all that the module contains; the first name that fits a layer decides. Not with
         `network.layers`.
     learning_rate
-        Step size: weights += learning_rate * update.
+        Step size: weights += learning_rate * update. A list gives that of each layer that learns, in the network's
+        order.
+    initial_norm
+        Weights start as draws from N(0, initial_norm^2 / fan-in), so that a neuron's have about this norm; null for
+        U(+-1/sqrt(fan-in)), as in fine-tuning.
     epochs, batch
         Passes over the training images, and images per step.
     at_a_time
@@ -116,9 +164,17 @@ class HebbianPretraining(Section):
     """
 
     pretraining: Literal["hebbian"] = "hebbian"
-    rule: Rule
+    rule: Annotated[
+        Annotated[Rule, Tag("all layers")] | Annotated[tuple[Rule, ...], Field(min_length=1), Tag("each layer")],
+        Discriminator(_one_or_several),
+    ]
     plan: dict[LayerName, Rule | None] = Field(default_factory=dict)
-    learning_rate: Positive
+    learning_rate: Annotated[
+        Annotated[Positive, Tag("all layers")]
+        | Annotated[tuple[Positive, ...], Field(min_length=1), Tag("each layer")],
+        Discriminator(_one_or_several),
+    ]
+    initial_norm: Positive | None = None
     epochs: Count = 20
     batch: Count = 64
     at_a_time: Count | None = None
@@ -130,7 +186,7 @@ class HebbianPretraining(Section):
 
 
 class GradientDescent(Section):
-    """Backpropagation with stochastic gradient descent and Nesterov momentum.
+    """Backpropagation with stochastic gradient descent and Nesterov momentum, or with Adam.
 
     Parameters
     ----------
@@ -139,19 +195,25 @@ class GradientDescent(Section):
     at_a_time
         Images per forward pass; null for the whole batch. Smaller values save memory: the batch is processed in parts
         and their gradients give one update. Batch normalisation uses the statistics of each part.
+    optimizer
+        ``sgd`` with Nesterov's `momentum`, or ``adam`` (Kingma and Ba 2015), which has moments of its own.
     learning_rate, momentum
         Initial learning rate; momentum, the same in all epochs.
     halve_from, halve_every
         The learning rate is halved after `halve_from` epochs, and again every `halve_every` epochs.
+    halve_at
+        Instead: fractions of all epochs after which the learning rate is halved.
     """
 
     epochs: Count = 20
     batch: Count = 64
     at_a_time: Count | None = None
+    optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: Positive = 1e-3
     momentum: Share = 0.9
     halve_from: Count = 10
     halve_every: Count = 2
+    halve_at: tuple[Fraction, ...] = ()
 
 
 class VaePretraining(GradientDescent):
@@ -181,12 +243,17 @@ Method = Annotated[NoPretraining | HebbianPretraining | VaePretraining, Field(di
 
 
 class Finetuning(GradientDescent):
-    """Supervised training of the whole network by backprop, on a fraction of the labels.
-
-    The epoch with the best accuracy on validation images is tested.
+    """Supervised training by backprop, on a fraction of the labels: of the whole network, or of a linear readout.
 
     Parameters
     ----------
+    train
+        The whole ``network`` and the linear classifier on top of it, or only the classifier, the ``head``: the network
+        stays as it was pre-trained, and computes the features of every image once.
+    features
+        Precision in which these features are kept; they are multiplied in float32.
+    selection
+        Which epoch is tested: the one with the best accuracy on ``validation`` images, or the ``last``.
     labels
         Order in which images get labels; a fraction takes the first ones, so that small fractions are subsets of
         larger ones. ``shuffled``: random, as published; ``stratified``: random, with equal numbers of each class.
@@ -200,6 +267,9 @@ class Finetuning(GradientDescent):
         Learning from the images without labels, too; null to learn from the labelled ones alone.
     """
 
+    train: Literal["network", "head"] = "network"
+    features: Precision = "float32"
+    selection: Literal["validation", "last"] = "validation"
     validation: Amount = None
     labels: Literal["shuffled", "stratified"] = "shuffled"
     weight_decay: NotNegative = 0.0
@@ -316,16 +386,19 @@ def map_sizes(layers: tuple[Layer, ...], channels: int, height: int, width: int)
         path, most = f"network.layers.{index}", min(height, width)
         match layer:
             case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
+                if layer.border != "zeros" and padding > most - (layer.border == "reflect"):
+                    raise ValueError(f"{path}.padding: {padding}; allowed: less than the map before it, {layer.border}")
                 if kernel > most + 2 * padding:
                     raise ValueError(
                         f"{path}.kernel: {kernel}; allowed: at most {most + 2 * padding}, the map before it"
                     )
                 height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
                 channels = neurons
-            case Pooling(pool=pool):
-                if pool > most:
-                    raise ValueError(f"{path}.pool: {pool}; allowed: at most {most}, the map before it")
-                height, width = height // pool, width // pool
+            case Pooling(pool=pool, padding=padding):
+                if pool > most + 2 * padding:
+                    raise ValueError(f"{path}.pool: {pool}; allowed: at most {most + 2 * padding}, the map before it")
+                stride = layer.stride or pool
+                height, width = ((side + 2 * padding - pool) // stride + 1 for side in (height, width))
             case Dense(dense=neurons):
                 channels, height, width = neurons, 1, 1
         shapes.append((channels, height, width))

@@ -148,8 +148,8 @@ def _layer(layer: Layer) -> str:
     match layer:
         case Convolution(conv=neurons, kernel=kernel):
             return f"{number(neurons)} conv {kernel} x {kernel}"
-        case Pooling(pool=pool):
-            return f"pool {pool} x {pool}"
+        case Pooling(pool=pool, take=take):
+            return f"pool {pool} x {pool}" + ("" if take == "largest" else f" ({take})")
         case Normalisation(norm=norm):
             return "batch norm" if norm == "plain" else f"{norm} batch norm"
         case Dense(dense=neurons):

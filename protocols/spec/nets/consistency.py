@@ -7,7 +7,15 @@ from protocols.spec.data import CLASSES
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.architecture import UNet, VisionTransformer
-from protocols.spec.network import HebbianPretraining, Network, VaePretraining
+from protocols.spec.network import (
+    Convolution,
+    Dense,
+    HebbianPretraining,
+    Network,
+    Normalisation,
+    Pooling,
+    VaePretraining,
+)
 
 FORMS = ("layers", "architecture", "module")
 
@@ -38,12 +46,39 @@ def check_consistency(data: object, network: Network) -> None:
 
 
 def _check_layered(network: Network) -> None:
+    n = sum(isinstance(layer, Convolution | Dense) for layer in network.layers)
     for name, method in network.methods.items():
-        if isinstance(method, HebbianPretraining) and method.plan:
-            raise ValueError(
-                f"network.methods.{name}.plan: for network.layers, which all learn by one rule; "
-                "allowed: with network.architecture or network.module"
-            )
+        match method:
+            case VaePretraining():
+                _check_mirrored(network)
+            case HebbianPretraining(plan=plan) if plan:
+                raise ValueError(
+                    f"network.methods.{name}.plan: with network.layers; allowed: a list of rules, one for each layer"
+                )
+            case HebbianPretraining():
+                for key, given in (("rule", method.rule), ("learning_rate", method.learning_rate)):
+                    if isinstance(given, tuple) and len(given) != n:
+                        raise ValueError(
+                            f"network.methods.{name}.{key}: a list of {len(given)}; "
+                            f"allowed: one for all, or {n}, one for each layer with neurons"
+                        )
+
+
+def _check_mirrored(network: Network) -> None:
+    """Refuse layers that the decoder of a VAE has no mirror image of."""
+    for index, layer in enumerate(network.layers):
+        match layer:
+            case Convolution() | Dense() if layer.triangle is not None:
+                key, given = "triangle", str(layer.triangle)
+            case Convolution() if layer.border != "zeros":
+                key, given = "border", layer.border
+            case Pooling() if (layer.stride, layer.padding, layer.take) != (None, 0, "largest"):
+                key, given = "pool", "other than the largest of squares side by side"
+            case Normalisation() if index == 0:
+                key, given = "norm", "before all layers with neurons"
+            case _:
+                continue
+        raise ValueError(f"network.layers.{index}.{key}: {given}; allowed: not with a VAE, whose decoder mirrors it")
 
 
 def _check_own(network: Network) -> None:
@@ -56,6 +91,11 @@ def _check_own(network: Network) -> None:
                 raise ValueError(
                     f"network.methods.{name}.pretraining: 'vae', whose decoder mirrors network.layers; "
                     "allowed: none, hebbian"
+                )
+            case HebbianPretraining(rule=tuple()) | HebbianPretraining(learning_rate=tuple()):
+                raise ValueError(
+                    f"network.methods.{name}: a list with an entry for each layer; allowed: with network.layers; "
+                    "one rule with a plan, and one rate, without"
                 )
             case HebbianPretraining(precision="bfloat16"):
                 raise ValueError(f"network.methods.{name}.precision: 'bfloat16'; allowed: float32 without layers")

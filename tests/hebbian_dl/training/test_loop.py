@@ -18,12 +18,13 @@ from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.build import build, n_features
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training import checkpoint, loop
+from hebbian_dl.training.descent import rate_at
 from hebbian_dl.training.hebbian import hebbian_training
-from hebbian_dl.training.loop import Diverged, Training, halved
+from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import classifier, supervised_training
 from protocols.images.examples import load_images
 from protocols.spec.data import ImageData
-from protocols.spec.network import Finetuning, HebbianPretraining, Network, VaePretraining
+from protocols.spec.network import Finetuning, GradientDescent, HebbianPretraining, Network, VaePretraining
 
 pytestmark = pytest.mark.whole
 
@@ -304,7 +305,15 @@ def test_checkpoints_cost_no_time_in_short_epochs(tmp_path: Path, monkeypatch: p
 
 def test_the_learning_rate_is_halved_as_written() -> None:
     """Rates written out: halved at epoch 2, and every 3 epochs after it."""
-    assert [halved(epoch, 8.0, 2, 3) for epoch in range(9)] == [8, 8, 4, 4, 4, 2, 2, 2, 1]
+    spec = GradientDescent(epochs=9, learning_rate=8.0, halve_from=2, halve_every=3)
+    assert [rate_at(epoch, spec) for epoch in range(9)] == [8, 8, 4, 4, 4, 2, 2, 2, 1]
+
+
+def test_the_learning_rate_is_halved_at_fractions_of_the_epochs() -> None:
+    """The published schedule of SoftHebb's readout: 50 epochs, halved at 20, 35, 50, 60, 70, 80 and 90 %."""
+    spec = GradientDescent(epochs=50, learning_rate=128.0, halve_at=(0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9))
+    wanted = [128] * 10 + [64] * 8 + [32] * 7 + [16] * 5 + [8] * 5 + [4] * 5 + [2] * 5 + [1] * 5
+    assert [rate_at(epoch, spec) for epoch in range(50)] == wanted
 
 
 def learning_layers(kind: str) -> list[str]:
