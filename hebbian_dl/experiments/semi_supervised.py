@@ -22,7 +22,15 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
-from protocols.spec.network import HebbianPretraining, Method, NoPretraining, VaePretraining, n_labelled, regime_name
+from protocols.spec.network import (
+    HebbianPretraining,
+    Method,
+    NoPretraining,
+    VaePretraining,
+    Whitened,
+    n_labelled,
+    regime_name,
+)
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 
@@ -51,7 +59,7 @@ def run_method(
         ``retrieved/...`` (`hebbian_dl.retrieval.examples`), one entry per regime.
     """
     method = protocol.network.methods[name]
-    whitens = isinstance(method, HebbianPretraining) and method.whitening is not None
+    whitens = isinstance(method, Whitened) and method.whitening is not None
     splits = inputs_of(protocol.data, method, torch.device(device))
 
     def plain() -> Splits[Images]:

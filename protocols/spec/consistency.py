@@ -14,7 +14,7 @@ from protocols.spec.dish.living import LivingCulture
 from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
-from protocols.spec.nets.consistency import check_consistency, check_form
+from protocols.spec.nets.consistency import check_consistency, check_form, check_layered
 from protocols.spec.network import (
     AssociativeNetwork,
     Convolution,
@@ -26,6 +26,7 @@ from protocols.spec.network import (
     NoPretraining,
     Normalisation,
     Pooling,
+    Whitened,
     map_sizes,
 )
 from protocols.spec.retrieval import Retrieval
@@ -96,12 +97,13 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
     check_form(network, data.shape)
     if network.layers:
         _check_layers(network.layers, network.used_layers, data)
+        check_layered(network)
     if len(set(network.regimes)) < len(network.regimes):
         raise ValueError("network.regimes: a fraction is listed twice")
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}", method, network)
-        if isinstance(method, HebbianPretraining):
+        if isinstance(method, Whitened):
             _check_whitening(f"network.methods.{name}", method, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)
     check_consistency(data, network)
@@ -150,7 +152,7 @@ def _check_batch(path: str, training: HebbianPretraining | GradientDescent, netw
         raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
 
 
-def _check_whitening(path: str, method: HebbianPretraining, shape: tuple[int, int, int]) -> None:
+def _check_whitening(path: str, method: Whitened, shape: tuple[int, int, int]) -> None:
     side = method.whitening_patch
     if method.whitening is None:
         if side is not None:

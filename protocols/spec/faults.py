@@ -20,7 +20,6 @@ TAG_VALUES = LAYERS | {
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
     *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
     *("none", "hebbian", "vae"),
-    *("all layers", "each layer"),
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),
@@ -32,7 +31,7 @@ TAG_VALUES = LAYERS | {
 
 
 #: tags that also stand in last place, and are no keys
-INNER_TAGS = {"rows array", "probe array", "electrode places", "probe contacts"}
+INNER_TAGS = {"all layers", "each layer", "rows array", "probe array", "electrode places", "probe contacts"}
 
 #: length of a value or a key in a message, of a list of allowed words, and of what no message exceeds
 MOST_VALUE, MOST_LIST, MOST_WORD, MOST_LINE = 60, 160, 150, 700

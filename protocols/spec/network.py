@@ -106,7 +106,23 @@ Layer = Annotated[
 ]
 
 
-class NoPretraining(Section):
+class Whitened(Section):
+    """A method whose inputs can be whitened, in pre-training, fine-tuning and testing.
+
+    Parameters
+    ----------
+    whitening
+        Regularisation of the ZCA whitening; null for no whitening.
+    whitening_patch
+        Whiten each pixel with the patch around it, of this odd side: for images too large for a whitening matrix of
+        all pixels. Null to whiten all pixels at once.
+    """
+
+    whitening: Positive | None = None
+    whitening_patch: Annotated[int, Field(ge=3, le=99, strict=True)] | None = None
+
+
+class NoPretraining(Whitened):
     """Random weights without pre-training; only the running statistics of batch normalisation are estimated.
 
     They are estimated in one pass over the unlabelled training images, because every pre-trained network has them too:
@@ -124,7 +140,7 @@ class NoPretraining(Section):
     weights: Literal["drawn", "xavier"] = "drawn"
 
 
-class HebbianPretraining(Section):
+class HebbianPretraining(Whitened):
     """Hebbian pre-training: every layer learns from the outputs of the layer before it, without labels.
 
     Parameters
@@ -146,12 +162,6 @@ class HebbianPretraining(Section):
     at_a_time
         Images per forward pass; null for the whole batch. Smaller values save memory: the batch is processed in parts
         and their sums give one update. Batch normalisation uses the statistics of each part.
-    whitening
-        Regularisation of the ZCA whitening, which is applied in pre-training, fine-tuning and testing; null for no
-        whitening.
-    whitening_patch
-        Whiten each pixel with the patch around it, of this odd side: for images too large for a whitening matrix of
-        all pixels. Null to whiten all pixels at once.
     layers
         ``together``: all layers learn at the same time; ``one_by_one``: each layer learns for all epochs while the
         layers before it are fixed.
@@ -178,8 +188,6 @@ class HebbianPretraining(Section):
     epochs: Count = 20
     batch: Count = 64
     at_a_time: Count | None = None
-    whitening: Positive | None = None
-    whitening_patch: Annotated[int, Field(ge=3, le=99, strict=True)] | None = None
     layers: Literal["together", "one_by_one"] = "together"
     selection: Literal["last", "labelled", "label_free"] = "last"
     precision: Precision = "float32"
@@ -386,8 +394,11 @@ def map_sizes(layers: tuple[Layer, ...], channels: int, height: int, width: int)
         path, most = f"network.layers.{index}", min(height, width)
         match layer:
             case Convolution(conv=neurons, kernel=kernel, stride=stride, padding=padding):
-                if layer.border != "zeros" and padding > most - (layer.border == "reflect"):
-                    raise ValueError(f"{path}.padding: {padding}; allowed: less than the map before it, {layer.border}")
+                widest = most - (layer.border == "reflect")
+                if layer.border != "zeros" and padding > widest:
+                    raise ValueError(
+                        f"{path}.padding: {padding}; allowed: at most {widest}, with border {layer.border}"
+                    )
                 if kernel > most + 2 * padding:
                     raise ValueError(
                         f"{path}.kernel: {kernel}; allowed: at most {most + 2 * padding}, the map before it"
@@ -395,6 +406,8 @@ def map_sizes(layers: tuple[Layer, ...], channels: int, height: int, width: int)
                 height, width = ((side + 2 * padding - kernel) // stride + 1 for side in (height, width))
                 channels = neurons
             case Pooling(pool=pool, padding=padding):
+                if padding > pool // 2:
+                    raise ValueError(f"{path}.padding: {padding}; allowed: at most {pool // 2}, half of pool")
                 if pool > most + 2 * padding:
                     raise ValueError(f"{path}.pool: {pool}; allowed: at most {most + 2 * padding}, the map before it")
                 stride = layer.stride or pool

@@ -29,23 +29,28 @@ def check_form(network: Network, shape: tuple[int, int, int]) -> None:
         raise ValueError(f"network.{given[1]}: beside network.{given[0]}; allowed: one of {listed(FORMS)}")
     if network.module is None and (network.module_arguments or network.module_sha256):
         raise ValueError("network.module_arguments: without network.module; allowed: none")
-    if network.layers:
-        _check_layered(network)
-    else:
+    if not network.layers:
         _check_own(network)
         _check_architecture(network, shape)
 
 
 def check_consistency(data: object, network: Network) -> None:
-    """Check that images that are to be augmented are held in memory."""
-    if isinstance(data, FileData) and (spec := network.finetuning.consistency) is not None and spec.learns:
+    """Check that images that are to be augmented are held in memory, and seen by the network again and again."""
+    if (spec := network.finetuning.consistency) is None or not spec.learns:
+        return
+    if network.finetuning.train == "head":
+        raise ValueError(
+            "network.finetuning.consistency: with train: head, which sees every image once; allowed: train: network"
+        )
+    if isinstance(data, FileData):
         raise ValueError(
             "network.finetuning.consistency: with images in files, which are decoded anew for every batch; "
             f"allowed: null, or data.source of {listed(CLASSES)}"
         )
 
 
-def _check_layered(network: Network) -> None:
+def check_layered(network: Network) -> None:
+    """Check the methods against a list of layers: as many rules and rates as layers; a VAE's decoder mirrors them."""
     n = sum(isinstance(layer, Convolution | Dense) for layer in network.layers)
     for name, method in network.methods.items():
         match method:
@@ -78,7 +83,9 @@ def _check_mirrored(network: Network) -> None:
                 key, given = "norm", "before all layers with neurons"
             case _:
                 continue
-        raise ValueError(f"network.layers.{index}.{key}: {given}; allowed: not with a VAE, whose decoder mirrors it")
+        raise ValueError(
+            f"network.layers.{index}.{key}: {given}; allowed: not with a VAE, whose decoder mirrors the layers"
+        )
 
 
 def _check_own(network: Network) -> None:

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
-from hebbian_dl.networks.build import MaxPool, RelativeBatchNorm, build, n_features
+from hebbian_dl.networks.build import MaxPool, RelativeBatchNorm, Triangle, build, n_features
 from protocols.loading.loader import load
 from protocols.spec.network import Convolution, Dense, Layer, Network, Normalisation, Pooling, map_sizes
-from protocols.spec.rules import HebbianPCA, SoftWTA
+from protocols.spec.rules import HebbianPCA, SoftHebb, SoftWTA
 from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 
 SMALL = (
@@ -33,6 +33,61 @@ def drawn(
 ) -> nn.Module:
     torch.manual_seed(seed)
     return build(layers, shape, None if backprop else SoftWTA()).double()
+
+
+SOFTHEBB = (
+    Normalisation(norm="plain", affine=False),
+    Convolution(conv=6, kernel=5, padding=2, border="reflect", triangle=0.7),
+    Pooling(pool=4, stride=2, padding=1),
+    Convolution(conv=8, kernel=3, padding=1, border="reflect", triangle=1.4),
+    Pooling(pool=2, take="mean"),
+    Dense(dense=5, triangle=1.0),
+)
+
+
+def triangle(u: np.ndarray, power: float) -> np.ndarray:
+    return np.maximum(0, u - u.mean(1, keepdims=True)) ** power
+
+
+def test_the_layers_of_softhebb_are_their_literal_formulas() -> None:
+    """Against numpy: padding, patches, matrix products and windows written out."""
+    network = drawn(SOFTHEBB, (3, 8, 8)).eval()
+    images = draw_normal(2, 3, 8, 8, seed=3)
+    norm = network[0]
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert norm.weight is None
+    weights = [layer.weight.detach().numpy() for _, layer in hebbian_layers(network)]
+
+    def convolved(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        side = w.shape[2] // 2
+        padded = np.pad(x, ((0, 0), (0, 0), (side, side), (side, side)), mode="reflect")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], (2, 3))
+        return np.einsum("nchwij,qcij->nqhw", windows, w)
+
+    x = images.numpy() / np.sqrt(1 + norm.eps)
+    x = triangle(convolved(x, weights[0]), 0.7)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    x = np.lib.stride_tricks.sliding_window_view(padded, (4, 4), (2, 3))[:, :, ::2, ::2].max((-2, -1))
+    x = triangle(convolved(x, weights[1]), 1.4)
+    x = x.reshape(2, 8, 2, 2, 2, 2).mean((3, 5))
+    x = triangle(x.reshape(2, -1) @ weights[2].T, 1.0)
+    assert x.shape[1] == n_features(SOFTHEBB, (3, 8, 8)) == 5
+    with torch.no_grad():
+        assert_close(network(images), x, "features")
+
+
+def test_the_gradient_of_triangle_is_finite_where_it_is_zero() -> None:
+    inputs = draw_normal(3, 4, 2, 2).requires_grad_()
+    Triangle(0.7)(inputs).sum().backward()
+    assert inputs.grad is not None
+    assert torch.isfinite(inputs.grad).all()
+    assert torch.autograd.gradcheck(Triangle(1.4), draw_normal(3, 4, seed=1).requires_grad_())
+
+
+def test_a_list_of_rules_gives_each_layer_its_own() -> None:
+    rules = [SoftHebb(temperature=t) for t in (1.0, 2.0, 3.0)]
+    found = [layer.rule for _, layer in hebbian_layers(build(SOFTHEBB, (3, 8, 8), rules))]
+    assert found == rules
 
 
 def shapes_on_the_way(network: nn.Sequential, signal: Tensor) -> list[tuple[str, tuple[int, ...]]]:

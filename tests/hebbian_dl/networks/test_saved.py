@@ -56,7 +56,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     (folder / "tiny.yaml").write_text(PROTOCOL)
     features: dict[str, np.ndarray] = {}
     learned: dict[str, Any] = {"SWTA": []}
-    tuned, scored = semi_supervised._finetuned, Training._epoch
+    tuned, scored = semi_supervised.finetuned, Training._epoch
 
     def finetuned(state: Any, name: str, network: nn.Module, *given: Any) -> Any:
         with torch.no_grad():
@@ -89,7 +89,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setattr(NetworkLearner, "figures", lambda *_: None)
-        patch.setattr(semi_supervised, "_finetuned", finetuned)
+        patch.setattr(semi_supervised, "finetuned", finetuned)
         patch.setattr(Training, "_epoch", epoch)
         with pytest.raises(SystemExit) as exit_:
             cli.main(app, [str(folder / "tiny.yaml"), "--out", str(folder), "--jobs", "1"])

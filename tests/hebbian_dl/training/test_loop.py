@@ -45,7 +45,7 @@ HEBBIAN = [
     for layers in ("together", "one_by_one")
     for selection in ("last", "labelled", "label_free")
 ]
-KINDS = [*HEBBIAN, "VAE", "fine-tuning"]
+KINDS = [*HEBBIAN, "VAE", "fine-tuning", "fine-tuning by Adam"]
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,10 @@ def make(kind: str, drawn: int, examples: Examples | None = None, rate: float | 
         vae = VaePretraining(latents=4, learning_rate=rate or 0.01, epochs=4, batch=BATCH, halve_from=2)
         encoder = build(NETWORK.used_layers, shape, None)
         return vae_training(kind, BetaVae(encoder, NETWORK.used_layers, shape, 4), vae, images)
-    if kind == "fine-tuning":
+    if kind.startswith("fine-tuning"):
+        optimizer = "adam" if kind.endswith("Adam") else "sgd"
         tuning = Finetuning(epochs=5, batch=BATCH, learning_rate=rate or 0.02, halve_from=2, weight_decay=0.01)
+        tuning = tuning.model_copy(update={"optimizer": optimizer})
         network = build(NETWORK.used_layers, shape, HebbianPretraining.model_validate(method("HPCA")).rule)
         model = classifier(network, n_features(NETWORK.used_layers, shape), N_CLASSES, 0.5)
         return supervised_training(kind, model, tuning, images.training, images)

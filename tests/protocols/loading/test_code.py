@@ -144,7 +144,7 @@ def test_what_is_no_module_and_function_is_one_line(tmp_path: Path, module: str)
         ("{layers: [], architecture: unet, depth: 1}", "network.depth: 1; allowed: null"),
         ("{module_arguments: {a: 1}}", "network.module_arguments: without network.module"),
         ("{layers: [], architecture: unet, methods: {V: {pretraining: vae}}}", "network.methods.V.pretraining: 'vae'"),
-        ("{methods: {HPCA: {plan: {x: null}}}}", "network.methods.HPCA.plan: for network.layers"),
+        ("{methods: {HPCA: {plan: {x: null}}}}", "network.methods.HPCA.plan: with network.layers"),
     ],
 )
 def test_forms_of_a_network_that_do_not_go_together_are_one_line(tmp_path: Path, network: str, words: str) -> None:

@@ -33,8 +33,47 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "network.layers: conv or pool after a dense layer; allowed: dense and norm",
         ),
         ("network.layers.11={pool: 2}", "network.layers.11.pool: 2; allowed: at most 1, the map before it"),
-        ("network.layers.0={norm: plain}", "network.layers.0: has no neurons; allowed: conv or dense"),
-        ("network.layers=[{pool: 2}, {dense: 8}]", "network.layers.0: has no neurons; allowed: conv or dense"),
+        ("network.layers=[{norm: plain}]", "network.layers: no layer has neurons; allowed: at least one conv or dense"),
+        ("network.layers=[{pool: 2}, {dense: 8}]", "network.layers.0: pools the image; allowed: conv, dense or norm"),
+        (
+            "network.layers.0={conv: 8, kernel: 3, padding: 32, border: reflect}",
+            "network.layers.0.padding: 32; allowed: at most 31, with border reflect",
+        ),
+        (
+            "network.layers.0={conv: 8, kernel: 3, padding: 33, border: circular}",
+            "network.layers.0.padding: 33; allowed: at most 32, with border circular",
+        ),
+        ("network.layers.1={pool: 2, padding: 2}", "network.layers.1.padding: 2; allowed: at most 1, half of pool"),
+        (
+            "network.layers.1={pool: 2, take: median}",
+            "network.layers.1.take: 'median' is not allowed: input should be 'largest' or 'mean'",
+        ),
+        (
+            "network.methods.HPCA.rule=[{rule: hpca}, {rule: swta}]",
+            "network.methods.HPCA.rule: a list of 2; allowed: one for all, or 5, one for each layer with neurons",
+        ),
+        (
+            "network.methods.HPCA.learning_rate=[0.1]",
+            "network.methods.HPCA.learning_rate: a list of 1; "
+            "allowed: one for all, or 5, one for each layer with neurons",
+        ),
+        (
+            "network.layers.0={conv: 8, kernel: 5, triangle: 0.5}",
+            "network.layers.0.triangle: 0.5; allowed: not with a VAE, whose decoder mirrors the layers",
+        ),
+        (
+            "network.layers.0={conv: 8, kernel: 5, border: reflect}",
+            "network.layers.0.border: reflect; allowed: not with a VAE, whose decoder mirrors the layers",
+        ),
+        (
+            "network.layers.1={pool: 2, stride: 1}",
+            "network.layers.1.pool: other than the largest of squares side by side; "
+            "allowed: not with a VAE, whose decoder mirrors the layers",
+        ),
+        (
+            "network.finetuning.halve_at=[2]",
+            "network.finetuning.halve_at.0: 2 is not allowed: input should be less than or equal to 1",
+        ),
         ("network.layers.0={convv: 8, kernel: 3}", f"network.layers.0: keys convv, kernel{LAYERS}"),
         ("network.layers.3=7", f"network.layers.3: 7 is no layer{LAYERS}"),
         ("network.layers.3=pool", f"network.layers.3: 'pool' is no layer{LAYERS}"),
@@ -78,7 +117,10 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "network.layers.0={conv: 8, kernel: 0}",
             "network.layers.0.kernel: 0 is not allowed: input should be greater than or equal to 1",
         ),
-        ("network.methods.none.epochs=1", "network.methods.none.epochs: unknown key; allowed: pretraining, weights"),
+        (
+            "network.methods.none.epochs=1",
+            "network.methods.none.epochs: unknown key; allowed: pretraining, weights, whitening, whitening_patch",
+        ),
         (
             "network.methods.none={pretraining: hebbian, rule: {rule: oja}, learnign_rate: 1}",
             "network.methods.none.learnign_rate: unknown key; did you mean 'learning_rate'?",
