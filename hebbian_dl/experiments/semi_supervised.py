@@ -27,7 +27,7 @@ from protocols.spec.network import (
     Method,
     NoPretraining,
     VaePretraining,
-    Whitened,
+    Whitens,
     n_labelled,
     regime_name,
 )
@@ -59,7 +59,7 @@ def run_method(
         ``retrieved/...`` (`hebbian_dl.retrieval.examples`), one entry per regime.
     """
     method = protocol.network.methods[name]
-    whitens = isinstance(method, Whitened) and method.whitening is not None
+    whitens = isinstance(method, Whitens) and method.whitening is not None
     splits = inputs_of(protocol.data, method, torch.device(device))
 
     def plain() -> Splits[Images]:

@@ -10,7 +10,7 @@ from protocols.images.examples import load_images
 from protocols.images.splits import find_images, fingerprints
 from protocols.spec.data import ImageData
 from protocols.spec.file_data import FileData
-from protocols.spec.network import Method, Whitened
+from protocols.spec.network import Method, Whitens
 
 
 def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) -> Splits[Images]:
@@ -24,7 +24,7 @@ def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) 
         If more images cannot be read than the protocol allows.
     """
     epsilon, side = None, None
-    if isinstance(method, Whitened):
+    if isinstance(method, Whitens):
         epsilon, side = method.whitening, method.whitening_patch
     if isinstance(data, FileData):
         return streamed(find_images(data), data, device, epsilon, side)

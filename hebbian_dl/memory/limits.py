@@ -23,7 +23,7 @@ from protocols.spec.network import (
     Method,
     NoPretraining,
     VaePretraining,
-    Whitened,
+    Whitens,
     n_labelled,
 )
 from protocols.spec.protocol import NetworkProtocol
@@ -166,7 +166,7 @@ def preparing_bytes(data: ImageData | FileData, method: Method, batch: int) -> i
     """Peak bytes while all images, or the sample of those in files, are normalised and whitened."""
     n_pixels, held = math.prod(data.shape), images_bytes(data, batch)
     whitening, matrix = False, 0
-    if isinstance(method, Whitened) and method.whitening is not None:
+    if isinstance(method, Whitens) and method.whitening is not None:
         whitening = True
         matrix = 6 * 8 * n_pixels**2 if method.whitening_patch is None else 0  # and its eigenvectors
     if isinstance(data, FileData):

@@ -26,7 +26,7 @@ from protocols.spec.network import (
     NoPretraining,
     Normalisation,
     Pooling,
-    Whitened,
+    Whitens,
     map_sizes,
 )
 from protocols.spec.retrieval import Retrieval
@@ -103,7 +103,7 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
     for name, method in network.methods.items():
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}", method, network)
-        if isinstance(method, Whitened):
+        if isinstance(method, Whitens):
             _check_whitening(f"network.methods.{name}", method, data.shape)
     _check_batch("network.finetuning", network.finetuning, network)
     check_consistency(data, network)
@@ -152,7 +152,7 @@ def _check_batch(path: str, training: HebbianPretraining | GradientDescent, netw
         raise ValueError(f"{path}.at_a_time: {training.at_a_time}; allowed: at most {training.batch}, the batch")
 
 
-def _check_whitening(path: str, method: Whitened, shape: tuple[int, int, int]) -> None:
+def _check_whitening(path: str, method: Whitens, shape: tuple[int, int, int]) -> None:
     side = method.whitening_patch
     if method.whitening is None:
         if side is not None:

@@ -14,6 +14,7 @@ from protocols.spec.section import Section, ToldByKey
 Count = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Width = Annotated[int, Field(ge=0, le=1000, strict=True)]
+Patch = Annotated[int, Field(ge=3, le=99, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 LayerName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -106,23 +107,7 @@ Layer = Annotated[
 ]
 
 
-class Whitened(Section):
-    """A method whose inputs can be whitened, in pre-training, fine-tuning and testing.
-
-    Parameters
-    ----------
-    whitening
-        Regularisation of the ZCA whitening; null for no whitening.
-    whitening_patch
-        Whiten each pixel with the patch around it, of this odd side: for images too large for a whitening matrix of
-        all pixels. Null to whiten all pixels at once.
-    """
-
-    whitening: Positive | None = None
-    whitening_patch: Annotated[int, Field(ge=3, le=99, strict=True)] | None = None
-
-
-class NoPretraining(Whitened):
+class NoPretraining(Section):
     """Random weights without pre-training; only the running statistics of batch normalisation are estimated.
 
     They are estimated in one pass over the unlabelled training images, because every pre-trained network has them too:
@@ -134,13 +119,17 @@ class NoPretraining(Whitened):
     weights
         ``drawn``: from U(+-1/sqrt(fan-in)), like the initial weights of the other methods; ``xavier``: from
         U(+-sqrt(6 / (fan-in + fan-out))) (Glorot and Bengio 2010).
+    whitening, whitening_patch
+        As in Hebbian pre-training, for a comparison on the same inputs.
     """
 
     pretraining: Literal["none"] = "none"
     weights: Literal["drawn", "xavier"] = "drawn"
+    whitening: Positive | None = None
+    whitening_patch: Patch | None = None
 
 
-class HebbianPretraining(Whitened):
+class HebbianPretraining(Section):
     """Hebbian pre-training: every layer learns from the outputs of the layer before it, without labels.
 
     Parameters
@@ -162,6 +151,12 @@ class HebbianPretraining(Whitened):
     at_a_time
         Images per forward pass; null for the whole batch. Smaller values save memory: the batch is processed in parts
         and their sums give one update. Batch normalisation uses the statistics of each part.
+    whitening
+        Regularisation of the ZCA whitening, which is applied in pre-training, fine-tuning and testing; null for no
+        whitening.
+    whitening_patch
+        Whiten each pixel with the patch around it, of this odd side: for images too large for a whitening matrix of
+        all pixels. Null to whiten all pixels at once.
     layers
         ``together``: all layers learn at the same time; ``one_by_one``: each layer learns for all epochs while the
         layers before it are fixed.
@@ -188,6 +183,8 @@ class HebbianPretraining(Whitened):
     epochs: Count = 20
     batch: Count = 64
     at_a_time: Count | None = None
+    whitening: Positive | None = None
+    whitening_patch: Patch | None = None
     layers: Literal["together", "one_by_one"] = "together"
     selection: Literal["last", "labelled", "label_free"] = "last"
     precision: Precision = "float32"
@@ -222,6 +219,10 @@ class GradientDescent(Section):
     halve_from: Count = 10
     halve_every: Count = 2
     halve_at: tuple[Fraction, ...] = ()
+
+
+#: methods whose inputs can be whitened
+Whitens = HebbianPretraining | NoPretraining
 
 
 class VaePretraining(GradientDescent):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hebbian_dl.bench import retrieval
-from hebbian_dl.experiments import semi_supervised
+from hebbian_dl.experiments import few_labels, semi_supervised
 from hebbian_dl.training import loop
 from protocols.loading.loader import builtin
 from protocols.spec.retrieval import NORMALISATIONS, chance
@@ -55,14 +55,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> str:
 def finished(small: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     """A run, and the codes of database and queries in the order in which they were ranked."""
     out, ranked = tmp_path_factory.mktemp("runs"), []
-    whole = semi_supervised.mean_average_precision
+    whole = few_labels.mean_average_precision
 
     def ranking(database: Any, queries: Any, *given: Any) -> Any:
         ranked.append((database, queries))
         return whole(database, queries, *given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(semi_supervised, "mean_average_precision", ranking)
+        patch.setattr(few_labels, "mean_average_precision", ranking)
         assert command(small, "--out", str(out), "--jobs", "1") == 0
     return run_in(out), ranked
 
@@ -283,7 +283,7 @@ def stop(patch: pytest.MonkeyPatch, after: int) -> None:
         raise KeyboardInterrupt
 
     patch.setattr(loop.Training, "_epoch", epoch)
-    patch.setattr(semi_supervised, "mean_average_precision", ranking)
+    patch.setattr(few_labels, "mean_average_precision", ranking)
 
 
 @pytest.mark.parametrize(
