@@ -1,8 +1,9 @@
-"""Run a protocol on simulated cultures: ``python -m culture_sim.run protocols/ruaro2005.yaml``."""
+"""Run a protocol on simulated cultures or spiking networks: ``python -m culture_sim.run protocols/ruaro2005.yaml``."""
 
 import contextlib
 import functools
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,17 @@ from protocols.runs import cli, run_directory
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
 from protocols.runs.seed_processes import run_seeds
-from protocols.spec.culture import Culture
-from protocols.spec.dish.living import LivingCulture
 from protocols.spec.faults import ProtocolFault, installation
-from protocols.spec.protocol import AssociationProtocol, CultureProtocol, DishProtocol, Protocol
+from protocols.spec.protocol import (
+    AssociationProtocol,
+    CultureProtocol,
+    DishProtocol,
+    Protocol,
+    SpikingAssociation,
+)
+
+Simulated = CultureProtocol | DishProtocol | SpikingAssociation
+FINISHED = {"positions", "filters"}  # arrays of which each finished seed has one
 
 
 class CultureLearner:
@@ -37,7 +45,7 @@ class CultureLearner:
 
     def check(self, protocol: Protocol, options: cli.Options) -> None:
         """Refuse missing images, a culture too large for memory, or more synapses than Brian2 can count."""
-        protocol = _with_culture(protocol)
+        protocol = _simulated(protocol)
         if isinstance(protocol, AssociationProtocol):
             if importlib.util.find_spec("sklearn") is None:  # needed by the linear readout at the end
                 raise ProtocolFault([f"association: scikit-learn is not installed ({installation('data')})"])
@@ -57,7 +65,7 @@ class CultureLearner:
         if free is not None and needed > free:
             raise ProtocolFault(
                 [
-                    f"culture.neurons.count: {protocol.culture.n_neurons} needs about {needed / 1e9:.1f} GB; "
+                    f"{_size(protocol)} needs about {needed / 1e9:.1f} GB; "
                     f"allowed: what fits into the {free / 1e9:.1f} GB available"
                 ]
             )
@@ -67,14 +75,14 @@ class CultureLearner:
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Timeline, work and memory, as lines of text."""
-        protocol = _with_culture(protocol)
+        protocol = _simulated(protocol)
         work = self._estimate(protocol, options)
         if isinstance(protocol, DishProtocol):
             dish_needs.check(protocol, options.out, available_memory_bytes())
         return [
             "timeline (one seed):",
             *(f"  {line}" for line in outline(protocol)),
-            _dimensions(protocol.culture),
+            _dimensions(protocol),
             f"work (one seed): {work.n_steps} steps, {work.n_synapses:.3g} synapses, "
             f"at most {work.most_events:.2g} synaptic events",
             f"memory (one seed): {work.memory_bytes / 1e9:.1f} GB; {self._jobs(protocol, options)} seeds at a time",
@@ -85,9 +93,9 @@ class CultureLearner:
         self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
         """Run the seeds that are not finished yet, then summarise all."""
-        protocol = _with_culture(protocol)
+        protocol = _simulated(protocol)
         seeds = list(protocol.seed_list)
-        parts = {seed: part for seed in seeds if (part := run.load_part(f"seed_{seed}")) and "positions" in part}
+        parts = {seed: part for seed in seeds if (part := run.load_part(f"seed_{seed}")) and part.keys() & FINISHED}
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
         missing = [seed for seed in seeds if seed not in parts]
@@ -100,8 +108,7 @@ class CultureLearner:
                 engine = prepare(protocol, options.device)
             name = engine if isinstance(engine, str) else engine.name
             jobs = self._jobs(protocol, options)
-            count, n = protocol.culture.n_neurons, len(missing)
-            console.print(f"{n} cultures of {count} neurons, engine {name}, {min(jobs, n)} at a time.")
+            console.print(f"{_learners(protocol, len(missing))}, engine {name}, {min(jobs, len(missing))} at a time.")
             task = functools.partial(run_seed, protocol, engine, run)
             with (
                 SeedProgress(console, missing, doing(protocol), before) as progress,
@@ -128,10 +135,10 @@ class CultureLearner:
         """Draw the figures, if matplotlib is installed."""
         make_if_possible(run_dir, console.print)
 
-    def _estimate(self, protocol: CultureProtocol | DishProtocol, options: cli.Options) -> Estimate:
+    def _estimate(self, protocol: Simulated, options: cli.Options) -> Estimate:
         return estimate(protocol, compiled=options.device != "runtime")
 
-    def _jobs(self, protocol: CultureProtocol | DishProtocol, options: cli.Options) -> int:
+    def _jobs(self, protocol: Simulated, options: cli.Options) -> int:
         """Seeds run at the same time: as requested, limited by their number and by memory; one on a GPU."""
         if options.device == "cuda":
             return 1
@@ -140,18 +147,34 @@ class CultureLearner:
         return jobs if free is None else max(1, min(jobs, free // self._estimate(protocol, options).memory_bytes))
 
 
-def _dimensions(culture: Culture | LivingCulture) -> str:
+def _dimensions(protocol: Simulated) -> str:
+    if isinstance(protocol, SpikingAssociation):
+        n, pixels = protocol.spiking_network.neurons, math.prod(protocol.data.shape)
+        return f"spiking network: {pixels} inputs, {n} excitatory and {n} inhibitory neurons"
+    culture = protocol.culture
     _, _, width, height = culture.ground
     size = f"{width * 1e3:.3g} x {height * 1e3:.3g} mm"
     return f"culture: {culture.n_neurons} neurons on {size}, {culture.array.n_electrodes} electrodes"
+
+
+def _size(protocol: Simulated) -> str:
+    """Path and value of the number of neurons."""
+    if isinstance(protocol, SpikingAssociation):
+        return f"spiking_network.neurons: {protocol.spiking_network.neurons}"
+    return f"culture.neurons.count: {protocol.culture.n_neurons}"
+
+
+def _learners(protocol: Simulated, n: int) -> str:
+    kind = "spiking network" if isinstance(protocol, SpikingAssociation) else "culture"
+    return f"{n} {kind}s of {_size(protocol).rpartition(' ')[2]} neurons"
 
 
 def _largest_projection(protocol: CultureProtocol) -> int:
     return max(expected_synapses(protocol.culture, name) for name in protocol.culture.projections)
 
 
-def _with_culture(protocol: Protocol) -> CultureProtocol | DishProtocol:
-    if not isinstance(protocol, (CultureProtocol, DishProtocol)):
+def _simulated(protocol: Protocol) -> Simulated:
+    if not isinstance(protocol, Simulated):
         raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.run for a network"])
     return protocol
 

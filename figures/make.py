@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
 from figures.culture.dish import activity, burst_frames, bursts, courses, leaky
 from figures.culture.dish import array as dish_array
-from figures.networks import filters, layers, precision, pretraining, regimes, retrieval, speed
+from figures.networks import (
+    filters,
+    layers,
+    precision,
+    pretraining,
+    receptive_fields,
+    regimes,
+    retrieval,
+    speed,
+)
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
@@ -33,6 +42,11 @@ DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "bursts": bursts.figure,
     "courses": courses.figure,
     "leaky": leaky.figure,
+}
+SPIKING: dict[str, Callable[[AssociationRun], Figure | None]] = {
+    "learning": learning.figure,
+    "responses": responses.figure,
+    "filters": receptive_fields.figure,
 }
 NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "regimes": regimes.figure,
@@ -78,8 +92,10 @@ def _drawn(run: EvokedRun | AssociationRun | DishRun | NetworkRun) -> Iterator[t
     match run:
         case EvokedRun():
             yield from ((name, draw(run)) for name, draw in EVOKED.items())
-        case AssociationRun(from_network=True):
+        case AssociationRun(kind="network"):
             yield "learning", learning.figure(run)
+        case AssociationRun(kind="spiking network"):
+            yield from ((name, draw(run)) for name, draw in SPIKING.items())
         case AssociationRun():
             yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
         case DishRun():

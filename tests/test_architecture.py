@@ -20,7 +20,7 @@ FORBIDDEN = {
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
     "culture_sim": [
-        *("model", "engines", "living", "analysis", "extracellular", "experiments", "formats"),
+        *("model", "engines", "living", "spiking", "analysis", "extracellular", "experiments", "formats"),
         *("export", "panel_tables", "analyse", "electrode_view", "run", "search", "bench"),
     ],
     "hebbian_dl": [

@@ -20,14 +20,14 @@ from protocols.plan.curriculum import expand_association
 from protocols.results import learning, readout
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
-from protocols.spec.protocol import AssociationProtocol
+from protocols.spec.protocol import CultureAssociation
 
 CHECKPOINT = "seed_{}_evaluated"  # name of the checkpoint that a seed saves after every evaluation
 TRAINING_COST = 3  # relative to a presentation without learning; for the progress bar only
 
 
 def run_seed(
-    protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Report, watch: Watch = unwatched
+    protocol: CultureAssociation, engine: Engine, seed: int, run: Run, report: Report, watch: Watch = unwatched
 ) -> dict[str, np.ndarray]:
     """Run one seed, or resume it after its last finished evaluation.
 
@@ -55,7 +55,7 @@ class _Training:
     """The state of one seed's training."""
 
     def __init__(
-        self, protocol: AssociationProtocol, engine: Engine, seed: int, run: Run, report: Report, watch: Watch
+        self, protocol: CultureAssociation, engine: Engine, seed: int, run: Run, report: Report, watch: Watch
     ) -> None:
         self.protocol, self.engine, self.seed = protocol, engine, seed
         self.run, self.report, self.watch = run, report, watch
@@ -159,13 +159,13 @@ class _Training:
         return readout.scores(counts, self.region, len(self.encoder.regions))
 
 
-def n_presentations(protocol: AssociationProtocol) -> int:
+def n_presentations(protocol: CultureAssociation) -> int:
     """Number of presentations of one seed."""
     curriculum = expand_association(protocol)
     return len(curriculum.example) + curriculum.n_alone
 
 
-def outline(protocol: AssociationProtocol) -> list[str]:
+def outline(protocol: CultureAssociation) -> list[str]:
     """Training, evaluations and probes, one line each."""
     plan, data = protocol.association, expand_association(protocol)
     return [

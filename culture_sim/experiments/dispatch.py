@@ -5,16 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from culture_sim import engines, living
+from culture_sim import engines, living, spiking
 from culture_sim.analysis import summary
 from culture_sim.engines import Engine
 from culture_sim.experiments import association, dish, probing, stretches
+from culture_sim.spiking import training
 from protocols.loading.published import Target
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.dish.timeline import duration, unrolled
-from protocols.spec.protocol import AssociationProtocol, DishProtocol, EvokedProtocol, Protocol
+from protocols.spec.protocol import (
+    AssociationProtocol,
+    CultureAssociation,
+    DishProtocol,
+    EvokedProtocol,
+    Protocol,
+    SpikingAssociation,
+)
 
 
 def n_steps(protocol: Protocol) -> int:
@@ -22,8 +30,11 @@ def n_steps(protocol: Protocol) -> int:
     match protocol:
         case EvokedProtocol(culture=culture, phases=phases):
             return sum(culture.steps(phase.window) * len(phase.present) * phase.repetitions for phase in phases)
-        case AssociationProtocol(culture=culture, association=plan):
+        case CultureAssociation(culture=culture, association=plan):
             return association.n_presentations(protocol) * culture.steps(plan.presentation)
+        case SpikingAssociation(spiking_network=network):
+            shown = network.presentation
+            return training.n_presentations(protocol) * round((shown.duration + shown.rest) / network.dt)
         case DishProtocol(culture=culture, timeline=timeline):
             return culture.steps(sum(duration(step) for _, step in unrolled(timeline)))
     raise TypeError(type(protocol))
@@ -34,8 +45,10 @@ def outline(protocol: Protocol) -> list[str]:
     match protocol:
         case EvokedProtocol():
             return probing.outline(protocol)
-        case AssociationProtocol():
+        case CultureAssociation():
             return association.outline(protocol)
+        case SpikingAssociation():
+            return training.outline(protocol)
         case DishProtocol():
             return dish.outline(protocol)
     raise TypeError(type(protocol))
@@ -59,11 +72,13 @@ def doing(protocol: Protocol) -> str:
 
 
 def prepare(protocol: Protocol, device: str) -> Engine | str:
-    """The engine of a protocol, compiled if it needs to be: of a living culture its name."""
+    """The engine of a protocol, compiled if it needs to be: of a living culture or a spiking network its name."""
     match protocol:
         case DishProtocol():
             return living.prepare(device)
-        case EvokedProtocol() | AssociationProtocol():
+        case SpikingAssociation():
+            return spiking.prepare(device)
+        case EvokedProtocol() | CultureAssociation():
             return engines.prepare(device, engines.Shape.of(protocol.culture))
     raise TypeError(type(protocol))
 
@@ -75,8 +90,10 @@ def run_seed(
     match protocol:
         case EvokedProtocol() if not isinstance(engine, str):
             return probing.run_seed(protocol, engine, seed, report)
-        case AssociationProtocol() if not isinstance(engine, str):
+        case CultureAssociation() if not isinstance(engine, str):
             return association.run_seed(protocol, engine, seed, run, report, watch)
+        case SpikingAssociation() if isinstance(engine, str):
+            return training.run_seed(protocol, engine, seed, run, report, watch)
         case DishProtocol() if isinstance(engine, str):
             return dish.run_seed(protocol, engine, seed, run, report)
     raise TypeError(type(protocol))

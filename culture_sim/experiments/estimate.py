@@ -8,7 +8,8 @@ from culture_sim.engines.cpp import stored_bytes
 from culture_sim.experiments.dish_needs import Needs
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
-from protocols.spec.protocol import CultureProtocol, DishProtocol
+from protocols.images.examples import count_images
+from protocols.spec.protocol import CultureProtocol, DishProtocol, SpikingAssociation
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ class Estimate:
     most_events: float
 
 
-def estimate(protocol: CultureProtocol | DishProtocol, *, compiled: bool) -> Estimate:
+def estimate(protocol: CultureProtocol | DishProtocol | SpikingAssociation, *, compiled: bool) -> Estimate:
     """Estimate one seed of a protocol; `compiled` for a compiled program, else for Brian2's runtime."""
     if isinstance(protocol, DishProtocol):
         return _of_dish(protocol)
+    if isinstance(protocol, SpikingAssociation):
+        return _of_spiking_network(protocol)
     spec = protocol.culture
     synapses = {name: expected_synapses(spec, name) for name in spec.projections}
     n, n_neurons = sum(synapses.values()), spec.neurons.count
@@ -55,3 +58,12 @@ def _of_dish(protocol: DishProtocol) -> Estimate:
     spec, steps, needs = protocol.culture, n_steps(protocol), Needs.of(protocol)
     events = needs.n_synapses * steps / (spec.steps(spec.neurons.refractory) + 1)
     return Estimate(needs.n_synapses, needs.seed_bytes, steps, events)
+
+
+def _of_spiking_network(protocol: SpikingAssociation) -> Estimate:
+    """Weights twice, all images and those of the longest session, and spike counts."""
+    spec, (_, height, width) = protocol.spiking_network, protocol.data.shape
+    n_synapses = height * width * spec.neurons + spec.neurons**2  # inputs; onto and of the inhibitory neurons
+    images = sum(count_images(protocol.data))
+    memory = 300e6 + 16 * n_synapses + images * (16 * height * width + 8 * spec.neurons)
+    return Estimate(n_synapses, int(memory), steps := n_steps(protocol), float(n_synapses) * steps)

@@ -8,7 +8,7 @@ import numpy as np
 from culture_sim.engines.session import Session
 from culture_sim.experiments.stimulus import encode_rates
 from protocols.images.examples import Examples
-from protocols.spec.protocol import AssociationProtocol
+from protocols.spec.protocol import CultureAssociation
 from protocols.spec.random_streams import stream
 
 
@@ -32,7 +32,7 @@ class ImageEncoder:
         Seeds the streams ``stimulus/<set>``, together with the protocol's ``stimulus_seed``.
     """
 
-    def __init__(self, protocol: AssociationProtocol, seed: int) -> None:
+    def __init__(self, protocol: CultureAssociation, seed: int) -> None:
         self.protocol, self.seed, self.plan = protocol, seed, protocol.association
         self.n_steps = protocol.culture.steps(self.plan.presentation)
         columns = protocol.culture.array.columns

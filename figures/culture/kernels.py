@@ -11,11 +11,11 @@ from figures.style import canvas
 
 def figure(run: AssociationRun) -> Figure | None:
     """One map of the array per class: change of excitatory weight onto its region; None if that is not plastic."""
-    if not run.protocol.culture.excitatory.plastic:
+    if not run.culture.culture.excitatory.plastic:
         return None
     columns = min(len(run.classes), 2 if len(run.classes) <= 4 else 3)
     rows = -(-len(run.classes) // columns)
-    array = run.protocol.culture.array
+    array = run.culture.culture.array
     width = 6.2 / columns
     fig, axes = canvas(rows, columns, rows * (min(width, 3.1) * array.rows / array.columns + 0.25) + 0.5)
     kernels = {label: kernel(run, label) for label in run.classes}
@@ -45,7 +45,7 @@ def kernel(run: AssociationRun, label: int) -> np.ndarray:
 
 def _mark(ax: Axes, run: AssociationRun, label: int) -> None:
     """Outline the electrodes of the image and of the region."""
-    (height, width), at = run.protocol.data.size, run.protocol.association.image
+    (height, width), at = run.protocol.data.size, run.culture.association.image
     region = run.label_region(label)
     image = np.zeros_like(region)
     image[at.row : at.row + height, at.column : at.column + width] = True

@@ -23,7 +23,7 @@ def figure(run: AssociationRun) -> Figure:
     draw_levels(ax, _levels(run), 0.8 * HEIGHT)
     ax.set_xlabel("training presentations")
     ax.set_ylabel("accuracy on test images")
-    ax.set_title(f"{run.protocol.title} (network)" if run.from_network else run.protocol.title, loc="left")
+    ax.set_title(f"{run.protocol.title} (network)" if run.kind == "network" else run.protocol.title, loc="left")
     ax.legend(reverse=True, loc="upper left", bbox_to_anchor=(0, -0.15), ncols=2)
     if best := _published(run):
         sources = dict.fromkeys(f"{t.subject}{'' if t.n is None else f' (n={t.n})'}: {t.source}" for t in best)
@@ -42,7 +42,7 @@ def _averaged(ax: Axes, run: AssociationRun) -> None:
 
 def _levels(run: AssociationRun) -> list[Level]:
     pixels, neurons = (run.metrics[f"ceiling/{name}"]["mean"] for name in ("pixels", "activity"))
-    read = "its hidden layers" if run.from_network else "all neurons"
+    read = "its hidden layers" if run.kind == "network" else "all neurons"
     return [
         Level(chance(run), f"chance {chance(run):.3g}", GREY, (0, (1, 2))),
         Level(pixels, f"logistic readout of pixels {pixels:.3f}", GREY, "-."),

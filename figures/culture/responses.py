@@ -24,14 +24,14 @@ def figure(run: AssociationRun) -> Figure:
         for images, color, name in ((~own, BEFORE, "other images"), (own, AFTER, "its own class")):
             share = np.full(images.sum(), 100 / max(1, images.sum()))
             ax.hist(score[images, index], list(edges), weights=share, color=color, alpha=0.65, label=name)
-        ax.set_title(f"region {label}", loc="left")
+        ax.set_title(f"{run.answering} {label}", loc="left")
         ax.set_xlim(edges[0], edges[-1])
     histograms[0].legend()
     histograms[-(len(run.classes) // 4) - 1].set_xlabel(f"response ({run.response_unit})")
     # the protocol's decision rule gives the answers, so the counts come from the metrics
     _confusion(matrix, np.array(run.metrics["confusion"]["counts"]), run.classes)
-    cultures = f"{len(run.seeds)} cultures" if len(run.seeds) > 1 else "one culture"
-    fig.suptitle(f"Test images after {run.metrics['accuracy/curve']['presentations'][-1]} presentations, {cultures}")
+    learners = f"{len(run.seeds)} {run.kind}s" if len(run.seeds) > 1 else f"one {run.kind}"
+    fig.suptitle(f"Test images after {run.metrics['accuracy/curve']['presentations'][-1]} presentations, {learners}")
     return fig
 
 

@@ -22,7 +22,7 @@ def subject(run: AssociationRun, name: str) -> Subject:
         common.result(run, names, *([_headline(run, names)] if run.metrics["targets"] else [])),
         Section("Learning", [_curve(run), _confusion(run), _histogram(run)]),
     ]
-    if not run.from_network:
+    if run.kind == "culture":
         learned: list[Block] = [block for block in (_kernels(run), weights(run)) if block]
         sections += [Section("Weights", learned)] if learned else []
     return Subject(name, run.protocol.title, [*sections, common.provenance(run)], common.headline(run, names))
@@ -33,7 +33,7 @@ def _asked(run: AssociationRun) -> Table:
     rows = [
         ("images", data.source),
         ("classes", ", ".join(map(str, run.classes))),
-        ("learner", f"{'network' if run.from_network else 'culture'} of {run.neurons:,} neurons"),
+        ("learner", f"{run.kind} of {run.neurons:,} neurons"),
         ("training presentations", f"{training.presentations:,}"),
     ]
     return Table(("", ""), rows)
@@ -76,14 +76,15 @@ def _histogram(run: AssociationRun) -> Plot:
         mean, sd = ([float(f(each)) if len(each) else np.nan for each in of] for f in (np.mean, np.std))
         x = np.arange(len(run.classes)) + 0.12 * (k - (len(run.classes) - 1) / 2)
         low, high = np.array(mean) - sd, np.array(mean) + sd
-        series.append(Series(f"region {label}", x, mean, k, "points", low, high))
+        series.append(Series(f"{run.answering} {label}", x, mean, k, "points", low, high))
     ticks = [(float(j), f"class {label}") for j, label in enumerate(run.classes)]
-    title = "Response of each region by class of the test image: mean ± sd over images, last evaluation"
+    each = "each region" if run.kind == "culture" else "the neurons of each class"
+    title = f"Response of {each} by class of the test image: mean ± sd over images, last evaluation"
     return Plot(title, "image of", run.response_unit, series, ticks=ticks)
 
 
 def _kernels(run: AssociationRun) -> Array | None:
-    if not run.protocol.culture.excitatory.plastic:
+    if not run.culture.culture.excitatory.plastic:
         return None
     seed = run.seeds[0]
     maps = []

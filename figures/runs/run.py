@@ -17,11 +17,13 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.network import HebbianPretraining, regime_name
 from protocols.spec.protocol import (
     AssociationProtocol,
+    CultureAssociation,
     CultureProtocol,
     DishProtocol,
     EvokedProtocol,
     NetworkProtocol,
     Protocol,
+    SpikingAssociation,
 )
 
 
@@ -98,25 +100,38 @@ class AssociationRun(RunData):
     protocol: AssociationProtocol
 
     @property
-    def from_network(self) -> bool:
-        """Whether a network learned the presentations instead of a culture."""
-        return self.provenance.get("learner") == "hebbian_dl"
+    def kind(self) -> Literal["culture", "spiking network", "network"]:
+        """What learned: a network may learn the presentations of a culture in its place."""
+        if self.provenance.get("learner") == "hebbian_dl":
+            return "network"
+        return "spiking network" if isinstance(self.protocol, SpikingAssociation) else "culture"
+
+    @property
+    def culture(self) -> CultureAssociation:
+        """The protocol of a culture."""
+        if not isinstance(self.protocol, CultureAssociation):
+            raise TypeError("a protocol without a culture")
+        return self.protocol
 
     @property
     def label(self) -> str:
         """The protocol's name, marked if a network learned."""
-        return f"{self.protocol.name} (network)" if self.from_network else self.protocol.name
+        return self.protocol.name if self.kind == "culture" else f"{self.protocol.name} ({self.kind})"
 
     @property
     def learners(self) -> str:
         """Number of cultures or networks, as text."""
-        kind, n = "network" if self.from_network else "culture", len(self.seeds)
-        return f"mean of {n} {kind}s" if n > 1 else f"one {kind}"
+        n = len(self.seeds)
+        return f"mean of {n} {self.kind}s" if n > 1 else f"one {self.kind}"
 
     @property
     def neurons(self) -> int:
-        """Number of neurons of the culture or the network."""
-        return int(self.provenance["neurons"]) if self.from_network else self.protocol.culture.neurons.count
+        """Number of neurons of the culture or the network; of a spiking network, the excitatory ones."""
+        if self.kind == "network":
+            return int(self.provenance["neurons"])
+        if isinstance(self.protocol, SpikingAssociation):
+            return self.protocol.spiking_network.neurons
+        return self.culture.culture.neurons.count
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -124,13 +139,22 @@ class AssociationRun(RunData):
         return self.protocol.data.classes
 
     @property
+    def answering(self) -> str:
+        """What answers a class: a region of the culture, or neurons of a network."""
+        return "region" if self.kind == "culture" else "neurons of"
+
+    @property
     def response_unit(self) -> str:
-        """Unit of a region's response."""
-        return f"spikes per neuron in {self.protocol.association.presentation * 1e3:g} ms"
+        """Unit of the response to a class."""
+        if self.kind == "network":
+            return "score"
+        if isinstance(self.protocol, SpikingAssociation):
+            return f"spikes per neuron in {self.protocol.spiking_network.presentation.duration * 1e3:g} ms"
+        return f"spikes per neuron in {self.culture.association.presentation * 1e3:g} ms"
 
     def label_region(self, label: int) -> np.ndarray:
         """Label electrodes of a class as a boolean image of the array, shape (rows, columns)."""
-        return _image(self.protocol, self.protocol.association.label.regions[label])
+        return _image(self.culture, self.culture.association.label.regions[label])
 
 
 @dataclass(frozen=True)

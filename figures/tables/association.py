@@ -9,7 +9,7 @@ from figures.tables.text import as_csv, as_markdown
 from protocols.loading.loader import builtin, load
 from protocols.loading.published import Target
 
-OURS, NETWORK = "twin", "network"  # subjects of measured values
+SUBJECTS = {"culture": "twin"}  # of measured values; else the kind of learner
 LOWEST = "accuracy/lowest_after_first_third"
 QUANTITIES = ("accuracy/test", LOWEST, "accuracy/best_snapshot", "ceiling/activity")
 FIELDS = (
@@ -29,16 +29,22 @@ NETWORKS = """\
 "(network)": a network instead of the culture learns the same presentations, one by one; its ceiling is a logistic
 regression on the features of its hidden layers.
 """
+SPIKING = """\
+"(spiking network)": excitatory neurons, as many inhibitory ones beside them; it learns the images without their labels,
+which only name its neurons at each evaluation.
+"""
 
 
 def markdown(runs: Sequence[AssociationRun]) -> str:
     """One row per run, in the order given."""
     table = as_markdown(map(_row, runs), HEADER)
-    return f"{table}\n{NOTES}{NETWORKS if any(run.from_network for run in runs) else ''}"
+    kinds = {run.kind for run in runs}
+    notes = (NETWORKS if "network" in kinds else "") + (SPIKING if "spiking network" in kinds else "")
+    return f"{table}\n{NOTES}{notes}"
 
 
 def _row(run: AssociationRun) -> tuple[str, ...]:
-    metrics, package = run.metrics, "hebbian_dl.run" if run.from_network else "culture_sim.run"
+    metrics, package = run.metrics, "hebbian_dl.run" if run.kind == "network" else "culture_sim.run"
     return (
         run.label,
         f"{run.neurons}",
@@ -98,7 +104,7 @@ def _measured(run: AssociationRun) -> list[dict[str, Any]]:
     for quantity in QUANTITIES:
         value = run.metrics[quantity]
         low, high = value["ci95"] or (None, None)
-        shared = {"subject": NETWORK if run.from_network else OURS, "n": value["n"], "unit": value.get("unit", "")}
+        shared = {"subject": SUBJECTS.get(run.kind, run.kind), "n": value["n"], "unit": value.get("unit", "")}
         spread = {"ci95_low": low, "ci95_high": high, "sd": value.get("sd")}
         rows.append({"quantity": quantity, "value": value["mean"]} | spread | shared)
         if quantity == LOWEST:

@@ -30,7 +30,7 @@ class Panel:
 def panels(runs: Sequence[AssociationRun]) -> list[Panel]:
     """One panel per run; a run named ``<name>_published`` joins the first panel of ``<name>`` without one.
 
-    Runs of cultures join cultures, runs of networks join networks.
+    Runs join runs of the same kind of learner.
     """
     names = {_name(run) for run in runs}
     found, joining = [], []
@@ -51,12 +51,12 @@ def panels(runs: Sequence[AssociationRun]) -> list[Panel]:
     return found
 
 
-def _name(run: AssociationRun) -> tuple[str, bool]:
-    return run.protocol.name, run.from_network
+def _name(run: AssociationRun) -> tuple[str, str]:
+    return run.protocol.name, run.kind
 
 
-def _stem(run: AssociationRun) -> tuple[str, bool]:
-    return run.protocol.name.removesuffix(SUFFIX), run.from_network
+def _stem(run: AssociationRun) -> tuple[str, str]:
+    return run.protocol.name.removesuffix(SUFFIX), run.kind
 
 
 def figure(runs: Sequence[AssociationRun]) -> Figure:

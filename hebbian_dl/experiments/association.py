@@ -1,9 +1,10 @@
-"""Association protocols with a network: it learns from a culture's presentations, one by one, without backprop."""
+"""Association protocols with a network: it learns from a culture's presentations, one by one."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hebbian_dl.experiments.gradient import GradientAssociator
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.hebbian import NotFinite, hebbian_layers
 from hebbian_dl.networks.build import build
@@ -16,7 +17,7 @@ from protocols.plan.curriculum import Curriculum, expand_association
 from protocols.results.learning import validation_accuracy
 from protocols.results.readout import logistic_accuracy
 from protocols.runs.reporting import Report, Watch, unwatched
-from protocols.spec.network import AssociativeNetwork
+from protocols.spec.network import AssociativeNetwork, Backprop
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
 
@@ -36,6 +37,8 @@ class Associator:
 
     def __init__(self, spec: AssociativeNetwork, shape: tuple[int, int, int], n_classes: int) -> None:
         self.spec = spec
+        if isinstance(spec.rule, Backprop):
+            raise TypeError("a rule that is not Hebbian; allowed: GradientAssociator")
         self.hidden = build(spec.layers, shape, spec.rule)
         width = self.hidden.eval()(torch.zeros(1, *shape)).shape[1]
         self.label = torch.zeros(n_classes, width)
@@ -86,13 +89,14 @@ def run_seed(
     Raises
     ------
     Diverged
-        If an update or the weights of a hidden layer are not finite.
+        If an update, the loss or the weights of a hidden layer are not finite.
     """
     if protocol.network is None:
         raise TypeError("a protocol without a network")
     curriculum = expand_association(protocol, seed)
     seed_torch(np.random.default_rng(stream("network", seed)))
-    network = Associator(protocol.network, protocol.data.shape, len(protocol.data.classes))
+    kind = GradientAssociator if isinstance(protocol.network.rule, Backprop) else Associator
+    network = kind(protocol.network, protocol.data.shape, len(protocol.data.classes))
     splits = {"training": curriculum.splits.training, "validation": curriculum.splits.validation}
     splits["test"] = curriculum.splits.test
     images = {name: _standardised(part, curriculum) for name, part in splits.items()}
@@ -109,6 +113,8 @@ def run_seed(
             except NotFinite as fault:
                 name = next(name for name, layer in hebbian_layers(network.hidden) if layer is fault.layer)
                 raise Diverged(f"presentation {k}, layer {name}: {fault}") from None
+            except Diverged as fault:
+                raise Diverged(f"presentation {k}: {fault}") from None
         if (where := first_not_finite(network.hidden)) is not None:
             raise Diverged(f"presentation {end}: {where}")
         done = end
@@ -133,7 +139,10 @@ def _standardised(examples: Examples, curriculum: Curriculum) -> Tensor:
 
 
 def _ceilings(
-    network: Associator, curriculum: Curriculum, images: dict[str, Tensor], truth: dict[str, np.ndarray]
+    network: Associator | GradientAssociator,
+    curriculum: Curriculum,
+    images: dict[str, Tensor],
+    truth: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Test accuracy of a linear readout of the hidden features, and of one of the pixels."""
     seen = curriculum.seen

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocols.images.examples import Examples, Splits, load_splits
-from protocols.spec.association import LearningRate, Probe
+from protocols.spec.association import Association, LearningRate, Probe
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
@@ -62,9 +62,10 @@ def expand_association(protocol: AssociationProtocol, seed: int = 0) -> Curricul
     if missing := sorted(set(protocol.data.classes) - set(splits.training.labels[example].tolist())):
         path = "association.training.presentations"
         raise ProtocolFault([f"{path}: {n}; class {missing[0]} is never presented; allowed: more, or another order"])
+    probe = plan.probe if isinstance(plan, Association) else Probe(per_label=0, random=0)
     return Curriculum(
         splits,
-        probe_examples(plan.probe, splits, np.random.default_rng(stream("probes", seed, protocol.stimulus_seed))),
+        probe_examples(probe, splits, np.random.default_rng(stream("probes", seed, protocol.stimulus_seed))),
         example,
         learning_factors(plan.training.learning_rate, n),
         np.unique(np.append(np.arange(0, n, plan.evaluation.every), n)),

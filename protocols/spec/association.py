@@ -127,24 +127,31 @@ class Probe(Section):
     random: Annotated[int, Field(ge=0, le=10000)] = 50
 
 
-class Association(Section):
-    """Association of images with labels: both drive their electrodes in training; then the image must recall the label.
-
-    A region's response is the spike count per neuron, over the neurons whose nearest electrode belongs to the region.
+class AssociationPlan(Section):
+    """Training on images and labels, and evaluation on images alone.
 
     Parameters
     ----------
     decision
-        ``largest_response``: the answer is the class whose region fires most (Lagani 2021). ``calibrated``: a logistic
-        regression on the regions' responses, fitted at every evaluation on the validation images; it corrects for
-        differences in excitability between regions. Its only inputs are the regions' responses.
+        ``largest_response``: the answer is the class with the largest score, in a culture the one whose region fires
+        most (Lagani 2021). ``calibrated``: a logistic regression on the scores of all classes, fitted at every
+        evaluation on the validation images; it corrects for differences in excitability between regions. Its only
+        inputs are the scores.
+    """
+
+    training: Training
+    evaluation: Evaluation
+    decision: Literal["largest_response", "calibrated"] = "largest_response"
+
+
+class Association(AssociationPlan):
+    """Association in a culture: image and label drive their electrodes in training; then the image must recall it.
+
+    A region's response is the spike count per neuron, over the neurons whose nearest electrode belongs to the region.
     """
 
     image: ImagePlacement
     label: LabelPlacement
     encoding: Literal["interval", "poisson", "regular"] = "interval"
     presentation: PositiveTime
-    training: Training
-    evaluation: Evaluation
-    decision: Literal["largest_response", "calibrated"] = "largest_response"
     probe: Probe = Probe()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from protocols.spec.array import Array
-from protocols.spec.association import Association, DrawnRegions
+from protocols.spec.association import Association, AssociationPlan, DrawnRegions
 from protocols.spec.culture import Culture
 from protocols.spec.data import CLASSES, Data, ImageData
 from protocols.spec.dish.living import LivingCulture
@@ -54,7 +54,6 @@ def check_evoked(culture: Culture, stimuli: Mapping[str, Stimulus], phases: Sequ
 def check_association(culture: Culture, data: Data, plan: Association) -> None:
     """Check that image and label regions lie on the array without overlap, one region for each class."""
     array = culture.array
-    _check_classes(data)
     (height, width), image = data.size, plan.image
     if image.row + height > array.rows or image.column + width > array.columns:
         raise ValueError(
@@ -83,6 +82,11 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
     whole_steps(culture, "association.presentation", plan.presentation)
     for path, rate in (("image", plan.image.rate), ("label", plan.label.rate)):
         at_most_one_pulse_a_step(culture, f"association.{path}.rate", rate)
+
+
+def check_plan(data: Data, plan: AssociationPlan) -> None:
+    """Check the classes, and evaluations against the training."""
+    _check_classes(data)
     if plan.evaluation.every > plan.training.presentations:
         raise ValueError(
             f"association.evaluation.every: {plan.evaluation.every}; "

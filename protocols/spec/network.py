@@ -350,11 +350,18 @@ class Network(Section):
         return self.layers[: starts[self.depth]]
 
 
+class Backprop(Section):
+    """Gradient descent on the cross-entropy of the scores, through all layers; these are ReLU and have biases."""
+
+    rule: Literal["backprop"]
+
+
 class AssociativeNetwork(Section):
     """A network that learns an association from the same presentations as the culture, one image at a time.
 
     Hidden layers learn the image by their unsupervised rule. The last layer has one neuron per class; the label selects
-    the neuron, which learns the class mean of the features (supervised Hebbian rule). Scores are cosines.
+    the neuron, which learns the class mean of the features (supervised Hebbian rule). Scores are cosines. With the rule
+    ``backprop``, for comparison, a step of gradient descent follows every presentation.
 
     Parameters
     ----------
@@ -367,7 +374,7 @@ class AssociativeNetwork(Section):
     """
 
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)]
-    rule: Rule = SoftWTA()
+    rule: Annotated[Rule | Backprop, Field(discriminator="rule")] = SoftWTA()
     learning_rate: Positive = 0.05
     label_learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
 

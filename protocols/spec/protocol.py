@@ -1,8 +1,8 @@
 """A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
 There are four kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
-labels (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`), and networks pre-trained without
-labels and fine-tuned with few (`NetworkProtocol`).
+labels in a culture or a spiking network (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`),
+and networks pre-trained without labels and fine-tuned with few (`NetworkProtocol`).
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from protocols.spec.association import Association
-from protocols.spec.consistency import check_association, check_associative_network, check_evoked, check_network
+from protocols.spec.association import Association, AssociationPlan
+from protocols.spec.consistency import (
+    check_association,
+    check_associative_network,
+    check_evoked,
+    check_network,
+    check_plan,
+)
 from protocols.spec.culture import Culture
 from protocols.spec.data import Data, ImageData
 from protocols.spec.dish.asked import Asked
@@ -20,6 +26,8 @@ from protocols.spec.dish.living import LivingCulture
 from protocols.spec.dish.timeline import DishRecord, Pattern, Step
 from protocols.spec.evoked import Count, Evoked, Name, Phase, Record
 from protocols.spec.file_data import FolderData, SyntheticData
+from protocols.spec.nets.consistency import check_spiking
+from protocols.spec.nets.spiking import SpikingNetwork
 from protocols.spec.network import AssociativeNetwork, Network
 from protocols.spec.search import Search
 from protocols.spec.section import Section
@@ -70,21 +78,43 @@ class EvokedProtocol(CultureProtocol):
         return self
 
 
-class AssociationProtocol(CultureProtocol):
+class AssociationProtocol(Protocol):
     """Images presented with their labels; later the image alone must recall its label.
 
-    With a ``network:`` section, a network learns from the same presentations as the culture.
+    With a ``network:`` section, a network learns from the same presentations.
     """
 
     data: Data
-    association: Association
+    association: AssociationPlan
     network: AssociativeNetwork | None = None
+
+    @model_validator(mode="after")
+    def _plan_consistent(self) -> Self:
+        check_plan(self.data, self.association)
+        if self.network is not None:
+            check_associative_network(self.network, self.data)
+        return self
+
+
+class CultureAssociation(AssociationProtocol, CultureProtocol):
+    """Association in a culture on an electrode array."""
+
+    association: Association
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_association(self.culture, self.data, self.association)
-        if self.network is not None:
-            check_associative_network(self.network, self.data)
+        return self
+
+
+class SpikingAssociation(AssociationProtocol):
+    """Association in a spiking network, which learns the images without their labels."""
+
+    spiking_network: SpikingNetwork
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_spiking(self.spiking_network)
         return self
 
 
@@ -117,12 +147,14 @@ class NetworkProtocol(Protocol):
 
 def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
     """The kind of protocol, from the sections in a file."""
+    if "spiking_network" in content:
+        return SpikingAssociation
     if "association" in content:
-        return AssociationProtocol
+        return CultureAssociation
     if "network" in content:
         return NetworkProtocol
     if "data" in content:
-        return AssociationProtocol
+        return CultureAssociation
     culture = content.get("culture")
     living = isinstance(culture, Mapping) and culture.get("model") == "living"
     return DishProtocol if living or "timeline" in content else EvokedProtocol

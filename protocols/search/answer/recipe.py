@@ -8,6 +8,7 @@ from protocols.search.answer.row import Row, number
 from protocols.spec.network import Convolution, Dense, Layer, Network, Normalisation, Pooling
 from protocols.spec.protocol import (
     AssociationProtocol,
+    CultureAssociation,
     CultureProtocol,
     EvokedProtocol,
     NetworkProtocol,
@@ -76,7 +77,7 @@ def _culture_rows(protocol: CultureProtocol) -> list[Row]:
         Row("Depression of a spike pair (A-)", "culture.plasticity.A_minus", "mV"),
     ]
     match protocol:
-        case AssociationProtocol():
+        case CultureAssociation():
             rows += _association_rows()
         case EvokedProtocol():
             rows += [row for phase in protocol.phases if phase.plastic for row in _phase_rows(protocol, phase)]

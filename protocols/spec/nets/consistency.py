@@ -7,6 +7,7 @@ from protocols.spec.data import CLASSES
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.architecture import UNet, VisionTransformer
+from protocols.spec.nets.spiking import SpikingNetwork
 from protocols.spec.network import (
     Convolution,
     Dense,
@@ -118,3 +119,20 @@ def _check_architecture(network: Network, shape: tuple[int, int, int]) -> None:
             raise ValueError(f"{path}.patch: {patch}; allowed: what divides the image of {sides[0]} x {sides[1]}")
         case UNet(depth=depth) if any(side % 2**depth for side in sides):
             raise ValueError(f"{path}.depth: {depth}; allowed: 2^depth divides the image of {sides[0]} x {sides[1]}")
+
+
+def check_spiking(network: SpikingNetwork) -> None:
+    """Check durations against the time step, and the rate of the last attempt against one spike a step."""
+    shown, dt = network.presentation, network.dt
+    for key, duration_s in (("duration", shown.duration), ("rest", shown.rest)):
+        steps = duration_s / dt
+        if abs(steps - round(steps)) > 1e-6 * max(1, steps):
+            raise ValueError(
+                f"spiking_network.presentation.{key}: {duration_s * 1e3:g} ms; "
+                f"allowed: a whole number of steps of {dt * 1e3:g} ms"
+            )
+    if (rate := shown.rate + (shown.attempts - 1) * shown.raise_by) * dt > 1:
+        raise ValueError(
+            f"spiking_network.presentation.attempts: {shown.attempts}; the last has a rate of {rate:g} Hz; "
+            f"allowed: at most one spike a step, {1 / dt:g} Hz"
+        )

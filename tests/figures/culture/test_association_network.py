@@ -48,7 +48,7 @@ def test_a_culture_says_so_or_nothing(tmp_path: Path) -> None:
     said = write_run(tmp_path / "said", plan, {0: seed_arrays(plan, 0)}, learner="culture_sim")
     for path in (said, make_run(tmp_path / "silent", seeds=1)):
         run = association(path)
-        assert (run.from_network, run.label, run.learners, run.neurons) == (False, "small", "one culture", 60)
+        assert (run.kind, run.label, run.learners, run.neurons) == ("culture", "small", "one culture", 60)
 
 
 def test_the_report_tells_network_from_culture(tmp_path: Path) -> None:
