@@ -18,7 +18,6 @@ from protocols.spec.random_streams import stream
 
 CHECKPOINT = "seed_{}_evaluated"  # name of the checkpoint that a seed saves after every evaluation
 TRAINING_COST = 1.5  # relative to a presentation without learning; for the progress bar only
-MOST_READ = 10_000  # training images for the logistic readouts; more take minutes and change little
 UNASSIGNED = -1
 
 
@@ -179,8 +178,7 @@ class _Training:
 
     def _ceilings(self) -> dict[str, np.ndarray]:
         """Test accuracy of logistic readouts of all neurons' spike counts, and of the pixels."""
-        seen = self.curriculum.seen
-        seen = seen[np.unique(np.linspace(0, len(seen) - 1, MOST_READ).astype(int))]
+        seen = self.curriculum.read
         truth, test = self.truth["training"][seen], np.arange(len(self.sets["test"]))
         known = {
             "activity": (self._counts("training", seen), self._counts("test", test)),
@@ -200,7 +198,7 @@ def _cost(curriculum: Curriculum, labelled: int, trained: int | None = None) -> 
     ends = curriculum.evaluate_after
     done = ends if trained is None else ends[ends <= trained]
     cost = TRAINING_COST * done[-1] + sum(curriculum.n_evaluated + min(labelled, int(end)) for end in done)
-    afterwards = min(MOST_READ, len(curriculum.seen)) + len(curriculum.splits.test)
+    afterwards = len(curriculum.read) + len(curriculum.splits.test)
     return float(cost + (afterwards if trained is None else 0))
 
 
@@ -219,5 +217,6 @@ def outline(protocol: SpikingAssociation) -> list[str]:
 def n_presentations(protocol: SpikingAssociation) -> int:
     """Number of presentations of one seed, repeated attempts not counted."""
     curriculum = expand_association(protocol)
-    labelled = sum(min(protocol.spiking_network.labelled, int(end)) for end in curriculum.evaluate_after)
-    return len(curriculum.example) + curriculum.n_alone + labelled
+    labelled, ends = protocol.spiking_network.labelled, curriculum.evaluate_after.tolist()
+    evaluated = sum(curriculum.n_evaluated + min(labelled, end) for end in ends)
+    return len(curriculum.example) + evaluated + len(curriculum.read) + len(curriculum.splits.test)

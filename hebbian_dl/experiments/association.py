@@ -145,7 +145,7 @@ def _ceilings(
     truth: dict[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """Test accuracy of a linear readout of the hidden features, and of one of the pixels."""
-    seen = curriculum.seen
+    seen = curriculum.read
     features = (network.features(images["training"][seen]).numpy(), network.features(images["test"]).numpy())
     pixels = (images["training"][seen].flatten(1).numpy(), images["test"].flatten(1).numpy())
     return {

@@ -10,6 +10,7 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import AssociationProtocol
 from protocols.spec.random_streams import stream
 
+MOST_READ = 10_000  # images; a logistic readout of more takes minutes and gains little
 EXPONENTIAL_DECAYS = 4.0  # length of a training in time constants
 
 
@@ -41,6 +42,12 @@ class Curriculum:
     def seen(self) -> np.ndarray:
         """Indices of the training images that are presented at least once."""
         return np.unique(self.example)
+
+    @property
+    def read(self) -> np.ndarray:
+        """Indices of at most `MOST_READ` presented training images, evenly spread: those that readouts are fitted to."""
+        seen = self.seen
+        return seen[np.unique(np.linspace(0, len(seen) - 1, MOST_READ).astype(int))]
 
     @property
     def n_evaluated(self) -> int:
