@@ -31,7 +31,7 @@ def figure(run: AssociationRun) -> Figure:
     shown = f" At most {MOST} of a class are shown." if max(map(len, panels.values())) > MOST else ""
     fig.supxlabel(
         f"Input weights of the {n} excitatory neurons, seed {seed}, black: the neuron's largest, white: none. "
-        f"{silent} neurons without a class.{shown}",
+        f"Without a class: {silent}.{shown}",
         fontsize=6,
         color=GREY,
         x=0.01,

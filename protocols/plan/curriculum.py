@@ -45,7 +45,7 @@ class Curriculum:
 
     @property
     def read(self) -> np.ndarray:
-        """Indices of at most `MOST_READ` presented training images, evenly spread: those that readouts are fitted to."""
+        """Indices of at most `MOST_READ` presented training images, evenly spread: readouts of networks learn them."""
         seen = self.seen
         return seen[np.unique(np.linspace(0, len(seen) - 1, MOST_READ).astype(int))]
 

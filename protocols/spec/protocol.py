@@ -112,6 +112,13 @@ class SpikingAssociation(AssociationProtocol):
 
     spiking_network: SpikingNetwork
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_culture(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and content.get("culture") is not None:
+            raise ValueError("culture: beside spiking_network; allowed: one of them")
+        return content
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_spiking(self.spiking_network)
