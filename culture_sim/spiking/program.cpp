@@ -247,7 +247,7 @@ int main()
         {
             const double rate = network.c.rate + double(attempt) * network.c.raise_by;
             const uint64_t key = mix(keys[k] + GOLDEN * uint64_t(attempt + 1));
-            spikes = network.attempt(image.data(), rate, key, learning[k], n_shown, n_rest);
+            spikes = network.attempt(image.data(), rate, key, learning[k], n_shown, learning[k] > 0 ? n_rest : 0);
         }
         counts.add(network.counts);
         attempts.add(int32_t(attempt));

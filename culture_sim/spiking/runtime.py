@@ -172,7 +172,7 @@ class _Conductor:
     ) -> None:
         self.network, self.spec, self.presentations, self.progress = network, spec, presentations, progress
         self.n_shown = round(spec.presentation.duration / spec.dt)
-        self.n_steps = self.n_shown + round(spec.presentation.rest / spec.dt)
+        self.n_rest = round(spec.presentation.rest / spec.dt)
         self.step = self.attempt = 0
         self.counts: list[np.ndarray] = []
         self.attempts: list[int] = []
@@ -208,7 +208,8 @@ class _Conductor:
             space = self.network.excitatory.variables["_spikespace"].get_value()
             self.count[space[: space[-1]]] += 1
         self.step += 1
-        if self.step < self.n_steps:
+        learning = self.presentations.learning[len(self.counts)] > 0
+        if self.step < self.n_shown + (self.n_rest if learning else 0):
             return
         self.step, self.attempt = 0, self.attempt + 1
         shown = self.spec.presentation

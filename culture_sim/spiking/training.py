@@ -17,7 +17,7 @@ from protocols.spec.protocol import SpikingAssociation
 from protocols.spec.random_streams import stream
 
 CHECKPOINT = "seed_{}_evaluated"  # name of the checkpoint that a seed saves after every evaluation
-TRAINING_COST = 1.5  # relative to a presentation without learning; for the progress bar only
+TRAINING_COST = 2.0  # relative to a presentation without learning; for the progress bar only
 UNASSIGNED = -1
 
 

@@ -23,7 +23,7 @@ class SpikingPresentation(Section):
     rate
         Rate of a white pixel.
     duration, rest
-        Of the spike trains, and of the silence after them.
+        Of the spike trains, and of the silence after them in training.
     fewest_spikes
         Spikes of all excitatory neurons while the image is shown, below which it is presented again.
     raise_by

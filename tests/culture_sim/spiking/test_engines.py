@@ -51,10 +51,10 @@ def reference(
     )
     counts, attempts = [], []
     for image, learning, key in zip(done.images, done.learning, done.keys.tolist(), strict=True):
-        attempt, found = 0, [0]
+        attempt, found, rest = 0, [0], 40 if learning else 0
         while attempt == 0 or (sum(found) < shape.fewest_spikes and attempt < shape.attempts):
             rate = shape.rate + attempt * shape.raise_by
-            found = literal.present(image.tolist(), rate, key_of_attempt(key, attempt), float(learning), 200, 40)
+            found = literal.present(image.tolist(), rate, key_of_attempt(key, attempt), float(learning), 200, rest)
             attempt += 1
         counts.append(found)
         attempts.append(attempt)
