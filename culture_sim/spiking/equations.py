@@ -15,9 +15,9 @@ Conductances are in units of a neuron's leak conductance, voltages in V. One tim
 6. Traces of all neurons that fired are set to 1, their potential to reset.
 
 An image is shown, then, while the network learns, follows rest without input spikes. At the start all variables but w
-and theta are set to rest, which the published rest of 150 ms is for; before it, while the network learns, the weights of
-each neuron are scaled to their sum. If fewer than `fewest_spikes` came while the image was shown, it is shown again at a
-higher rate.
+and theta are set to rest, which the published rest of 150 ms is for; before it, while the network learns, the weights
+of each neuron are scaled to their sum. If fewer than `fewest_spikes` came while the image was shown, it is shown again
+at a higher rate.
 
 Equations and constants: the paper's section 2 and the authors' program (peter-u-diehl/stdp-mnist), which uses the
 triplet rule. Differences from the program: no random delays of 0 to 10 ms of the input synapses; the exact state at the
