@@ -104,7 +104,7 @@ class Network
 public:
     Network(size_t n, size_t n_inputs)
         : e(n, c.e_step, c.e_rest, c.e_reset, c.e_reversal, c.e_refractory),
-          i(n, c.i_step, c.i_rest, c.i_reset, c.i_reversal, c.i_refractory), n(n), x(n_inputs), y1(n), y2(n), counts(n)
+          i(n, c.i_step, c.i_rest, c.i_reset, c.i_reversal, c.i_refractory), counts(n), n(n), x(n_inputs), y1(n), y2(n)
     {
     }
 
@@ -152,12 +152,17 @@ public:
     Population e, i;
     bool recorded = false;
     vector<double> w = read<double>("weights"), theta = read<double>("theta");
+    vector<int32_t> counts;  // spikes of each excitatory neuron while the last image was shown
 
 private:
     void step()
     {
         e.decay(c), i.decay(c);
-        if (learning > 0) multiply(x, c.x_decay), multiply(y1, c.y1_decay), multiply(y2, c.y2_decay), multiply(theta, c.theta_decay);
+        if (learning > 0)
+        {
+            multiply(x, c.x_decay), multiply(y1, c.y1_decay), multiply(y2, c.y2_decay);
+            multiply(theta, c.theta_decay);
+        }
         arrive();
         e.integrate(c.gain), i.integrate(1);
         e.fired.clear(), i.fired.clear();
@@ -208,11 +213,6 @@ private:
 
     const size_t n;
     vector<double> x, y1, y2;
-
-public:
-    vector<int32_t> counts;  // spikes of each excitatory neuron while the image was shown
-
-private:
     vector<int32_t> inputs_fired;  // in the last step, ascending
     double learning = 0;
     int32_t now = 0;

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from culture_sim.model import brian
 
@@ -66,13 +67,26 @@ class Network:
     """The equations as a Brian2 network."""
 
     def __init__(self, spec: SpikingNetwork, weights: Weights) -> None:
-        n_inputs, n = weights.inputs.shape
-        self.shape = weights.inputs.shape
-        self.clock = b2.Clock(dt=spec.dt * b2.second, name="spiking_clock")
-        constants = Constants.of(spec, gain(n_inputs))._asdict()
+        self.shape = n_inputs, n = weights.inputs.shape
+        constants: dict[str, Any] = Constants.of(spec, gain(n_inputs))._asdict()
         constants |= {name: round(constants[name]) for name in ("e_refractory", "i_refractory")}
+        self.clock = b2.Clock(dt=spec.dt * b2.second, name="spiking_clock")
+        self.shared = {"clock": self.clock, "namespace": constants}
         self.key = np.zeros(1, np.uint64)  # of the spike trains of this step
+        self.inputs = self._inputs(n_inputs)
+        self.excitatory = self._neurons(n, "excitatory", "v > e_threshold + theta", gain="gain")
+        self.inhibitory = self._neurons(n, "inhibitory", "v > i_threshold", gain="1")
+        self.synapses = self._input_synapses()
+        lateral = self._lateral()
+        self.monitor = b2.SpikeMonitor(self.excitatory, name="spiking_monitor")
+        self.order = np.asarray(self.synapses.i[:]), np.asarray(self.synapses.j[:])
+        self.set_inputs(weights.inputs)
+        self.excitatory.variables["theta"].set_value(weights.theta)
+        groups = (self.inputs, self.excitatory, self.inhibitory, self.synapses, *lateral, self.monitor)
+        self.network = b2.Network(*groups, name="spiking_network")
+        self.network.schedule = ["start", "synapses", "groups", "thresholds", "resets", "end"]
 
+    def _inputs(self, n: int) -> b2.NeuronGroup:
         def uniform(i: np.ndarray) -> np.ndarray:
             """Numbers from 0 to below 1, one for each input."""
             with np.errstate(over="ignore"):
@@ -80,67 +94,59 @@ class Network:
             return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
         drawn = b2.Function(uniform, arg_units=[1], return_unit=1, stateless=False)
-        shared = {"clock": self.clock, "namespace": constants}
-        self.inputs = b2.NeuronGroup(
-            n_inputs,
+        inputs = b2.NeuronGroup(
+            n,
             equations.INPUT,
             threshold="uniform(i) < probability",
             reset=equations.INPUT_SPIKE,
             clock=self.clock,
-            namespace=constants | {"uniform": drawn},
+            namespace=self.shared["namespace"] | {"uniform": drawn},
             name="spiking_inputs",
         )
-        self.excitatory = b2.NeuronGroup(
+        inputs.run_regularly(equations.INPUT_DECAY, when="start", order=1, clock=self.clock, name="spiking_input_decay")
+        return inputs
+
+    def _neurons(self, n: int, name: str, threshold: str, gain: str) -> b2.NeuronGroup:
+        excitatory = name == "excitatory"
+        neurons = b2.NeuronGroup(
             n,
-            equations.EXCITATORY_NEURON,
-            threshold="v > e_threshold + theta",
-            reset=equations.EXCITATORY_SPIKE,
-            name="spiking_excitatory",
-            **shared,
+            equations.EXCITATORY_NEURON if excitatory else equations.NEURON,
+            threshold=threshold,
+            reset=equations.EXCITATORY_SPIKE if excitatory else equations.INHIBITORY_SPIKE,
+            name=f"spiking_{name}",
+            **self.shared,
         )
-        self.inhibitory = b2.NeuronGroup(
-            n,
-            equations.NEURON,
-            threshold="v > i_threshold",
-            reset=equations.INHIBITORY_SPIKE,
-            name="spiking_inhibitory",
-            **shared,
-        )
-        cells = (
-            (self.inputs, equations.INPUT_DECAY, None),
-            (self.excitatory, equations.EXCITATORY_DECAY, equations.MEMBRANE.format(gain="gain", p="e")),
-            (self.inhibitory, equations.DECAY, equations.MEMBRANE.format(gain="1", p="i")),
-        )
-        for group, decay, membrane in cells:
-            group.run_regularly(decay, when="start", order=1, clock=self.clock, name=f"{group.name}_decay")
-            if membrane:
-                group.run_regularly(membrane, when="groups", clock=self.clock, name=f"{group.name}_membrane")
-        self.synapses = b2.Synapses(
+        decay = equations.EXCITATORY_DECAY if excitatory else equations.DECAY
+        membrane = equations.MEMBRANE.format(gain=gain, p=name[0])
+        neurons.run_regularly(decay, when="start", order=1, clock=self.clock, name=f"spiking_{name}_decay")
+        neurons.run_regularly(membrane, when="groups", clock=self.clock, name=f"spiking_{name}_membrane")
+        return neurons
+
+    def _input_synapses(self) -> b2.Synapses:
+        synapses = b2.Synapses(
             self.inputs,
             self.excitatory,
             "w : 1",
             on_pre=equations.ON_ARRIVAL,
             on_post=equations.ON_TARGET_SPIKE,
             name="spiking_input_synapses",
-            **shared,
+            **self.shared,
         )
-        self.synapses.connect()
-        self.synapses.post.when = "before_resets"
+        synapses.connect()
+        synapses.post.when = "before_resets"  # sees the traces before this spike
+        return synapses
+
+    def _lateral(self) -> tuple[b2.Synapses, b2.Synapses]:
+        """Synapses onto the inhibitory neurons, and of these onto all excitatory neurons but their own."""
         onto = b2.Synapses(
-            self.excitatory, self.inhibitory, on_pre="excitation_post += w_ei", name="spiking_onto", **shared
+            self.excitatory, self.inhibitory, on_pre="excitation_post += w_ei", name="spiking_onto", **self.shared
         )
         onto.connect(j="i")
         back = b2.Synapses(
-            self.inhibitory, self.excitatory, on_pre="inhibition_post += w_ie", name="spiking_back", **shared
+            self.inhibitory, self.excitatory, on_pre="inhibition_post += w_ie", name="spiking_back", **self.shared
         )
         back.connect(condition="i != j")
-        self.monitor = b2.SpikeMonitor(self.excitatory, name="spiking_monitor")
-        self.order = np.asarray(self.synapses.i[:]), np.asarray(self.synapses.j[:])
-        self.set_inputs(weights.inputs)
-        self.excitatory.variables["theta"].set_value(weights.theta)
-        groups = (self.inputs, self.excitatory, self.inhibitory, self.synapses, onto, back, self.monitor)
-        self.network = b2.Network(*groups, name="spiking_network")
-        self.network.schedule = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+        return onto, back
 
     def set_inputs(self, inputs: np.ndarray) -> None:
         """Set the weights of the input synapses, shape (n_inputs, n_neurons)."""
