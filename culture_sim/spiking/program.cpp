@@ -135,7 +135,7 @@ public:
             step();
             for (const int32_t j : e.fired)
             {
-                if (recorded) steps.add(now), neurons.add(j);
+                if (recorded) steps.add(int32_t(now)), neurons.add(j);
                 if (t < n_shown) counts[j]++, spikes++;
             }
             inputs_fired.clear();
@@ -215,7 +215,7 @@ private:
     vector<double> x, y1, y2;
     vector<int32_t> inputs_fired;  // in the last step, ascending
     double learning = 0;
-    int32_t now = 0;
+    int64_t now = 0;  // steps since the first presentation began
     Output<int32_t> steps{"step"}, neurons{"neuron"};
 };
 
