@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.networks.filters import mosaic
+from figures.networks.filters import BACKGROUND, mosaic
 from figures.runs.run import AssociationRun
 from figures.style import GREY, WIDTH, bare, canvas
 
@@ -18,15 +18,15 @@ def figure(run: AssociationRun) -> Figure:
     panels = {label: np.flatnonzero(assigned == index) for index, label in enumerate(labels)}
     columns = min(len(labels), 3 if len(labels) < 5 else 5)
     rows = -(-len(labels) // columns)
-    mosaics = {label: mosaic(_images(run, weights[found[:MOST]])) for label, found in panels.items() if len(found)}
-    tallest = max((image.shape[0] / image.shape[1] for image in mosaics.values()), default=1)
-    fig, axes = canvas(rows, columns, rows * (HEAD + tallest * WIDTH / columns) + FOOT)
+    most = min(MOST, max(1, *map(len, panels.values())))
+    mosaics = {label: mosaic(_images(run, weights[found[:MOST]], most)) for label, found in panels.items()}
+    height, width, _ = mosaics[labels[0]].shape
+    fig, axes = canvas(rows, columns, rows * (HEAD + height / width * WIDTH / columns) + FOOT)
     for ax in axes.flat:
         bare(ax)
     for ax, (label, found) in zip(axes.flat, panels.items(), strict=False):
         ax.set_title(f"class {label}: {len(found)} neurons", loc="left")
-        if label in mosaics:
-            ax.imshow(mosaics[label], interpolation="nearest")
+        ax.imshow(mosaics[label], interpolation="nearest")
     n, silent = len(assigned), int((assigned < 0).sum())
     shown = f" At most {MOST} of a class are shown." if max(map(len, panels.values())) > MOST else ""
     fig.supxlabel(
@@ -40,9 +40,11 @@ def figure(run: AssociationRun) -> Figure:
     return fig
 
 
-def _images(run: AssociationRun, weights: np.ndarray) -> np.ndarray:
-    """Weights as grey images, shape (n, rows, columns, 3)."""
+def _images(run: AssociationRun, weights: np.ndarray, most: int) -> np.ndarray:
+    """Weights as grey images, then background, shape (most, rows, columns, 3): all panels are of one size."""
     _, height, width = run.protocol.data.shape
     largest = weights.max(axis=1, keepdims=True)
     grey = 1 - np.divide(weights, largest, out=np.zeros(weights.shape), where=largest > 0)
-    return np.repeat(grey.reshape(-1, height, width, 1), 3, axis=3)
+    images = np.full((most, height, width, 3), BACKGROUND)
+    images[: len(grey)] = grey.reshape(-1, height, width, 1)
+    return images

@@ -57,7 +57,7 @@ def test_receptive_fields_stand_with_their_class(classes: tuple[int, ...], tmp_p
     titles = [ax.get_title(loc="left") for ax in fig.axes]
     empty = [f"class {label}: 0 neurons" for label in classes[2:]]
     assert titles == ["class 0: 25 neurons", "class 1: 24 neurons", *empty]
-    assert [len(ax.get_images()) for ax in fig.axes] == [1, 1, *(0 for _ in empty)]
+    assert len({ax.get_images()[0].get_array().shape for ax in fig.axes}) == 1  # weights are as large in each
     assert "Without a class: 1." in fig.get_supxlabel()
 
 
