@@ -2,8 +2,8 @@
 
 One recording gives a page of measures with their definitions, also of responses to its stimuli; several give a table, a
 line each, and by region and age, or any other metadata with ``--by``: median, quartiles, n, and a rank test.
-``--figure`` draws the network bursts of all, runs beside recordings; ``--html`` writes a page with their rasters and
-arrays to explore.
+``--figures`` draws synchrony by distance, avalanches, network bursts and, over age, the development of cultures, runs
+beside recordings; ``--html`` writes a page with their rasters and arrays to explore.
 """
 
 import functools
@@ -17,11 +17,11 @@ from typing import Annotated, Any
 import typer
 
 from culture_sim import formats
-from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.panel import found_network_bursts, panel
 from culture_sim.analysis.peristimulus import evoked_panel, histogram
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.panel_tables import every, finite, grouped, key_of, page, place, write_csv
+from culture_sim.panel_figures import aged, by_group, curves, panels
+from culture_sim.panel_tables import every, finite, grouped, page, write_csv
 from figures import after_run
 from figures.html import measured as measured_page
 from figures.html import page as html_page
@@ -48,10 +48,11 @@ def analyse(
     by: Annotated[str | None, typer.Option(help="Summarise by metadata, for example region,age.")] = None,
     csv_: Annotated[Path | None, typer.Option("--csv", help="Write all measures of every recording here.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON, nothing else.")] = False,
-    figure: Annotated[
+    figures: Annotated[
         Path | None,
-        typer.Option(help="Draw the durations and intervals of network bursts here, runs beside recordings."),
+        typer.Option(help="Draw synchrony, avalanches, network bursts and development into this folder."),
     ] = None,
+    format_: Annotated[after_run.Format, typer.Option("--format", help="Of the figures.")] = "png",
     html: Annotated[
         Path | None, typer.Option(help="Write one HTML page here: measures, rasters and arrays, side by side.")
     ] = None,
@@ -59,13 +60,14 @@ def analyse(
 ) -> None:
     """Measure recordings: rates, bursts, network bursts, synchrony, avalanches, responses to stimuli."""
     measures = overridden(RecordingMeasures(), set_ or [])
-    if figure is not None:
-        after_run.can_draw(figure)
+    if figures is not None:
+        after_run.can_draw(figures)
     if html is not None and not html.parent.is_dir():
         raise ProtocolFault([f"--html {html}: no folder {html.parent}; allowed: a file in an existing folder"])
     for line in needs(recordings):
         print(line, file=sys.stderr)
-    rows = measured(recordings, measures, jobs or cores(), keep_spikes=html is not None)
+    shown = html is not None or figures is not None
+    rows = measured(recordings, measures, jobs or cores(), keep_spikes=html is not None, keep_curves=shown)
     for row in rows:
         for note in row["notes"]:
             print(f"note: {row['name']}: {note}", file=sys.stderr)
@@ -75,8 +77,10 @@ def analyse(
         raise ProtocolFault([f"--by {missing[0]}: no such metadata; allowed: {', '.join(sorted(known)) or 'none'}"])
     if csv_ is not None:
         write_csv(csv_, rows)
-    if figure is not None:
-        after_run.draw_bursts(bursts_by_group(rows, keys), figure)
+    summarised = keys or [key for key in BY if all(key in row["metadata"] for row in rows)]
+    if figures is not None:
+        for path in draw(rows, summarised, figures, format_):
+            print(path, file=sys.stderr)
     if html is not None:
         write_page(html, recordings, rows, set_ or [])
     if json_:
@@ -88,9 +92,8 @@ def analyse(
         return
     if not keys:
         console.print(*every(rows))
-        keys = [key for key in BY if all(key in row["metadata"] for row in rows)]
-    if keys:
-        console.print(*grouped(rows, keys))
+    if summarised:
+        console.print(*grouped(rows, summarised))
 
 
 def needs(paths: Iterable[Path]) -> list[str]:
@@ -106,15 +109,21 @@ def needs(paths: Iterable[Path]) -> list[str]:
 
 
 def measured(
-    paths: Iterable[Path], measures: RecordingMeasures, jobs: int, *, keep_spikes: bool = False
+    paths: Iterable[Path],
+    measures: RecordingMeasures,
+    jobs: int,
+    *,
+    keep_spikes: bool = False,
+    keep_curves: bool = False,
 ) -> list[dict[str, Any]]:
     """All measures of every recording, in the order given.
 
     Of each: ``name``, ``metadata``, ``measures`` by name, ``notes`` (what was mended), ``stimulated``, the peristimulus
-    time histogram ``psth``, and its network ``bursts``; with `keep_spikes` its spike ``trains`` too.
+    time histogram ``psth``, and its network ``bursts``; with `keep_spikes` its spike ``trains`` too, with `keep_curves`
+    the ``curves`` that figures show.
     `culture_sim.panel_tables.frame` makes a DataFrame of them.
     """
-    task = functools.partial(_of_file, measures=measures, keep_spikes=keep_spikes)
+    task = functools.partial(_of_file, measures=measures, keep_spikes=keep_spikes, keep_curves=keep_curves)
     given = list(paths)
     if jobs == 1 or len(given) == 1:
         found = list(map(task, given))
@@ -124,11 +133,11 @@ def measured(
     return [row for rows in found for row in rows]
 
 
-def _of_file(path: Path, measures: RecordingMeasures, keep_spikes: bool) -> list[dict[str, Any]]:
+def _of_file(path: Path, measures: RecordingMeasures, keep_spikes: bool, keep_curves: bool) -> list[dict[str, Any]]:
     rows = []
     for name, trains in formats.read(path, measures).items():
         bursts = found_network_bursts(trains, measures)
-        row = {
+        row: dict[str, Any] = {
             "name": name,
             "metadata": {"duration_s": round(trains.duration, 3), "units": trains.n_units, **trains.metadata},
             "measures": panel(trains, measures, bursts) | evoked_panel(trains, measures),
@@ -137,31 +146,25 @@ def _of_file(path: Path, measures: RecordingMeasures, keep_spikes: bool) -> list
             "psth": histogram(trains, measures),
             "bursts": bursts,
         }
+        if keep_curves:
+            row["curves"], left_out = curves(trains, measures, bursts, row["measures"])
+            row["notes"] = (*trains.notes, *left_out)
         rows.append(row | ({"trains": trains} if keep_spikes else {}))
     return rows
 
 
-def bursts_by_group(rows: list[dict[str, Any]], keys: list[str]) -> dict[str, list[NetworkBursts]]:
-    """Network bursts of the recordings of each group: steps of runs, and recordings by metadata.
-
-    Steps of a run that are shorter than half its longest one, such as those in which it settles, are left out, and
-    recordings with stimuli if there are others.
-    """
-    longest: dict[str, float] = {}
-    chosen = [row for row in rows if not row["stimulated"]] or rows
-    for metadata in (row["metadata"] for row in chosen):
-        run = metadata.get("protocol", "")
-        longest[run] = max(longest.get(run, 0.0), metadata["duration_s"])
-    groups: dict[str, list[NetworkBursts]] = {}
-    for row in sorted(chosen, key=lambda row: ("protocol" not in row["metadata"], place(key_of(row, keys)))):
-        metadata = row["metadata"]
-        values = [f"{key} {metadata[key]}" for key in keys if key in metadata]
-        if "protocol" not in metadata:
-            groups.setdefault(", ".join(values) or "recordings", []).append(row["bursts"])
-        elif metadata["duration_s"] >= longest[metadata["protocol"]] / 2:
-            of_run = [metadata["protocol"], metadata.get("step", "")]
-            groups.setdefault(", ".join(["twin", *filter(None, of_run), *values]), []).append(row["bursts"])
-    return groups
+def draw(rows: Sequence[dict[str, Any]], keys: Sequence[str], folder: Path, suffix: after_run.Format) -> list[Path]:
+    """Figures of all recordings, by group; `rows`: with their curves. Returns the files written."""
+    return after_run.draw_panel(
+        {
+            title: {name: [row["curves"] for row in group] for name, group in panel.items()}
+            for title, panel in panels(rows, keys).items()
+        },
+        {name: [row["bursts"] for row in group] for name, group in by_group(rows, keys).items()},
+        aged(rows),
+        folder,
+        suffix,
+    )
 
 
 def write_page(

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from rich.markup import escape
 
+from figures.culture.panel.recorded import Aged, Grouped
 from protocols.spec.faults import ProtocolFault, installation
 
-FORMATS = (".png", ".pdf", ".svg")
+Format = Literal["png", "pdf", "svg"]
 
 
 def make_if_possible(run_dir: Path, tell: Callable[[str], None]) -> None:
@@ -39,24 +41,55 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
     draw(study_dir)
 
 
-def can_draw(path: Path) -> None:
-    """Raise a `ProtocolFault` if no figure can be written to a path."""
-    if path.suffix.lower() not in FORMATS:
-        raise ProtocolFault([f"--figure {path}: allowed: a name that ends in {', '.join(FORMATS)}"])
-    if not path.parent.is_dir():
-        raise ProtocolFault([f"--figure {path}: no folder {path.parent}; allowed: a file in an existing folder"])
+def can_draw(folder: Path) -> None:
+    """Raise a `ProtocolFault` if no figures can be written into a folder, which need not be there yet."""
+    if folder.exists() and not folder.is_dir():
+        raise ProtocolFault([f"--figures {folder}: a file; allowed: a folder, also one that is not there yet"])
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ProtocolFault([f"--figure: matplotlib is not installed ({installation('figures')})"]) from None
+        raise ProtocolFault([f"--figures: matplotlib is not installed ({installation('figures')})"]) from None
 
 
-def draw_bursts(groups: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], path: Path) -> None:
-    """Draw the distributions of network bursts, given by their starts and ends (s), of groups of recordings."""
+def draw_panel(
+    groups: Grouped,
+    bursts: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    cultures: Sequence[Aged],
+    folder: Path,
+    suffix: Format,
+) -> list[Path]:
+    """Draw the figures of recordings for which there are data; returns the files written.
+
+    Parameters
+    ----------
+    groups
+        Curves of the recordings of each group, in panels.
+    bursts
+        Starts and ends (s) of the network bursts of each group's recordings.
+    cultures
+        Recordings of known age.
+    folder
+        Made if it is not there.
+    suffix
+        Format of the files.
+    """
     from figures.culture.dish.bursts import distributions
+    from figures.culture.panel import avalanches, development, profiles, synchrony
     from figures.style import save
 
-    save(distributions(groups), path)
+    some = any(len(start) > 1 for group in bursts.values() for start, _ in group)
+    drawn = {
+        "synchrony": synchrony.figure(groups),
+        "avalanches": avalanches.figure(groups),
+        "burst_profiles": profiles.figure(groups),
+        "bursts": distributions(bursts) if some else None,
+        "development": development.figure(cultures),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {folder / f"{name}.{suffix}": figure for name, figure in drawn.items() if figure is not None}
+    for path, figure in written.items():
+        save(figure, path)
+    return list(written)
 
 
 def _none(missing: ImportError) -> str:

@@ -26,6 +26,7 @@ CLASS_COLORS = (
 METHOD_COLORS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#ccbb44", "#66ccee", "#332288", "#882255", "#999933")
 MARKERS = "osD^vPX"
 THOUSANDS = StrMethodFormatter("{x:,g}")  # tick labels with commas
+THIN = "thin lines: single recordings or cultures; bold: their mean"
 WIDTH = 7.2  # inches, a double column
 
 RC: dict[Any, Any] = {

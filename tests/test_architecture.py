@@ -21,7 +21,7 @@ ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
     "culture_sim": [
         *("model", "engines", "living", "spiking", "analysis", "extracellular", "experiments", "formats"),
-        *("export", "panel_tables", "analyse", "electrode_view", "run", "search", "bench"),
+        *("export", "panel_tables", "panel_figures", "analyse", "electrode_view", "run", "search", "bench"),
     ],
     "hebbian_dl": [
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),

@@ -96,6 +96,34 @@ def share_of_spikes(trains: SpikeTrains, active: np.ndarray, bursts: NetworkBurs
     return float(inside.sum() / len(time))
 
 
+def profiles(trains: SpikeTrains, active: np.ndarray, bursts: NetworkBursts, edges: np.ndarray) -> np.ndarray:
+    """Rate of the active units around the peak of each network burst (Hz per unit), shape (n_bursts, n_bins).
+
+    The peak is the middle of the first of the burst's bins that holds most spikes; these bins start with the burst and
+    are as wide as those of `edges`. Bursts whose bins reach beyond the recording are left out (van Pelt et al. 2004).
+
+    Parameters
+    ----------
+    trains
+        The recording.
+    active
+        Which units count, shape (n_units,) of bool.
+    bursts
+        Of these units.
+    edges
+        Of bins of equal width, from the peak on (s), shape (n_bins + 1,).
+    """
+    time, _ = _of(trains, active)
+    width, found = edges[1] - edges[0], []
+    for start, end in zip(*bursts, strict=True):
+        first, last = np.searchsorted(time, start), np.searchsorted(time, end, "right")
+        counts = np.bincount(((time[first:last] - start) / width).astype(int))
+        peak = start + (counts.argmax() + 0.5) * width
+        if peak + edges[0] >= 0 and peak + edges[-1] <= trains.duration:
+            found.append(np.diff(np.searchsorted(time, peak + edges)))
+    return np.array(found, float).reshape(-1, len(edges) - 1) / (width * max(1, active.sum()))
+
+
 def _needed(active: np.ndarray, share: float, min_units: int) -> int:
     """Number of units that make a network burst."""
     return max(min_units, int(np.ceil(share * active.sum() - 1e-9)))

@@ -55,6 +55,30 @@ def sttc_of_active(trains: SpikeTrains, active: np.ndarray, dt: float, pairs: np
     return found
 
 
+class Pairs(NamedTuple):
+    """Distance (m) and spike time tiling coefficient of pairs of units, shape (n_pairs,); `n_units`: those compared."""
+
+    distance: np.ndarray
+    sttc: np.ndarray
+    n_units: int
+
+
+def pairs_of_active(trains: SpikeTrains, active: np.ndarray, dt: float, most_units: int) -> Pairs:
+    """Every pair of active units (bool, shape (n_units,)) once; none where positions are not known.
+
+    Of more than `most_units` active ones, so many are drawn at random, always the same ones.
+    """
+    chosen = np.flatnonzero(active)
+    if trains.positions is None or len(chosen) < 2:
+        return Pairs(np.zeros(0), np.zeros(0), 0)
+    if len(chosen) > most_units:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, most_units, replace=False))
+    found = sttc_of_active(trains, np.isin(np.arange(trains.n_units), chosen), dt)
+    a, b = np.triu_indices(len(chosen), 1)
+    a, b = chosen[a], chosen[b]
+    return Pairs(np.linalg.norm(trains.positions[a] - trains.positions[b], axis=1), found[a, b], len(chosen))
+
+
 class PairChange(NamedTuple):
     """How a value of pairs of units changed; NaN without pairs that have it both times.
 

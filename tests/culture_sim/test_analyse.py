@@ -2,14 +2,18 @@
 
 import csv
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from culture_sim.analyse import app, bursts_by_group, measured
+from culture_sim.analyse import app, measured
 from culture_sim.analysis.panel import panel
 from culture_sim.formats import read
+from culture_sim.panel_figures import aged, by_group, panels
 from culture_sim.panel_tables import frame, grouped
 from protocols.runs import cli
 from protocols.spec.dish.recordings import RecordingMeasures
@@ -212,24 +216,56 @@ def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFi
     assert "network" in capsys.readouterr().out
 
 
-def test_the_figure_leaves_short_and_stimulated_steps_out(dishes: list[Path], tmp_path: Path) -> None:
-    def row(duration: float, bursts: int, **metadata: object) -> dict[str, object]:
-        stimulated = metadata.get("step") == "probes"
-        return {"metadata": {"duration_s": duration, **metadata}, "bursts": bursts, "stimulated": stimulated}
+def row(duration: float, number: int, **metadata: object) -> dict[str, Any]:
+    stimulated = metadata.get("step") == "probes"
+    return {"name": number, "metadata": {"duration_s": duration, **metadata}, "measures": {}, "stimulated": stimulated}
 
-    rows = [
-        row(900, 1, age=21),
-        row(60, 2, protocol="mine", step="rest", seed=0),
-        row(900, 3, age=7),
-        row(10, 4, protocol="mine", step="settling", seed=0),
-        row(60, 5, protocol="mine", step="rest", seed=1),
-        row(900, 6, protocol="mine", step="probes", seed=1),
-    ]
-    assert bursts_by_group(rows, []) == {"twin, mine, rest": [2, 5], "recordings": [1, 3]}
-    by_age = bursts_by_group(rows, ["age"])
+
+ROWS = [
+    row(900, 1, age=21),
+    row(60, 2, protocol="mine", step="rest", seed=0),
+    row(900, 3, age=7),
+    row(10, 4, protocol="mine", step="settling", seed=0),
+    row(60, 5, protocol="mine", step="rest", seed=1),
+    row(900, 6, protocol="mine", step="probes", seed=1),
+]
+
+
+def names(groups: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[int]]:
+    return {name: [row["name"] for row in rows] for name, rows in groups.items()}
+
+
+def test_figures_leave_short_and_stimulated_steps_out() -> None:
+    assert names(by_group(ROWS, [])) == {"twin, mine, rest": [2, 5], "recordings": [1, 3]}
+    by_age = names(by_group(ROWS, ["age"]))
     assert list(by_age.items()) == [("twin, mine, rest", [2, 5]), ("age 7", [3]), ("age 21", [1])]
-    assert command(*dishes, "--figure", tmp_path / "bursts.png", "--jobs", 1) == 0
-    assert (tmp_path / "bursts.png").stat().st_size > 0
+
+
+def test_runs_stand_beside_the_recordings_of_every_panel() -> None:
+    rows = [*ROWS, row(900, 7, age=7, region="ctx"), row(900, 8, age=7, region="hpc")]
+    found = {title: names(panel) for title, panel in panels(rows, ["region", "age"]).items()}
+    assert list(found) == ["", "ctx", "hpc"]
+    assert found["hpc"] == {"twin, mine, rest": [2, 5], "age 7": [8]}
+    assert {title: names(panel) for title, panel in panels(ROWS[:1], []).items()} == {1: {"": [1]}}
+
+
+def test_ages_are_days_in_numbers_or_as_nwb_writes_them() -> None:
+    found = aged([row(60, 1, age=7, culture="a"), row(60, 2, age="P21D"), row(60, 3, age="adult"), row(60, 4)])
+    assert [(each.age, each.culture) for each in found] == [(7, "a"), (21, "")]
+
+
+def test_figures_are_those_that_the_recordings_have_data_for(
+    dishes: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_one = {"synchrony", "avalanches"}  # independent units have no network bursts
+    strict = ["--set", "network_bursts.share=1"]
+    assert command(dishes[0], *strict, "--figures", tmp_path / "one") == 0
+    assert {path.stem for path in (tmp_path / "one").iterdir()} == of_one
+    assert "one/synchrony.png" in capsys.readouterr().err
+    assert command(*dishes, *strict, "--figures", tmp_path / "a/all", "--format", "pdf", "--jobs", 1) == 0
+    found = list((tmp_path / "a/all").iterdir())
+    assert {path.stem for path in found} == of_one | {"development"}
+    assert all(path.read_bytes().startswith(b"%PDF") for path in found)
 
 
 def test_a_page_goes_into_a_folder_that_is_there(
@@ -239,15 +275,13 @@ def test_a_page_goes_into_a_folder_that_is_there(
     assert "allowed: a file in an existing folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("bursts.jpg", "allowed: a name that ends in .png, .pdf, .svg"), ("none/bursts.png", "allowed: a file in an")],
-)
-def test_a_figure_that_cannot_be_written_is_one_line(
-    name: str, expected: str, dishes: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_figures_that_cannot_be_written_are_one_line(
+    dishes: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command(dishes[0], "--figure", tmp_path / name) == 2
+    assert command(dishes[0], "--figures", dishes[1]) == 2
     shown = capsys.readouterr()
     assert not shown.out
-    assert expected in shown.err
-    assert shown.err.count("error:") == 1
+    assert shown.err == f"error: --figures {dishes[1]}: a file; allowed: a folder, also one that is not there yet\n"
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert command(dishes[0], "--figures", "anywhere") == 2
+    assert "--figures: matplotlib is not installed" in capsys.readouterr().err

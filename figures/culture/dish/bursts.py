@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from figures.culture.dish.spontaneous_step import spontaneous_steps
 from figures.runs.run import DishRun
-from figures.style import AFTER, CLASS_COLORS, PUBLISHED, canvas
+from figures.style import AFTER, CLASS_COLORS, GREY, PUBLISHED, THIN, canvas
 
 MANY_DECADES = 10**2.5  # from here on, only powers of ten are labelled
 #: starts and ends of the network bursts of a recording (s)
@@ -50,6 +50,8 @@ def distributions(groups: Mapping[str, Sequence[Bursts]]) -> Figure:
     axes[0, 1].set_xlabel("interval of network bursts, onset to onset (s)")
     axes[0, 0].set_ylabel("cumulative share")
     axes[0, 0].set_ylim(0, 1.01)
+    if any(len(recordings) > 1 for recordings in groups.values()):
+        fig.supxlabel(THIN, fontsize=7, color=GREY)
     return fig
 
 

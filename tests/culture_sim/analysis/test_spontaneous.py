@@ -1,6 +1,7 @@
 """Measures of spontaneous activity against Elephant, and against their definitions written as loops."""
 
 import functools
+import itertools
 
 import neo
 import numpy as np
@@ -290,3 +291,45 @@ def test_the_panel_names_unit_and_definition_and_is_nan_where_nothing_is_defined
 def test_times_that_are_no_recording_are_refused(time: list[float], unit: list[int], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         SpikeTrains(np.array(time), np.array(unit), 3, 10.0)
+
+
+def test_pairs_are_those_of_active_units_with_their_distance() -> None:
+    trains = recording(3)
+    active = trains.rates > np.quantile(trains.rates, 0.3)
+    whole, found = synchrony.sttc(trains, 0.05), synchrony.pairs_of_active(trains, active, 0.05, 100)
+    assert trains.positions is not None
+    expected = [
+        (np.hypot(*(trains.positions[a] - trains.positions[b])), whole[a, b])
+        for a in range(trains.n_units)
+        for b in range(a + 1, trains.n_units)
+        if active[a] and active[b]
+    ]
+    np.testing.assert_allclose(np.transpose(found[:2]), expected, rtol=1e-12)
+    few = synchrony.pairs_of_active(trains, active, 0.05, 4)
+    assert (few.n_units, len(few.sttc)) == (4, 6)
+    assert set(few.sttc.tolist()) < set(found.sttc.tolist())
+    nowhere = SpikeTrains(trains.time, trains.unit, trains.n_units, trains.duration)
+    assert synchrony.pairs_of_active(nowhere, active, 0.05, 100).n_units == 0
+
+
+def test_profiles_of_network_bursts_are_rates_around_their_peaks() -> None:
+    """Each burst's bins counted spike by spike, the fullest one found, and spikes counted around its middle."""
+    trains = recording(4)
+    active = trains.rates > 0.5
+    found = network_bursts.coincidence(trains, active, 0.05, 0.25, 4, 0.1)
+    edges = np.arange(-45, 66, 10) / 1000
+    rows = []
+    spikes = [t for t, u in zip(trains.time.tolist(), trains.unit.tolist(), strict=True) if active[u]]
+    for start, end in zip(*found, strict=True):
+        counts = [0] * (int((end - start) / 0.01) + 1)
+        for t in spikes:
+            if start <= t <= end:
+                counts[int((t - start) / 0.01)] += 1
+        peak = start + (counts.index(max(counts)) + 0.5) * 0.01
+        around = [sum(peak + a <= t < peak + b for t in spikes) for a, b in itertools.pairwise(edges)]
+        if peak + edges[0] >= 0 and peak + edges[-1] <= trains.duration:
+            rows.append(np.array(around) / 0.01 / active.sum())
+    assert len(rows) > 5
+    np.testing.assert_allclose(network_bursts.profiles(trains, active, found, edges), rows)
+    beyond = np.arange(-40.0, 41.0, 10.0)  # the recording is 60 s long
+    assert network_bursts.profiles(trains, active, found, beyond).shape == (0, 8)

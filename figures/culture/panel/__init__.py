@@ -1,0 +1,1 @@
+"""Figures of the panel of recordings, real or simulated: development, synchrony, avalanches, network bursts."""
