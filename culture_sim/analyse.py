@@ -21,11 +21,13 @@ from culture_sim.analysis.panel import found_network_bursts, panel
 from culture_sim.analysis.peristimulus import evoked_panel, histogram
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.panel_figures import aged, by_group, curves, panels
-from culture_sim.panel_tables import every, finite, grouped, page, write_csv
+from culture_sim.panel_tables import SHOWN, every, finite, grouped, page, write_csv
 from figures import after_run
 from figures.html import measured as measured_page
 from figures.html import page as html_page
+from figures.html.blocks import Section
 from figures.html.recording import MOST_SPIKES, Recording
+from figures.runs.study_parts import labelled
 from protocols.loading.definitions import overridden
 from protocols.runs import cli
 from protocols.runs.machine import cores
@@ -170,19 +172,25 @@ def draw(rows: Sequence[dict[str, Any]], keys: Sequence[str], folder: Path, suff
 def write_page(
     path: Path, recordings: Sequence[Path], rows: Sequence[dict[str, Any]], overrides: Sequence[str]
 ) -> None:
-    """One HTML page of all recordings, side by side; `rows`: with their spikes."""
+    """One HTML page of all recordings, side by side; `rows`: with their spikes and curves."""
     options = [word for override in overrides for word in ("--set", override)]
     command = ["python", "-m", "culture_sim.analyse", *map(str, recordings), *options, "--html", str(path)]
     most = MOST_SPIKES // len(rows)
-    html_page.write(
-        path,
-        [
-            measured_page.subject(
-                row["name"], row["metadata"], row["measures"], _shown(row["name"], row["trains"], most), command
-            )
-            for row in rows
-        ],
-    )
+    subjects = [
+        measured_page.subject(
+            row["name"],
+            row["metadata"],
+            row["measures"],
+            row["curves"],
+            _shown(row["name"], row["trains"], most),
+            command,
+        )
+        for row in rows
+    ]
+    units = {name: measure.unit for row in rows for name, measure in row["measures"].items()}
+    labels = {name: labelled(name, units.get(name, "")) for name in SHOWN}
+    plots = measured_page.development(aged(rows), labels)
+    html_page.write(path, subjects, Section("Development", plots) if plots else None)
 
 
 def _shown(name: str, trains: SpikeTrains, most: int) -> Recording:

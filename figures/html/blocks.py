@@ -146,8 +146,8 @@ class Plot:
     title, x, y
         Title and labels of the axes, with units.
     series
-    log_x
-        Whether the x axis is logarithmic.
+    log_x, log_y
+        Whether the axis is logarithmic.
     ticks
         Place and text of the ticks of the x axis; None: chosen by the script.
     levels
@@ -161,6 +161,7 @@ class Plot:
     y: str
     series: Sequence[Series]
     log_x: bool = False
+    log_y: bool = False
     ticks: Sequence[tuple[float, str]] | None = None
     levels: Sequence[tuple[float, str]] = ()
     note: str = ""
@@ -175,6 +176,7 @@ class Plot:
             "x": self.x,
             "y": self.y,
             "logX": self.log_x,
+            "logY": self.log_y,
             "ticks": self.ticks,
             "levels": self.levels,
             "note": self.note,

@@ -16,24 +16,28 @@ SCRIPTS = ("tools.js", "plot.js", "array.js", "raster.js", "electrode.js", "reco
 MOST_NAMED = 3  # subjects in the title
 
 
-def write(path: Path, subjects: Sequence[Subject]) -> None:
-    """Write the page of some subjects; an interruption leaves no partial file at `path`."""
+def write(path: Path, subjects: Sequence[Subject], overview: Section | None = None) -> None:
+    """Write the page of some subjects, as `page` does; an interruption leaves no partial file at `path`."""
     unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(page(subjects), encoding="utf-8")
+    unfinished.write_text(page(subjects, overview), encoding="utf-8")
     unfinished.rename(path)
 
 
-def page(subjects: Sequence[Subject]) -> str:
+def page(subjects: Sequence[Subject], overview: Section | None = None) -> str:
     """HTML of a page, all in one: it loads nothing, and a policy in it forbids to.
 
     Parameters
     ----------
     subjects
         One, or several to compare side by side: equal headings stand beside each other.
+    overview
+        What concerns all of them, before their own sections.
     """
     style, script = _file("page.css"), "\n".join(map(_file, SCRIPTS))
     data: list[dict[str, Any] | None] = []
-    body = "".join(_section(heading, subjects, data) for heading in _headings(subjects))
+    headings = [*([overview.heading] if overview else []), *_headings(subjects)]
+    first = _whole(overview, data) if overview else ""
+    body = first + "".join(_section(heading, subjects, data) for heading in _headings(subjects))
     names = [subject.name for subject in subjects]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     title = subjects[0].title if len(names) == 1 else f"Comparison of {', '.join(names[:MOST_NAMED])}{more}"
@@ -42,7 +46,7 @@ def page(subjects: Sequence[Subject]) -> str:
         "style": style,
         "script": script,
         "title": escape(title),
-        "contents": "".join(f'<a href="#{_anchor(h)}">{escape(h)}</a>' for h in _headings(subjects)),
+        "contents": "".join(f'<a href="#{_anchor(h)}">{escape(h)}</a>' for h in headings),
         "summary": _comparison(subjects).html(0) if len(subjects) > 1 else "",
         "body": body,
         "data": as_script(data),
@@ -72,13 +76,22 @@ def _section(heading: str, subjects: Sequence[Subject], data: list[dict[str, Any
     return f'<section id="{_anchor(heading)}"><h2>{escape(heading)}</h2>{side}</section>'
 
 
+def _whole(section: Section, data: list[dict[str, Any] | None]) -> str:
+    blocks = ""
+    for block in section.blocks:
+        blocks += block.html(len(data))
+        data.append(block.data())
+    anchor, heading = _anchor(section.heading), escape(section.heading)
+    return f'<section id="{anchor}"><h2>{heading}</h2><div class="side">{blocks}</div></section>'
+
+
 def _article(subject: Subject, section: Section, data: list[dict[str, Any] | None], *, several: bool) -> str:
     html = []
     for k, block in enumerate(section.blocks):
         html.append(block.html(len(data)))
         data.append(block.data())
         if several and isinstance(block, Plot):
-            data[-1] = block.data() | {"share": f"{section.heading} {k} {block.y}"}
+            data[-1] = block.data() | {"share": f"{section.heading} {k} {block.x} {block.y}"}
     who = f'<h3 class="who">{escape(subject.name)}</h3>' if several else ""
     return f"<article>{who}{''.join(html)}</article>"
 

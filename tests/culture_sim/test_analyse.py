@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -190,6 +191,16 @@ def test_the_html_page_holds_measures_and_spikes_of_every_recording(dishes: list
         rate = panel(trains)["rate"].value
         assert f'<th scope="row">rate</th><td>{rate:.4g}</td><td>Hz</td>' in text
         assert f'"drawn":[{len(trains.time)},{len(trains.time)}]' in text
+    rates = [panel(trains)["rate"].value for path in dishes for trains in read(path).values()]
+    held = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert held is not None
+    plots = [block for block in json.loads(held[1]) if block and "logY" in block]
+    development = next(plot for plot in plots if plot["y"] == "rate (Hz)")
+    assert development["x"] == "days in vitro"
+    points = next(series for series in development["series"] if series["look"] == "points")
+    assert points["x"] == [7, 21]
+    assert points["y"] == pytest.approx(rates, rel=1e-5)
+    assert [plot["logY"] for plot in plots if plot["x"] == "size (spikes)"] == [True, True]
     assert f"python -m culture_sim.analyse {dishes[0]} {dishes[1]} --html {tmp_path / 'page.html'}" in text
 
 

@@ -30,15 +30,16 @@ function limits(given) {
   const half = Math.max(0, ...all.filter((s) => s.look === "bars").map((s) => Math.abs(s.x[1] - s.x[0]) / 2 || 0));
   let x = finite(all.flatMap((s) => s.x));
   if (given.logX) x = x.filter((v) => v > 0);
-  const y = finite([...all.flatMap((s) => [...s.y, ...(s.low || []), ...(s.high || [])]), ...given.levels.map((l) => l[0])]);
+  let y = finite([...all.flatMap((s) => [...s.y, ...(s.low || []), ...(s.high || [])]), ...given.levels.map((l) => l[0])]);
   if (half) y.push(0);
+  if (given.logY) y = y.filter((v) => v > 0);
   const ends = (v) => (v.length ? [v.reduce((a, b) => Math.min(a, b)), v.reduce((a, b) => Math.max(a, b))] : [0, 1]);
   let [left, right] = ends(x);
   let [low, high] = ends(y);
   const zero = low === 0 && half;
   const margin = (high - low || Math.abs(high) || 1) * 0.06;
-  if (!zero) low -= margin;
-  high += margin;
+  if (given.logY) [low, high] = [low / 1.5, high * 1.5];
+  else [low, high] = [zero ? low : low - margin, high + margin];
   if (given.logX) [left, right] = [left / 1.15, right * 1.15];
   else if (given.ticks) [left, right] = [left - 0.4, right + 0.4];
   else if (half) [left, right] = [left - half, right + half];
@@ -49,11 +50,12 @@ function limits(given) {
 function axes(given, width, said, holder) {
   const { left, right, low, high } = limits(given);
   const height = Math.round(clamped(width * 0.55, 190, 320));
-  const yTicks = ticks(low, high, height / 55);
-  const box = { l: 22 + 6.4 * Math.max(...yTicks.map((t) => spelled(t, 6).length)), r: width - 14, t: 16, b: height - 40 };
-  const scale = given.logX ? Math.log10 : (v) => v;
-  const X = (v) => box.l + ((scale(v) - scale(left)) / (scale(right) - scale(left))) * (box.r - box.l);
-  const Y = (v) => box.b - ((v - low) / (high - low)) * (box.b - box.t);
+  const yTicks = given.logY ? decades(low, high) : ticks(low, high, height / 55);
+  const box = { l: 22 + 6.4 * Math.max(...yTicks.map((t) => ticked(t).length)), r: width - 14, t: 16, b: height - 40 };
+  const along = (log, from, to) => (log ? (v) => Math.log10(v / from) / Math.log10(to / from) : (v) => (v - from) / (to - from));
+  const [across, up] = [along(given.logX, left, right), along(given.logY, low, high)];
+  const X = (v) => box.l + across(v) * (box.r - box.l);
+  const Y = (v) => box.b - up(v) * (box.b - box.t);
   const title = [given.x, given.y].join("; ");
   const picture = shape("svg", { viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "img", "aria-label": title });
   frame(picture, given, { box, X, Y, left, right, yTicks, width, height });
@@ -63,20 +65,24 @@ function axes(given, width, said, holder) {
   return picture;
 }
 
+function ticked(tick) {
+  return tick && Math.abs(tick) < 1e-3 ? Number(tick.toPrecision(3)).toExponential() : spelled(tick, 6);
+}
+
 function frame(picture, given, { box, X, Y, left, right, yTicks, width, height }) {
   const line = (x1, y1, x2, y2, more = {}) => shape("line", { x1, y1, x2, y2, stroke: color("line"), ...more });
   for (const t of yTicks) {
     picture.append(line(box.l, Y(t), box.r, Y(t)));
-    picture.append(shape("text", { x: box.l - 5, y: Y(t) + 4, "text-anchor": "end" }, spelled(t, 6)));
+    picture.append(shape("text", { x: box.l - 5, y: Y(t) + 4, "text-anchor": "end" }, ticked(t)));
   }
   const round = given.logX ? decades(left, right) : ticks(left, right, (box.r - box.l) / 80);
   let free = -Infinity; // labels that would run into each other are left out
-  for (const [place, label] of given.ticks || round.map((t) => [t, spelled(t, 6)])) {
-    const half = 3.2 * label.length;
+  for (const [place, text] of given.ticks || round.map((t) => [t, ticked(t)])) {
+    const half = 3.2 * text.length;
     picture.append(line(X(place), box.b, X(place), box.b + 4));
     if (X(place) - half < free) continue;
     free = X(place) + half + 6;
-    picture.append(shape("text", { x: X(place), y: box.b + 16, "text-anchor": "middle" }, label));
+    picture.append(shape("text", { x: X(place), y: box.b + 16, "text-anchor": "middle" }, text));
   }
   picture.append(line(box.l, box.b, box.r, box.b, { stroke: color("muted") }));
   picture.append(shape("text", { x: (box.l + box.r) / 2, y: height - 6, "text-anchor": "middle" }, given.x));

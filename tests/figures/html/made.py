@@ -38,11 +38,12 @@ def subject(name: str = f"mine {EVIL}", **more: object) -> Subject:
         f"learning {EVIL}", "epoch", "accuracy", [line, Series("theirs", x, x / 30, 1, "dashed")], levels=[(0.1, EVIL)]
     )
     bars = Plot("bars", "place", "count", [Series("n", x, x % 5, 0, "bars")], ticks=[(5.0, EVIL), (10.0, "ten")])
+    law = Plot("law", "size", "probability", [Series("p", x, x**-4.0)], log_x=True, log_y=True)
     matrix = Array(f"weights {EVIL}", PLACES, [Map("w", "mV", rng.normal(size=(62, 62)), diverging=True)])
     table = Table(("a", EVIL), [(EVIL, "1"), ("b", "2")], note=EVIL)
     sections = [
         Section(f"Asked {EVIL}", [table, Text(EVIL, lines=True, folded=EVIL), Picture(PIXEL, EVIL)]),
-        Section("Learning", [plot, bars]),
+        Section("Learning", [plot, bars, law]),
         Section("Recording and array", [recording(**more)]),  # type: ignore[arg-type]
         Section("Weights", [matrix]),
         Section("Provenance", [Table(("", ""), [("repeat it", "python -m x")])]),

@@ -185,6 +185,16 @@ def test_colours_follow_the_chosen_map_and_the_selected_electrode_of_a_matrix(sh
     np.testing.assert_allclose(row, matrix[5], rtol=6e-3)
 
 
+def test_a_power_law_is_a_straight_line_on_logarithmic_axes(shown: Browser) -> None:
+    law = "[...document.querySelectorAll('figure.plot')].find((f) => f.textContent.includes('probability'))"
+    path = shown.run(f"{law}.querySelector('svg path').getAttribute('d')")
+    points = np.array([point.split() for point in re.split("[ML]", str(path))[1:]], float)
+    slope = np.diff(points[:, 1]) / np.diff(points[:, 0])
+    np.testing.assert_allclose(slope, slope.mean(), rtol=0.03)
+    texts = shown.run(f"[...{law}.querySelectorAll('text')].map((t) => t.textContent)")
+    assert {"1", "10", "0.1", "1e-4"} <= set(texts)
+
+
 def test_a_plot_says_its_values_by_mouse_and_keyboard(shown: Browser) -> None:
     said = "document.querySelector('figure.plot output').textContent"
     shown.run("document.querySelector('figure.plot svg').focus()")
