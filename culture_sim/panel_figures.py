@@ -10,7 +10,7 @@ from culture_sim.analysis import avalanches, network_bursts, synchrony
 from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.panel import Measure
 from culture_sim.analysis.spike_trains import SpikeTrains
-from culture_sim.panel_tables import Row, key_of, place
+from culture_sim.panel_tables import Row, culture_of, key_of, place
 from figures.culture.panel.recorded import Aged, Recorded
 from protocols.spec.dish.measures import Measures
 
@@ -52,7 +52,7 @@ def aged(rows: Sequence[Row]) -> list[Aged]:
         Aged(
             age=age,
             region=str(row["metadata"].get("region", "")),
-            culture=str(row["metadata"].get("culture", "")),
+            culture=culture_of(row),
             values={name: measure.value for name, measure in row["measures"].items()},
         )
         for row in rows

@@ -1,7 +1,8 @@
 """Tables of the measures of recordings: a page, a line each, by metadata with a rank test, CSV, JSON, DataFrame."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from rich import box
 from rich.table import Column, Table
 
+from protocols.results import mixed_model
 from protocols.results.rank_tests import rank_test
+from protocols.spec.faults import installation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +24,9 @@ SHOWN = (
 )
 #: those of responses to stimuli, shown where a recording has some
 EVOKED = ("stimuli", "direct spikes", "early spikes", "late spikes", "latency", "reliability", "PSTH peak")
+
+#: metadata that name the culture of a recording; the first that there is counts
+CULTURE = ("culture", "subject_id")
 
 #: of a recording: ``name``, ``metadata``, ``measures`` by name, and more that tables leave out
 Row = Mapping[str, Any]
@@ -43,30 +49,77 @@ def every(rows: Sequence[Row]) -> Iterator[Table]:
         yield shown
 
 
-def grouped(rows: Sequence[Row], keys: Sequence[str]) -> Iterator[Table]:
-    """A line a group: number of recordings, then median and quartiles of each measure; then a rank test.
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
-    The test compares the groups of the last key, within each group of the keys before it.
+
+def grouped(rows: Sequence[Row], keys: Sequence[str], tell: Callable[[str], None] = _to_stderr) -> Iterator[Table]:
+    """A line a group: number of recordings, then median and quartiles of each measure; then a test.
+
+    The test compares the groups of the last key, within each group of the keys before it: a linear mixed model with a
+    random intercept for each culture where recordings repeat one, and otherwise a rank test. `tell` gets a line for
+    what could not be tested.
     """
     for chosen, columns in _parts(rows):
-        yield _of_groups(chosen, keys, columns)
+        yield _of_groups(chosen, keys, columns, tell)
 
 
-def _of_groups(rows: Sequence[Row], keys: Sequence[str], columns: Sequence[str]) -> Table:
+def _of_groups(rows: Sequence[Row], keys: Sequence[str], columns: Sequence[str], tell: Callable[[str], None]) -> Table:
     groups = groups_of(rows, keys)
     shown = _table(*keys, "n", *columns)
-    shown.title = "median [lower, upper quartile] of n recordings; p of a rank test, not corrected for their number"
+    shown.title = "median [lower, upper quartile] of n recordings; p of the test named, not corrected for their number"
     for outer in sorted({key[:-1] for key in groups}, key=place):
         within = sorted((key for key in groups if key[:-1] == outer), key=place)
         for key in within:
             cells = [_summary([value_of(row, name) for row in groups[key]]) for name in columns]
             shown.add_row(*map(str, key), str(len(groups[key])), *cells)
         if len(within) > 1:
-            tests = [rank_test([[value_of(row, name) for row in groups[key]] for key in within]) for name in columns]
-            names = " or ".join(sorted({test.name for test in tests}))
-            cells = ["-" if np.isnan(test.p) else f"p {test.p:.2g}" for test in tests]
+            compared = [groups[key] for key in within]
+            names, tested = (
+                _mixed(compared, columns, outer, tell) if _repeated(compared) else _ranked(compared, columns)
+            )
+            cells = ["-" if np.isnan(p) else f"p {p:.2g}" for p in tested]
             shown.add_row(*map(str, outer), names, "", *cells, end_section=True)
     return shown
+
+
+def culture_of(row: Row) -> str:
+    """Name of the culture of a recording; empty where its metadata do not say it."""
+    return next((str(row["metadata"][key]) for key in CULTURE if row["metadata"].get(key, "") != ""), "")
+
+
+def _repeated(groups: Sequence[Sequence[Row]]) -> bool:
+    """Whether two recordings are of one culture."""
+    named = [culture for group in groups for row in group if (culture := culture_of(row))]
+    return len(set(named)) < len(named)
+
+
+def _ranked(groups: Sequence[Sequence[Row]], columns: Sequence[str]) -> tuple[str, list[float]]:
+    """Name of the rank test, and p of each measure."""
+    tests = [rank_test([[value_of(row, name) for row in group] for group in groups]) for name in columns]
+    return " or ".join(sorted({test.name for test in tests})), [test.p for test in tests]
+
+
+def _mixed(
+    groups: Sequence[Sequence[Row]], columns: Sequence[str], outer: Sequence[Any], tell: Callable[[str], None]
+) -> tuple[str, list[float]]:
+    """Name of the mixed model, and p of each measure; a recording that names no culture is of one of its own."""
+    of = "".join(f"{value}: " for value in outer)
+    if not mixed_model.installed():
+        missing = f"statsmodels is not installed ({installation('stats')})"
+        tell(f"note: {of}recordings repeat a culture, which a rank test must not ignore; {missing}")
+        return "no test", [np.nan] * len(columns)
+    rows = [(row, str(k)) for k, group in enumerate(groups) for row in group]
+    cultures = [culture_of(row) or f"recording {k}" for k, (row, _) in enumerate(rows)]
+    tested, faults = [], dict[str, list[str]]()
+    for name in columns:
+        test = mixed_model.mixed_test([value_of(row, name) for row, _ in rows], [key for _, key in rows], cultures)
+        tested.append(test.p)
+        if test.fault:
+            faults.setdefault(test.fault, []).append(name)
+    for fault, names in faults.items():
+        tell(f"note: {of}no {mixed_model.NAME} of {', '.join(names)}: {fault}")
+    return mixed_model.NAME, tested
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[tuple[Sequence[Row], tuple[str, ...]]]:

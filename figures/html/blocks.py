@@ -161,10 +161,10 @@ class Plot:
     y: str
     series: Sequence[Series]
     log_x: bool = False
-    log_y: bool = False
     ticks: Sequence[tuple[float, str]] | None = None
     levels: Sequence[tuple[float, str]] = ()
     note: str = ""
+    log_y: bool = False
 
     def html(self, number: int) -> str:
         """The place of the plot."""

@@ -70,10 +70,10 @@ def _curves(given: Recorded) -> list[Block]:
         plots.append(Plot("Synchrony of pairs of units, mean and quartiles", "distance (mm)", y, series))
     laws = (("sizes", "spikes", given.size, 1.5), ("durations", "bins", given.duration, 2.0))
     for k, (kind, unit, values, exponent) in enumerate(laws):
-        x, y = density(values)
-        if len(x) > 1:
-            law = Series(f"exponent {exponent:g}", x[[0, -1]], y[0] * x[[0, -1]] ** -exponent, "ink", "dashed")
-            ours = Series(f"exponent {given.exponents[k]:.2f}, maximum likelihood", x, y)
+        at, share = density(values)
+        if len(at) > 1:
+            law = Series(f"exponent {exponent:g}", at[[0, -1]], share[0] * at[[0, -1]] ** -exponent, "ink", "dashed")
+            ours = Series(f"exponent {given.exponents[k]:.2f}, maximum likelihood", at, share)
             title = f"Avalanche {kind}, bins of {given.bin_s * 1e3:.3g} ms"
             label = f"{kind[:-1]} ({unit})"
             plots.append(Plot(title, label, "probability", [ours, law], log_x=True, log_y=True))

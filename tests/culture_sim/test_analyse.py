@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from culture_sim.analyse import app, measured
-from culture_sim.analysis.panel import panel
+from culture_sim.analysis.panel import Measure, panel
 from culture_sim.formats import read
 from culture_sim.panel_figures import aged, by_group, panels
 from culture_sim.panel_tables import frame, grouped
+from protocols.results.mixed_model import mixed_test
 from protocols.runs import cli
 from protocols.spec.dish.recordings import RecordingMeasures
 
@@ -42,6 +43,11 @@ def dishes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             file["recordingtime"] = np.array([0.0, 60.0])
             file["meta/age"] = np.array([age], np.int32)
     return paths
+
+
+def row(duration: float, number: int, **metadata: object) -> dict[str, Any]:
+    stimulated = metadata.get("step") == "probes"
+    return {"name": number, "metadata": {"duration_s": duration, **metadata}, "measures": {}, "stimulated": stimulated}
 
 
 def test_one_recording_is_a_page_of_measures_with_their_definitions(
@@ -117,6 +123,44 @@ def test_the_test_compares_groups_of_the_last_key_within_the_others(
     assert age == ["7", "21", "Mann-Whitney U"] * 2
     assert command(dishes[0], dishes[1], "--jobs", 1) == 0
     assert "median" in capsys.readouterr().out  # by age, without being asked
+
+
+def of_cultures(rates: Mapping[tuple[str, str], float]) -> list[dict[str, Any]]:
+    """Rows of recordings by medium and culture, with a rate only."""
+    return [
+        row(60, 0, medium=medium, culture=culture) | {"measures": {"rate": Measure(rate, "Hz", "")}}
+        for (medium, culture), rate in rates.items()
+    ]
+
+
+def test_recordings_that_repeat_a_culture_have_a_mixed_model() -> None:
+    pytest.importorskip("statsmodels")
+    rates = {("a", "x"): 1.0, ("b", "x"): 1.6, ("a", "y"): 5.0, ("b", "y"): 5.5, ("a", "z"): 9.0, ("b", "z"): 9.7}
+    told: list[str] = []
+    (table,) = grouped(of_cultures(rates), ["medium"], told.append)
+    columns = {str(column.header): list(column.cells)[-1] for column in table.columns}
+    assert columns["medium"] == "linear mixed model"
+    expected = mixed_test(list(rates.values()), [m for m, _ in rates], [c for _, c in rates]).p
+    assert columns["rate"] == f"p {expected:.2g}"
+    assert expected < 0.001  # a rank test of 3 and 3 cannot be below 0.1
+    assert columns["IBI CV"] == "-"
+    (line,) = told
+    assert line.startswith("note: no linear mixed model of active units, network burst rate, ")
+    assert line.endswith(": 0 values in 0 groups, of 0 cultures, all equal")
+
+
+def test_without_statsmodels_repeated_cultures_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.results.mixed_model.installed", lambda: False)
+    rates = {("a", "x"): 1.0, ("b", "x"): 2.0, ("a", "y"): 1.5, ("b", "y"): 3.0}
+    told: list[str] = []
+    (table,) = grouped(of_cultures(rates), ["medium"], told.append)
+    assert [list(column.cells)[-1] for column in table.columns[:4]] == ["no test", "", "-", "-"]
+    missing = "statsmodels is not installed (pip install -c constraints.txt -e '.[stats]')"
+    assert told == [f"note: recordings repeat a culture, which a rank test must not ignore; {missing}"]
+    once = of_cultures({("a", "x"): 1.0, ("b", "y"): 2.0, ("a", "z"): 1.5})
+    (table,) = grouped(once, ["medium"], told.append)
+    assert list(table.columns[0].cells)[-1] == "Mann-Whitney U"
+    assert len(told) == 1
 
 
 def test_what_was_mended_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -225,11 +269,6 @@ def test_a_run_is_measured_seed_by_seed(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert command(folder) == 0
     assert "network" in capsys.readouterr().out
-
-
-def row(duration: float, number: int, **metadata: object) -> dict[str, Any]:
-    stimulated = metadata.get("step") == "probes"
-    return {"name": number, "metadata": {"duration_s": duration, **metadata}, "measures": {}, "stimulated": stimulated}
 
 
 ROWS = [
