@@ -4,6 +4,7 @@ MCS (.h5 of Multi Channel DataManager), MaxWell (.h5), 3Brain (.brw), Intan (.rh
 SpikeInterface saved. One recording per segment.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,17 +67,23 @@ def read(path: Path, definitions: RecordingMeasures) -> dict[str, SpikeTrains]:
     """
     import spikeinterface
 
+    found = {}
+    for well, opened in _opened(path).items():
+        n = opened.get_num_segments()
+        for k in range(n):
+            name = " ".join([path.stem, *([well] if well else []), *([f"segment {k + 1}"] if n > 1 else [])])
+            if isinstance(opened, spikeinterface.BaseSorting):
+                found[name] = _sorted(opened, k)
+            else:
+                found[name] = _detected(opened, k, definitions.detection)
+    return found
+
+
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
+    """What SpikeInterface and Neo raise for files they cannot read, as one line; nothing else may run within."""
     try:
-        found = {}
-        for well, opened in _opened(path).items():
-            n = opened.get_num_segments()
-            for k in range(n):
-                name = " ".join([path.stem, *([well] if well else []), *([f"segment {k + 1}"] if n > 1 else [])])
-                if isinstance(opened, spikeinterface.BaseSorting):
-                    found[name] = _sorted(opened, k)
-                else:
-                    found[name] = _detected(opened, k, definitions.detection)
-        return found
+        yield
     except (AssertionError, AttributeError, IndexError, TypeError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"SpikeInterface cannot read it: {error or type(error).__name__}") from None
 
@@ -86,19 +93,22 @@ def _opened(path: Path) -> dict[str, Any]:
     import spikeinterface
     from spikeinterface import extractors
 
-    match system(path):
-        case "MCS":
-            _refuse_long(path)
-            return {"": extractors.read_mcsh5(path)}
-        case "MaxWell":  # compressed ones need MaxWell's own library; it is not downloaded unasked
-            _, wells = extractors.get_neo_streams("maxwell", path)
-            opened = [extractors.read_maxwell(path, stream_id=well, install_maxwell_plugin=False) for well in wells]
-            return {well if len(wells) > 1 else "": each for well, each in zip(wells, opened, strict=True)}
-        case "3Brain":
-            return {"": extractors.read_biocam(path)}
-        case "Intan":
-            return {"": extractors.read_intan(path, stream_id="0")}
-    return {"": spikeinterface.load(path)}
+    kind = system(path)
+    if kind == "MCS":
+        _refuse_long(path)
+    with _refused():
+        match kind:
+            case "MCS":
+                return {"": extractors.read_mcsh5(path)}
+            case "MaxWell":  # compressed ones need MaxWell's own library; it is not downloaded unasked
+                _, wells = extractors.get_neo_streams("maxwell", path)
+                each = [extractors.read_maxwell(path, stream_id=well, install_maxwell_plugin=False) for well in wells]
+                return {well if len(wells) > 1 else "": opened for well, opened in zip(wells, each, strict=True)}
+            case "3Brain":
+                return {"": extractors.read_biocam(path)}
+            case "Intan":
+                return {"": extractors.read_intan(path, stream_id="0")}
+        return {"": spikeinterface.load(path)}
 
 
 def _refuse_long(path: Path) -> None:
@@ -114,8 +124,10 @@ def _refuse_long(path: Path) -> None:
 
 
 def _sorted(sorting: Any, segment: int) -> SpikeTrains:
-    rate = sorting.get_sampling_frequency()
-    trains = [np.asarray(sorting.get_unit_spike_train(unit, segment_index=segment)) / rate for unit in sorting.unit_ids]
+    with _refused():
+        rate = sorting.get_sampling_frequency()
+        frames = [sorting.get_unit_spike_train(unit, segment_index=segment) for unit in sorting.unit_ids]
+    trains = [np.asarray(each) / rate for each in frames]
     last = max((float(train[-1]) for train in trains if len(train)), default=0.0)
     if not last:
         raise ValueError("no spikes")
@@ -123,8 +135,9 @@ def _sorted(sorting: Any, segment: int) -> SpikeTrains:
 
 
 def _detected(recording: Any, segment: int, detection: Detection) -> SpikeTrains:
-    rate, n = recording.get_sampling_frequency(), recording.get_num_samples(segment)
-    positions = recording.get_channel_locations() * 1e-6 if recording.has_probe() else None
+    with _refused():
+        rate, n = recording.get_sampling_frequency(), recording.get_num_samples(segment)
+        positions = recording.get_channel_locations() * 1e-6 if recording.has_probe() else None
     trains = detect(_chunks(recording, segment), rate, detection)
     return spike_trains(trains, n / rate, positions, notes=[described(detection)])
 
@@ -135,5 +148,6 @@ def _chunks(recording: Any, segment: int) -> Iterator[np.ndarray]:
     scaled = recording.has_scaleable_traces()
     scale = 1e-6 if scaled else 1.0
     for first in range(0, n, length):
-        traces = recording.get_traces(segment, first, min(first + length, n), return_in_uV=scaled)
+        with _refused():
+            traces = recording.get_traces(segment, first, min(first + length, n), return_in_uV=scaled)
         yield np.asarray(traces, float) * scale

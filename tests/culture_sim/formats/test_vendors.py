@@ -105,3 +105,15 @@ def test_what_spikeinterface_cannot_read_is_one_line(tmp_path: Path) -> None:
         file["version"], file["mapping"], file["sig"] = np.array([b"20100101"]), 0, 0
     with pytest.raises(formats.ProtocolFault, match="SpikeInterface cannot read it: This version 20100101 is not"):
         formats.read(tmp_path / "old.h5")
+
+
+@pytest.mark.filterwarnings("ignore")  # SpikeInterface's, of objects in memory
+def test_a_mistake_in_code_of_ours_is_not_blamed_on_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> None:
+        raise TypeError("a mistake")
+
+    recording = spikeinterface.NumpyRecording([np.zeros((100, 1), np.float32)], RATE)
+    recording.save(folder=tmp_path / "traces", verbose=False, progress_bar=False)
+    monkeypatch.setattr("culture_sim.formats.vendors.detect", mistaken)
+    with pytest.raises(TypeError, match="a mistake"):
+        formats.read(tmp_path / "traces")
