@@ -23,7 +23,7 @@ def check(content: Mapping[str, Any], folder: Path = Path()) -> Protocol:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise ProtocolFault(without_long_values(faults_of(error, kind), content)) from None
+        raise ProtocolFault(without_long_values(faults_of(error, kind, content), content)) from None
 
 
 def changed(protocol: Protocol, changes: Mapping[str, Any], folder: Path = Path()) -> Protocol:

@@ -7,8 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from protocols.spec.quantity import in_unit_of
+
 #: discriminator keys: their value selects a member of a tagged union, and thereby its other keys
 TAGS = ("rule", "encoder", "pretraining", "sampler", "net")
+#: bounds of a value in the context of an error
+BOUNDS = {"gt", "ge", "lt", "le"}
 #: with ``source``, which is not in TAGS because data sections share most keys whatever their source
 ALL_TAGS = (*TAGS, "source")
 #: sections whose keys are names chosen by the user
@@ -105,10 +109,10 @@ def _texts(content: object) -> Iterator[str]:
         yield str(content)
 
 
-def faults_of(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One message for each validation error."""
+def faults_of(error: ValidationError, model: type[BaseModel], content: object = None) -> list[str]:
+    """One message for each validation error; `content`, what was validated, gives the names of items of a list."""
     faults = error.errors(include_url=False, include_context=True)
-    lines = [_line(fault, model) for fault in faults]
+    lines = [_line(fault, model, content) for fault in faults]
     # A misspelt required key is reported twice, as unknown and as missing: keep the line with the hint.
     # A list with an invalid only item is also reported as too short: keep the line about the item.
     return [
@@ -123,10 +127,13 @@ def _below(location: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return len(location) > len(other) and location[: len(other)] == other
 
 
-def _line(fault: Any, model: type[BaseModel]) -> str:
+def _line(fault: Any, model: type[BaseModel], content: object) -> str:
     location = _without_tags(fault["loc"])
-    path = ".".join(str(part) for part in location)
+    path = ".".join(str(part) for part in location) + _item_name(location, content)
     message = fault["msg"].removeprefix("Value error, ")
+    for bound in BOUNDS & fault.get("ctx", {}).keys():
+        if (spelled := in_unit_of(fault["ctx"][bound], fault["input"])) is not None:
+            message = f"{message.rpartition(' ')[0]} {spelled}"
     if fault["type"] == "union_tag_invalid":
         message = message.replace(fault["ctx"]["tag"], short(fault["ctx"]["tag"]))
     if fault["type"] == "extra_forbidden":
@@ -148,6 +155,19 @@ def _line(fault: Any, model: type[BaseModel]) -> str:
     if fault["type"] == "value_error":
         return f"{path}: {shown}{message}" if path else message
     return f"{path}: {shown}is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _item_name(location: list[Any], content: object) -> str:
+    """Name of the innermost item of a list on the way to a location, in brackets; empty if it has none."""
+    found = ""
+    for part in location:
+        try:
+            content = content[part]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(part, int) and isinstance(content, dict) and isinstance(content.get("name"), str):
+            found = f" ({short(content['name'])})"
+    return found
 
 
 def _without_tags(location: tuple[Any, ...]) -> list[Any]:

@@ -65,6 +65,20 @@ def spell(value: float, unit: str, prefix: str) -> str:
     return f"{scaled:f} {prefix}{unit}"
 
 
+UNITS = ("uA/mm2", "m/s", "Hz", "s", "m", "V", "A")  # of quantities; a longer one before its ending
+
+
+def in_unit_of(value: float, given: object) -> str | None:
+    """Write an SI value with the unit of a given quantity and a prefix that suits it; None if that is none."""
+    match = _NUMBER.fullmatch(given) if isinstance(given, str) else None
+    text = (match[2] or "") if match else ""
+    unit = next((u for u in UNITS if text.endswith(u) and text[: -len(u)] in _PREFIX), None)
+    if unit is None:
+        return None
+    fits = [prefix for prefix in ("", "m", "u", "n") if abs(value) >= 10.0 ** _PREFIX[prefix]]
+    return spell(value, unit, fits[0] if fits else "").replace("  ", " ")
+
+
 def _quantity(unit: str, prefix: str, example: str) -> Any:
     def read(text: Any) -> float:
         return parse(text, unit, example)

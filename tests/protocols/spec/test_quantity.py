@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.spec.quantity import UnitError, parse, spell
+from protocols.spec.quantity import UnitError, in_unit_of, parse, spell
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,21 @@ def test_what_is_refused_says_why_and_what_is_allowed(given_: object, message: s
     with pytest.raises(UnitError, match=message) as fault:
         parse(given_, "s", "20 ms")
     assert "for example '20 ms'" in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "like", "expected"),
+    [
+        (1e-6, "-50 ms", "1 us"),
+        (0.1, "7 us", "100 ms"),
+        (1e-2, "5 A", "10 mA"),
+        (0.0, "-1 kHz", "0 Hz"),
+        (1e6, "2 uA/mm2", "1000000 uA/mm2"),
+        (0.5, "0 m/s", "500 mm/s"),
+        (1e-2, "5", None),
+        (1e-2, 5, None),
+        (1e-2, "5 min", None),
+    ],
+)
+def test_bounds_have_the_unit_of_what_was_given(value: float, like: object, expected: str | None) -> None:
+    assert in_unit_of(value, like) == expected
