@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
-from figures.culture.dish import activity, burst_frames, bursts, courses, leaky
+from figures.culture.dish import activity, burst_frames, bursts, courses, leaky, paired_pulse
 from figures.culture.dish import array as dish_array
 from figures.networks import (
     filters,
@@ -42,6 +42,7 @@ DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "bursts": bursts.figure,
     "courses": courses.figure,
     "leaky": leaky.figure,
+    "paired_pulse": paired_pulse.figure,
 }
 SPIKING: dict[str, Callable[[AssociationRun], Figure | None]] = {
     "learning": learning.figure,

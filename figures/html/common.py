@@ -92,11 +92,16 @@ def provenance(run: RunData) -> Section:
     return Section(PROVENANCE, [Table(("", ""), [*lines, *flat(facts)])])
 
 
+#: keys of provenance that a reader need not know
+SAID = {"dirty": "with uncommitted changes"}
+
+
 def flat(facts: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
     """Nested facts as lines: ``code, commit``."""
     found: list[tuple[str, str]] = []
     for key, value in facts.items():
-        name = f"{path}, {key}" if path else str(key)
+        said = SAID.get(str(key), str(key))
+        name = f"{path}, {said}" if path else said
         if isinstance(value, Mapping):
             found += flat(value, name)
         else:

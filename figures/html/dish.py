@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from figures.culture.dish import courses
+from figures.culture.dish import courses, paired_pulse
 from figures.html import common
 from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.html.recording import Recording, Span, Stimulus
 from figures.html.spikes import responses
 from figures.runs.run import DishRun
 from protocols.plan.dish import COURSE, DishPlan, expand_dish
+from protocols.spec.dish.timeline import Pair, Probe, Single, Train, unrolled
 
 MOST_HEADLINES = 24
 
@@ -19,25 +20,49 @@ def subject(run: DishRun, name: str, most: int) -> Subject:
     names = [path for path, _ in common.measured(run)][:MOST_HEADLINES]
     answers, cultures = _courses(run), _cultures(run)
     sections = [
-        common.asked(run, _timeline(run, plan)),
+        common.asked(run, *_patterns(run), _timeline(run, plan)),
         common.result(run, names, *([cultures] if cultures else [])),
         *([Section("Responses before and after", answers)] if answers else []),
+        *([Section("Paired pulses", pairs)] if (pairs := _pairs(run)) else []),
         Section("Recording and array", [recording(run, plan, most)]),
         common.provenance(run),
     ]
     return Subject(name, run.protocol.title, sections, common.headline(run, names))
 
 
+def _patterns(run: DishRun) -> list[Block]:
+    """What each pattern stimulates, and with which pulse; nothing without patterns."""
+    rows = []
+    for name, pattern in run.protocol.patterns.items():
+        chosen = [str(k) for k in run.protocol.culture.array.numbers(pattern.electrodes)]
+        pulse = f"{pattern.amplitude * 1e6:g} uA", f"{pattern.width * 1e6:g} us"
+        rows.append((name.replace("_", " "), str(len(chosen)), common.listed(chosen, 16), *pulse))
+    return [Table(("pattern", "electrodes", "which", "amplitude", "width"), rows)] if rows else []
+
+
+def _given(step: Single) -> str:
+    """When the pulses of a step come."""
+    match step:
+        case Probe(every=every):
+            return f"single pulses every {every:g} s"
+        case Train(pulses=pulses, rate=rate, repetitions=n, every=every):
+            return f"{n} trains of {pulses} pulses at {rate:g} Hz, every {every:g} s"
+        case Pair(interval=interval, repetitions=n, every=every):
+            return f"{n} pairs {interval * 1e3:g} ms apart, every {every:g} s"
+    return ""
+
+
 def _timeline(run: DishRun, plan: DishPlan) -> Table:
-    dt = run.protocol.culture.simulation.dt
+    dt, unrolled_steps = run.protocol.culture.simulation.dt, dict(unrolled(run.protocol.timeline))
     rows = []
     for k, (name, step) in enumerate(zip(plan.names, plan.steps, strict=True)):
         own = plan.pulses[plan.pulses["step"] == k]
         patterns = [plan.patterns[p] for p in dict.fromkeys(own["pattern"].tolist())]
         given = f"{len(own):,} of {common.listed(patterns)}" if len(own) else "none"
         start, length = step["start"] * dt, (step["stop"] - step["start"]) * dt
-        rows.append((name, f"{start:g} s", f"{length:g} s", given, "yes" if step["plastic"] else "no"))
-    return Table(("step", "from", "length", "pulses", "learning"), rows)
+        when = _given(unrolled_steps[name])
+        rows.append((name, f"{start:g} s", f"{length:g} s", given, when, "yes" if step["plastic"] else "no"))
+    return Table(("step", "from", "length", "pulses", "given as", "learning"), rows)
 
 
 def _courses(run: DishRun) -> list[Block]:
@@ -50,6 +75,35 @@ def _courses(run: DishRun) -> list[Block]:
             color = ("before", "after")[k] if len(steps) == 2 else k
             series.append(Series(step, 500 * (edges[1:] + edges[:-1]), mean, color, "line", mean - sd, mean + sd))
         title = f"{pattern.replace('_', ' ')}: mean ± sd of {len(run.seeds)} cultures"
+        plots.append(Plot(title, "time from the pulse (ms)", "spikes per electrode (Hz)", series))
+    return plots
+
+
+def _pairs(run: DishRun) -> list[Block]:
+    """Responses to the first and second pulse at each interval, and their ratio over the interval."""
+    found = paired_pulse.paired(run)
+    if not found:
+        return []
+    x = [each.interval * 1e3 for each in found]
+    cultures = [
+        Series(f"culture {seed}", x, [each.ratio[k] for each in found], k, "thin") for k, seed in enumerate(run.seeds)
+    ]
+    mean = [
+        float(np.mean(each.ratio[np.isfinite(each.ratio)])) if np.isfinite(each.ratio).any() else np.nan
+        for each in found
+    ]
+    ratio = Series("mean of the cultures", x, mean, "ink")
+    label = "second over first response"
+    plots: list[Block] = [
+        Plot("Paired-pulse ratio", "interval of the pulses (ms)", label, [ratio, *cultures], log_x=True)
+    ]
+    for each in found:
+        middle = 500 * (each.edges[1:] + each.edges[:-1])
+        series = []
+        for rates, color, name in zip(each.rates, ("before", "after"), ("first pulse", "second pulse"), strict=True):
+            average, sd = rates.mean(axis=0), rates.std(axis=0, ddof=min(1, len(rates) - 1))
+            series.append(Series(name, middle, average, color, "line", average - sd, average + sd))
+        title = f"{paired_pulse.spelled(each.interval)} apart: mean ± sd of {len(run.seeds)} cultures"
         plots.append(Plot(title, "time from the pulse (ms)", "spikes per electrode (Hz)", series))
     return plots
 

@@ -136,7 +136,11 @@ def test_repeated_steps_are_numbered() -> None:
         ("near: 250 um", "near: 250 ms", "measure.synchrony.near: '250 ms' has the wrong unit 'ms'"),
         ("connectivity: [before, after]", "connectivity: [before]", "measure.change.connectivity"),
         ("growth: [before, after]", "growth: [before, pairs]", "step 'pairs' has no probes"),
-        ("repetitions: 4", "repetitoins: 4", "timeline.4.repetitoins (pairs): unknown key; did you mean 'repetitions'?"),
+        (
+            "repetitions: 4",
+            "repetitoins: 4",
+            "timeline.4.repetitoins (pairs): unknown key; did you mean 'repetitions'?",
+        ),
         ("{rest: 2 s}", "{wait: 2 s}", "timeline.0: keys wait; allowed: a mapping with one of rest, probe, train"),
         ("{panel: rest}", "{pannel: rest}", "measure.activity: keys pannel; allowed: a mapping with one of panel"),
         ("count: 100", "count: 10", "synapses.fan_in must not exceed the 9 possible inputs"),
