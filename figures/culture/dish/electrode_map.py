@@ -64,12 +64,12 @@ def show(ax: Axes, least: np.ndarray, most: np.ndarray, *, up: bool) -> None:
 
 
 def scale_bar(ax: Axes, places: np.ndarray) -> None:
-    """A bar below the map, a third of the width of the places at most."""
+    """A bar below the map, from the left edge of the leftmost disc; a third of the width of the places at most."""
     span = float(np.ptp(places[:, 0])) or float(np.ptp(places[:, 1]))
     length = max((bar for bar in SCALE_BARS if bar <= span / 3), default=SCALE_BARS[0])
-    left, (below, above) = ax.get_xlim()[0], ax.get_ylim()
+    left, (below, above) = float(places[:, 0].min()) - disc_radius(places), ax.get_ylim()
     down = (below - above) * 0.03
-    ax.plot([left, left + length], [below + down] * 2, color="black", lw=1.5, clip_on=False)
+    ax.plot([left, left + length], [below + down] * 2, color="black", lw=1.5, clip_on=False, solid_capstyle="butt")
     ax.text(
         left,
         below + 2 * down,

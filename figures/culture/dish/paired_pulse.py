@@ -84,6 +84,7 @@ def figure(run: DishRun) -> Figure | None:
             first = ax
             ax.set_ylabel("spikes per electrode (Hz)")
             ax.set_xlim(0, LONGEST * 1e3)
+            ax.set_xticks(np.linspace(0, LONGEST * 1e3, 3))
             ax.set_ylim(bottom=0)
             ax.legend(loc="upper right", handlelength=1.2)
         else:
@@ -95,7 +96,8 @@ def figure(run: DishRun) -> Figure | None:
 def _responses(ax: Axes, each: Paired) -> None:
     for rates, color, name in zip(each.rates, (BEFORE, AFTER), ("first pulse", "second"), strict=True):
         mean, sd = rates.mean(axis=0), rates.std(axis=0, ddof=min(1, len(rates) - 1))
-        ax.stairs(mean + sd, each.edges * 1e3, baseline=mean - sd, fill=True, color=color, alpha=0.25, lw=0)
+        low = np.maximum(mean - sd, 0)
+        ax.stairs(mean + sd, each.edges * 1e3, baseline=low, fill=True, color=color, alpha=0.25, lw=0)
         ax.stairs(mean, each.edges * 1e3, baseline=None, color=color, lw=1.3, label=name)
     ax.set_title(f"{spelled(each.interval)} apart", loc="left")
     ax.set_xlabel("time from the pulse (ms)")

@@ -10,11 +10,12 @@ import pytest
 from probeinterface import generate_linear_probe, write_probeinterface
 
 from culture_sim.model.electrodes import electrode_positions
-from figures.culture.dish import array, burst_frames, bursts, electrode_map, leaky
+from figures.culture.dish import array, burst_frames, bursts, electrode_map, leaky, paired_pulse
 from figures.culture.dish.burst_frames import N_FRAMES
 from figures.culture.dish.spontaneous_step import SpontaneousStep, spontaneous_steps
 from figures.runs.run import DishRun
 from protocols.loading.loader import load
+from protocols.plan.dish import expand_dish
 from protocols.spec.array import LAYOUTS, Array
 from protocols.spec.protocol import DishProtocol
 from tests.protocols.spec.test_dish import GOOD, written
@@ -164,6 +165,15 @@ def test_the_culture_is_drawn_with_its_electrodes_where_they_are(tmp_path: Path)
     for collection, pairs in zip(stimulated, expected, strict=True):
         np.testing.assert_allclose(centres(collection), np.array(pairs) * 200e-6, atol=1e-9)
     assert left.get_ylim()[0] > left.get_ylim()[1]  # rows go down
+    assert (left.get_xlim(), left.get_ylim()) == (right.get_xlim(), right.get_ylim())  # to the same scale
+    names = [text.get_text() for text in array.figure(run).legends[0].get_texts()]
+    assert names == [
+        "excitatory",
+        "inhibitory",
+        "electrode, hears 60 um (ring)",
+        "stimulated: left",
+        "stimulated: right",
+    ]
 
 
 def test_a_probe_is_drawn_with_y_up(tmp_path: Path) -> None:
@@ -174,3 +184,54 @@ def test_a_probe_is_drawn_with_y_up(tmp_path: Path) -> None:
     _, ax = plt.subplots()
     electrode_map.draw(ax, electrode_positions(run.protocol.culture.array), np.arange(4.0), (0, 3), up=True)
     assert ax.get_ylim()[0] < ax.get_ylim()[1]
+
+
+def test_the_scale_bar_is_as_long_as_it_says() -> None:
+    places = electrode_positions(Array())
+    fig, ax = plt.subplots()
+    electrode_map.draw(ax, places, np.ones(len(places)), (0, 1))
+    electrode_map.scale_bar(ax, places)
+    bar, text = ax.lines[-1], ax.texts[-1].get_text()
+    pitch = float(np.unique(np.diff(np.unique(places[:, 0])))[0])
+    assert np.ptp(np.asarray(bar.get_xdata())) == pytest.approx(float(text.removesuffix(" mm")) * 1e-3)
+    fig.canvas.draw()
+    assert bar.get_solid_capstyle() == "butt"  # another one adds the width of the line at both ends
+    assert float(text.removesuffix(" mm")) * 1e-3 >= pitch
+
+
+def test_paired_pulses_show_both_responses_and_their_ratio(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "measure:", "  - {name: far, pair: [left, right], interval: 1 s, repetitions: 2, every: 2 s}\nmeasure:"
+    )
+    text = text.replace("  ppr:", "  apart: {paired_pulse: far}\n  ppr:") + "seeds: 2\n"
+    protocol = load(written(tmp_path, text))
+    assert isinstance(protocol, DishProtocol)
+    plan, rng, arrays = expand_dish(protocol), np.random.default_rng(0), {}
+    n = protocol.culture.array.n_electrodes
+    for seed in (0, 1):
+        steps = np.sort(rng.integers(0, plan.n_steps, 30_000)).astype(np.int32)
+        arrays |= {
+            f"seed_{seed}/heard/step": steps,
+            f"seed_{seed}/heard/direct": rng.random(len(steps)) < 0.2,
+            f"seed_{seed}/electrodes": np.zeros((n, 2)),
+        }
+    metrics = {"ppr/ratio": {"per_seed": [0.5, None]}, "apart/ratio": {"per_seed": [0.8, 1.0]}}
+    run = DishRun(tmp_path, protocol, arrays, metrics, {})
+    near, far = paired_pulse.paired(run)
+    assert (near.name, far.name) == ("ppr", "apart")
+    assert (near.edges[-1], far.edges[-1]) == pytest.approx((0.05, 0.1))  # up to the second pulse
+    for k, pattern in enumerate(("left", "right")):
+        pulses = plan.pulses_of("far", pattern, k).tolist()
+        heard = arrays["seed_1/heard/step"][~arrays["seed_1/heard/direct"]].tolist()
+        for b in range(len(far.edges) - 1):
+            count = sum(5 * b <= step - pulse < 5 * (b + 1) for pulse in pulses for step in heard)
+            assert far.rates[k, 1, b] == pytest.approx(count / len(pulses) / n / 0.005)
+    fig = paired_pulse.figure(run)
+    assert fig is not None
+    *responses, ratio = fig.axes
+    assert [ax.get_title(loc="left") for ax in responses] == ["50 ms apart", "1 s apart"]
+    np.testing.assert_allclose(ratio.lines[0].get_xydata(), [(50, 0.5), (1000, 0.8)])
+    means = next(container for container in ratio.containers if container.get_label() == "mean +- sd (n=2)")
+    np.testing.assert_allclose(np.asarray(means.lines[0].get_ydata(), float), [0.5, 0.9])  # type: ignore[attr-defined]
+    none = GOOD.replace("  ppr: {paired_pulse: pairs}\n", "")
+    assert paired_pulse.figure(run_of(tmp_path, {}, {}, none)) is None

@@ -91,8 +91,24 @@ def test_a_dish_shows_pulses_with_the_electrodes_they_stimulate_and_their_respon
                 edges = pulse + np.round(np.arange(-50, 301, 5) * 1e-3 / dt).astype(int)
                 courses.append(np.diff(np.searchsorted(step, edges)) / 64)
             arrays[f"seed_0/course/{name}/{pattern}"] = np.mean(courses, axis=0)
-    run = DishRun(tmp_path, protocol, arrays, {"targets": []}, {})
+    arrays["seed_0/heard/direct"] = np.zeros(len(step), bool)
+    metrics = {"targets": [], "ppr/ratio": {"per_seed": [0.5]}}
+    run = DishRun(tmp_path, protocol, arrays, metrics, {"code": {"dirty": True}})
     found = dish.subject(run, "mine", 1000)
+    patterns, timeline = found.sections[0].blocks[1:3]
+    assert patterns.rows[0] == ("left", "2", "0, 8", "30 uA", "200 us")  # type: ignore[attr-defined]
+    given = {row[0]: row[4] for row in timeline.rows}  # type: ignore[attr-defined]
+    assert given == {
+        "rest": "",
+        "before": "single pulses every 1 s",
+        "tetanus": "2 trains of 10 pulses at 100 Hz, every 5 s",
+        "after": "single pulses every 1 s",
+        "pairs": "4 pairs 50 ms apart, every 2 s",
+    }
+    (ratio, responses) = (b for s in found.sections if s.heading == "Paired pulses" for b in s.blocks)
+    assert list(ratio.series[0].y) == [0.5]  # type: ignore[attr-defined]
+    assert [series.name for series in responses.series] == ["first pulse", "second pulse"]  # type: ignore[attr-defined]
+    assert ("code, with uncommitted changes", "yes") in found.sections[-1].blocks[0].rows  # type: ignore[attr-defined]
     (recording,) = (b for s in found.sections if s.heading == "Recording and array" for b in s.blocks)
     assert [span.start for span in recording.spans] == [0, 2, 8, 18, 24]  # type: ignore[attr-defined]
     stimuli = {stimulus.name: stimulus for stimulus in recording.stimuli}  # type: ignore[attr-defined]
