@@ -22,6 +22,7 @@ ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
     nn.AvgPool2d: ("kernel_size", "stride", "padding"),
     nn.Flatten: (),
     nn.ReLU: (),
+    Triangle: ("power",),
     nn.Unflatten: ("dim", "unflattened_size"),
 }
 

@@ -40,6 +40,18 @@ network:
     SWTA: {pretraining: none}
     VAE: {pretraining: none}
 """
+TRIANGLE = """
+base: softhebb_digits
+name: triangle
+data: {classes: [0, 1, 2], validation: 60, test: 60}
+network:
+  methods:
+    HPCA: {pretraining: none}
+    SWTA: {pretraining: none}
+  finetuning: {epochs: 1}
+  regimes: [0.5]
+seeds: 1
+"""
 
 
 def ran(folder: Path, name: str) -> Path:
@@ -56,6 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("used")
     (found / "used.yaml").write_text(FILE)
     (found / "residual.yaml").write_text(ARCHITECTURE)
+    (found / "triangle.yaml").write_text(TRIANGLE)
     return found
 
 
@@ -67,3 +80,8 @@ def run(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def residual(folder: Path) -> Path:
     return ran(folder, "residual")
+
+
+@pytest.fixture(scope="session")
+def triangle(folder: Path) -> Path:
+    return ran(folder, "triangle")

@@ -26,6 +26,19 @@ def loader() -> str:
     )
 
 
+def test_the_loader_of_the_page_loads_softhebb_with_the_activation_of_the_page(triangle: Path, tmp_path: Path) -> None:
+    assert exit_code(app, str(triangle), str(tmp_path / "network.pt")) == 0
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict = {"nn": nn}
+    exec(next(block for block in blocks if "class Triangle" in block), names)
+    exec(loader().replace("network.pt", str(tmp_path / "network.pt")), names)
+    del nn.Triangle  # type: ignore[attr-defined]
+    pixels = pixels_of(triangle)
+    with torch.no_grad():
+        found = names["network"](torch.from_numpy(pixels).float())
+    np.testing.assert_allclose(found.numpy(), Extractor.of_run(triangle)(pixels), rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("method", ["HPCA", "SWTA", "VAE"])
 def test_the_loader_of_the_page_gives_the_same_features(run: Path, tmp_path: Path, method: str) -> None:
     assert exit_code(app, str(run), str(tmp_path / "network.pt"), "--method", method) == 0
@@ -54,19 +67,19 @@ def test_a_network_that_is_no_list_of_layers_exports_its_own_state(residual: Pat
     np.testing.assert_allclose(found.numpy(), extractor(pixels), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("which", ["run", "residual"])
+@pytest.mark.parametrize(("which", "method"), [("run", "HPCA"), ("residual", "HPCA"), ("triangle", "SoftHebb")])
 def test_onnx_computes_the_same_for_any_number_of_images(
-    which: str, request: pytest.FixtureRequest, tmp_path: Path
+    which: str, method: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
     path = request.getfixturevalue(which)
-    assert exit_code(app, str(path), str(tmp_path / "network.onnx"), "--method", "HPCA") == 0
+    assert exit_code(app, str(path), str(tmp_path / "network.onnx"), "--method", method) == 0
     assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
     session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
     pixels = pixels_of(path)[:7]
     (found,) = session.run(["features"], {"images": pixels.astype(np.float32)})
-    np.testing.assert_allclose(found, Extractor.of_run(path, "HPCA")(pixels), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found, Extractor.of_run(path, method)(pixels), rtol=1e-3, atol=1e-3)
 
 
 class Spectrum(nn.Module):
