@@ -97,5 +97,5 @@ def by_group(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, list[Any]]:
             groups.setdefault(", ".join(values) or "recordings", []).append(row)
         elif metadata["duration_s"] >= longest[metadata["protocol"]] / 2:
             of_run = [metadata["protocol"], metadata.get("step", "")]
-            groups.setdefault(", ".join(["twin", *filter(None, of_run), *values]), []).append(row)
+            groups.setdefault(", ".join(["twin", *dict.fromkeys(filter(None, of_run)), *values]), []).append(row)
     return groups

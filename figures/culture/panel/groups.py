@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from figures.culture.panel.recorded import Grouped, Recorded, everyone
 from figures.style import AFTER, CLASS_COLORS, GREY, PUBLISHED, THIN, WIDTH, canvas
 
+LONG_LABEL = 22  # characters: longer names stand below each other
 TWIN = "twin"  # how the names of groups of simulated cultures begin
 
 
@@ -55,11 +56,12 @@ def explain(fig: Figure, groups: Grouped, more: str = "") -> None:
 
 def legend(ax: Axes, title: str, columns: int = 2) -> None:
     """Title of a panel and the names of its lines, above the axes: curves reach every corner."""
+    longest = max(map(len, ax.get_legend_handles_labels()[1]), default=0)
     ax.legend(
         title=title,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1),
-        ncols=columns,
+        ncols=columns if longest <= LONG_LABEL else 1,
         alignment="left",
         title_fontsize=8,
         columnspacing=1.2,
