@@ -15,6 +15,7 @@ from hebbian_dl.images.in_memory import Images, Splits
 from hebbian_dl.images.prepared import inputs_of, unreadable
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.networks import reuse, saved
+from hebbian_dl.networks.forward_forward import LocalNetwork, forward_forward_training
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training import checkpoint, diagnostics
 from hebbian_dl.training.evaluation import batch_for
@@ -23,6 +24,7 @@ from hebbian_dl.training.loop import Training
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.network import (
+    ForwardForward,
     HebbianPretraining,
     Method,
     NoPretraining,
@@ -155,10 +157,14 @@ def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> No
             network(batch.images.contiguous(memory_format=torch.channels_last))
 
 
-def _training(state: Seed, name: str, method: HebbianPretraining | VaePretraining, drawn: saved.Drawn) -> Training:
+def _training(
+    state: Seed, name: str, method: HebbianPretraining | VaePretraining | ForwardForward, drawn: saved.Drawn
+) -> Training:
     match method:
         case HebbianPretraining():
             n_classes = len(state.protocol.data.class_list)
             return hebbian_training(name, drawn.features, method, state.splits, n_classes)
         case VaePretraining():
             return vae_training(name, cast(BetaVae, drawn.learner), method, state.splits)
+        case ForwardForward():
+            return forward_forward_training(name, cast(LocalNetwork, drawn.learner), method, state.splits)

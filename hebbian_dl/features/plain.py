@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from hebbian_dl.features.extract import Extractor
 from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.build import MaxPool, Triangle
+from hebbian_dl.networks.forward_forward import LocalNetwork
 from hebbian_dl.networks.normalisation import RelativeBatchNorm
-from protocols.spec.rules import HardWTA, HebbianPCA, KrotovHopfield, SoftHebb, SoftWTA, TopWTA
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.rules import HardWTA, HebbianPCA, KrotovHopfield, SoftHebb, SoftWTA, SparseCoding, TopWTA
 
 #: arguments that build a plain module again
 ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
@@ -60,11 +62,13 @@ def _plain(module: nn.Module) -> list[nn.Module]:
     match module:
         case nn.Sequential():
             return [one for inner in module for one in _plain(inner)]
+        case Hebbian(rule=SparseCoding(), activated=True):
+            raise ProtocolFault(["export: sparse codes are found step by step; allowed: methods without sparse_coding"])
         case Hebbian():
             activated = isinstance(module.rule, SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield)
             activated |= isinstance(module.rule, HebbianPCA) and module.rule.activation == "relu"
             return [_weighted(module, module.weight), *([nn.ReLU()] if activated and module.activated else [])]
-        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | nn.AvgPool2d() | Triangle():
+        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | nn.AvgPool2d() | Triangle() | LocalNetwork():
             return [copy.deepcopy(module)]
         case MaxPool(size=size):
             return [nn.MaxPool2d(size)]
@@ -80,9 +84,7 @@ def _plain(module: nn.Module) -> list[nn.Module]:
 def _weighted(layer: Hebbian, weight: Tensor) -> nn.Module:
     """The plain layer of a Hebbian one; a rule that competes by w.x / |w| has weights of norm 1."""
     if layer.activated and isinstance(layer.rule, SoftWTA | HardWTA | TopWTA):
-        norms = layer.geometry.norms(weight)
-        inverse = torch.where(norms > 0, 1 / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0)
-        weight = weight * layer.geometry.spread(inverse, weight)
+        weight = weight * layer.geometry.spread(layer.geometry.inverse_norms(weight), weight)
     sizes: Any = layer
     if layer.kind == "Linear":
         made: nn.Module = nn.Linear(sizes.in_features, sizes.out_features, bias=layer.bias is not None)

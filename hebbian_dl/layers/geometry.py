@@ -140,6 +140,11 @@ class Geometry:
         """|w| of each neuron, shape (n_neurons,)."""
         return torch.linalg.vector_norm(self.rows(weights), dim=2).flatten()
 
+    def inverse_norms(self, weights: Tensor) -> Tensor:
+        """1 / |w| of each neuron, shape (n_neurons,); 0 for a dead neuron, whose weights are all 0."""
+        norms = self.norms(weights)
+        return torch.where(norms > 0, 1 / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0)
+
     def patches(self, signal: Tensor) -> Tensor:
         """A signal with one row per patch, shape (groups, P, n_neurons / groups); a view if channels come last."""
         grouped = signal.unflatten(1, (self.groups, -1))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hebbian_dl.layers import competition
+from hebbian_dl.layers import competition, sparse_codes
 from hebbian_dl.layers.geometry import DENSE, Geometry
 from protocols.spec import rules as specs
 
@@ -69,6 +69,12 @@ def learn(
             return _competitive(rule, inputs, weights, geometry, cosine=True, activated=activated)
         case specs.KrotovHopfield():
             return _krotov_hopfield(rule, inputs, weights, geometry, activated=activated)
+        case specs.SparseCoding():
+            codes = sparse_codes.codes(rule, inputs, weights, geometry)
+            sums = _sums(inputs, codes, weights, geometry)
+            sums.total.sub_(sparse_codes.explained(rule, codes, weights, geometry))
+            own = codes if activated else geometry.project(inputs, weights.to(inputs.dtype))
+            return own.to(inputs.dtype), sums
     drive = geometry.project(inputs, weights.to(inputs.dtype))
     match rule:
         case specs.Hebb():
@@ -104,6 +110,8 @@ def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometr
             return _unit_projection(inputs, weights, geometry).relu()
         case specs.HebbianPCA(activation="relu") | specs.SoftHebb() | specs.KrotovHopfield():
             return geometry.project(inputs, weights.to(inputs.dtype)).relu()
+        case specs.SparseCoding():
+            return sparse_codes.codes(rule, inputs, weights, geometry).to(inputs.dtype)
     return geometry.project(inputs, weights.to(inputs.dtype))
 
 
@@ -137,6 +145,8 @@ def update_of(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry 
 def apply(rule: specs.Rule, sums: Sums, weights: Tensor, rate: float, geometry: Geometry = DENSE) -> None:
     """Add the update times a learning rate to the weights, in one pass over memory."""
     weights.addcmul_(sums.total, geometry.spread(factors(rule, sums, weights, geometry), sums.total), value=rate)
+    if isinstance(rule, specs.SparseCoding):
+        weights.copy_(sparse_codes.atoms(rule, weights, geometry))
 
 
 def update(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
@@ -227,8 +237,7 @@ def _sums(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry, d
 
 def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:
     """w.x / |w|; 0 for a dead neuron, whose weights are all 0."""
-    norms = geometry.norms(weights)
-    inverse = torch.where(norms > 0, 1 / norms.clamp_min(torch.finfo(norms.dtype).tiny), 0)
+    inverse = geometry.inverse_norms(weights)
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
     return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights

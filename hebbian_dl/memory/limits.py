@@ -19,6 +19,7 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import FileData
 from protocols.spec.network import (
     Finetuning,
+    ForwardForward,
     HebbianPretraining,
     Method,
     NoPretraining,
@@ -51,7 +52,7 @@ class Steps:
 
     protocol: NetworkProtocol
     method: Method
-    spec: HebbianPretraining | VaePretraining | Finetuning
+    spec: HebbianPretraining | VaePretraining | ForwardForward | Finetuning
     path: str
     kept: int
 

@@ -21,6 +21,7 @@ from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.images.prepare import Prepare
 from hebbian_dl.networks import saved
 from hebbian_dl.networks.build import n_features
+from hebbian_dl.networks.forward_forward import LocalNetwork, forward_forward_training
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.retrieval.codes import coder
 from hebbian_dl.training.consistency import Unlabelled, consistent_loss
@@ -29,7 +30,14 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
 from hebbian_dl.training.readout import readout
 from hebbian_dl.training.supervised import classifier, supervised_training
-from protocols.spec.network import Finetuning, HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.network import (
+    Finetuning,
+    ForwardForward,
+    HebbianPretraining,
+    Method,
+    NoPretraining,
+    VaePretraining,
+)
 from protocols.spec.protocol import NetworkProtocol
 
 STEPS = 2  # momentum and pending sums exist from the second step on
@@ -103,6 +111,10 @@ def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
                 images = _images(protocol, method.batch)
                 splits = Splits(images, images, images)
                 _steps(vae_training("", cast(BetaVae, drawn.learner), method, splits), images)
+            case ForwardForward():
+                images = _images(protocol, method.batch)
+                splits = Splits(images, images, images)
+                _steps(forward_forward_training("", cast(LocalNetwork, drawn.learner), method, splits), images)
     return live.peak
 
 
@@ -167,7 +179,7 @@ def _width(protocol: NetworkProtocol, method: Method, drawn: saved.Drawn) -> int
     """Number of features of a method's network."""
     if isinstance(method, VaePretraining) and method.features == "latents":
         return method.latents
-    if not protocol.network.layers:
+    if not protocol.network.layers or isinstance(method, ForwardForward):
         with torch.no_grad():
             return drawn.features.eval()(torch.zeros(2, *protocol.data.shape)).shape[1]
     return n_features(protocol.network.used_layers, protocol.data.shape)

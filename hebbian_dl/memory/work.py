@@ -8,8 +8,10 @@ from protocols.spec.file_data import FileData
 from protocols.spec.network import (
     Convolution,
     Dense,
+    ForwardForward,
     HebbianPretraining,
     Layer,
+    Method,
     Network,
     NoPretraining,
     Normalisation,
@@ -25,6 +27,7 @@ from protocols.spec.retrieval import Retrieval
 BACKPROP = 3  # forward pass, gradients of inputs and of weights
 HEBBIAN = 2  # forward pass and correlation
 VAE = 6  # backprop through encoder and decoder
+FORWARD_FORWARD = 4  # forward pass and gradients of weights, of an image and of a hybrid
 FORWARD = 1
 UNITS = {"TFLOP": 1e12, "GFLOP": 1e9, "MFLOP": 1e6}
 COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # s per query and code, approximately: to compare 64 bits, to rank
@@ -80,8 +83,7 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
             lines.append(f"pre-training {name}: taken from {network.pretrained}")
             continue
         if not isinstance(method, NoPretraining):
-            factor = HEBBIAN if isinstance(method, HebbianPretraining) else VAE
-            work = each * method.epochs * (factor * n + n_validation)
+            work = each * method.epochs * (_of_a_step(method) * n + n_validation)
         lines.append(f"pre-training {name}: {_flop(work)}")
         total += work
     tuning = _tuning(network, n, n_validation, each, BACKPROP)
@@ -93,6 +95,16 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
         total += work * len(network.methods)
     lines.append(f"work (one seed): {_flop(total)}, {protocol.seeds} seeds")
     return lines
+
+
+def _of_a_step(method: Method) -> int:
+    """Operations of a step of pre-training, in forward passes of the network."""
+    match method:
+        case HebbianPretraining():
+            return HEBBIAN
+        case ForwardForward():
+            return FORWARD_FORWARD
+    return VAE
 
 
 def n_images(data: ImageData | FileData) -> tuple[int, int, int]:

@@ -13,12 +13,13 @@ from hebbian_dl.images.prepared import inputs_of
 from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian, hebbian_layers
 from hebbian_dl.networks import own
 from hebbian_dl.networks.build import build
+from hebbian_dl.networks.forward_forward import LocalNetwork
 from hebbian_dl.networks.vae import BetaVae
 from hebbian_dl.training import checkpoint
 from hebbian_dl.training.generators import seed_torch
 from protocols.loading.loader import load
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.network import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 from protocols.spec.rules import HebbianPCA
@@ -35,7 +36,7 @@ class Drawn:
     features
         Images to features: the part that is fine-tuned.
     learner
-        The module that is pre-trained: `features` itself, or a VAE around it.
+        The module that is pre-trained: `features` itself, a VAE around it, or what it contains.
     """
 
     features: nn.Sequential
@@ -53,6 +54,10 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
         network = build(spec.used_layers, shape, None, spec.batch_norm_momentum)
         vae = BetaVae(network, spec.used_layers, shape, method.latents)
         return Drawn(nn.Sequential(network, vae.mean) if method.features == "latents" else network, vae)
+    if isinstance(method, ForwardForward):
+        plain = build(spec.used_layers, shape, None, spec.batch_norm_momentum)
+        local = LocalNetwork(plain, later=method.features == "later")
+        return Drawn(nn.Sequential(local), local)
     rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
     network = build(spec.used_layers, shape, rule, spec.batch_norm_momentum)
     return Drawn(_redrawn(network, method), network)

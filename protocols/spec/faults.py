@@ -22,8 +22,8 @@ LAYERS = {"conv", "pool", "norm", "dense"}  # a layer is identified by having a 
 TAG_VALUES = LAYERS | {
     *("uniform", "clustered"),
     *("dense", "sparse", "regular", "poisson", "interval", "spikes"),
-    *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica"),
-    *("none", "hebbian", "vae"),
+    *("hebb", "oja", "hpca", "swta", "wta", "k_wta", "softhebb", "krotov_hopfield", "ica", "sparse_coding"),
+    *("none", "hebbian", "vae", "forward_forward"),
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "repeat step"),

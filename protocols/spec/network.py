@@ -248,7 +248,36 @@ class VaePretraining(GradientDescent):
     features: Literal["units", "latents"] = "units"
 
 
-Method = Annotated[NoPretraining | HebbianPretraining | VaePretraining, Field(discriminator="pretraining")]
+class ForwardForward(GradientDescent):
+    """Forward-Forward (Hinton 2022) without labels: each layer tells images from hybrids of two images.
+
+    The goodness of a layer is its activity squared; a logistic loss of its own raises the goodness of images above a
+    threshold and lowers that of hybrids below it. The activities that a layer passes on are normalised to mean square
+    1. Each layer's loss changes its own weights alone: nothing is propagated back through another layer.
+
+    Parameters
+    ----------
+    goodness
+        Squared activities of all units of a layer for an image: their ``sum``, as published, or their ``mean``.
+    threshold
+        Mean square activity at which images and hybrids are equally likely; with ``sum``, times the number of units.
+    blurs
+        Number of times that the random bits of a hybrid's mask are blurred, which makes its patches larger.
+    features
+        Normalised activities that the classifier gets: of all layers but the first, as published (``later``), or of
+        the ``last``.
+    """
+
+    pretraining: Literal["forward_forward"] = "forward_forward"
+    goodness: Literal["sum", "mean"] = "sum"
+    threshold: Positive = 1.0
+    blurs: Annotated[int, Field(ge=0, le=1000, strict=True)] = 6
+    features: Literal["later", "last"] = "later"
+
+
+Method = Annotated[
+    NoPretraining | HebbianPretraining | VaePretraining | ForwardForward, Field(discriminator="pretraining")
+]
 
 
 class Finetuning(GradientDescent):

@@ -125,7 +125,37 @@ class HebbianICA(Section):
     nonlinearity: Literal["tanh", "cube"] = "tanh"
 
 
+class SparseCoding(Section):
+    """Sparse coding (Olshausen and Field 1996): few neurons explain a patch, and learn what they leave unexplained.
+
+    The output are the codes a that minimise |x - B'a|^2 / 2 + threshold * |a|_1, for the weights (atoms) B. The update
+    is a (x - B'a)': the negative gradient of the reconstruction error at fixed codes. A convolution codes each patch
+    by itself; the reconstructions of patches that overlap are not added up.
+
+    Parameters
+    ----------
+    inference
+        ``ista``: iterative shrinkage-thresholding (Daubechies et al. 2004); ``lca``: locally competitive algorithm
+        (Rozell et al. 2008). Both converge to the same codes.
+    iterations
+        Steps of the inference. In fine-tuning backprop goes through all of them, and each keeps its codes in memory.
+    threshold
+        Weight of the sum of absolute codes, in units of the layer's input.
+    non_negative
+        Whether codes are at least 0.
+    unit_norm
+        Whether atoms have length 1: they are used at this length, and set to it after every update in place.
+    """
+
+    rule: Literal["sparse_coding"] = "sparse_coding"
+    inference: Literal["ista", "lca"] = "ista"
+    iterations: Annotated[int, Field(ge=1, le=10**4, strict=True)] = 30
+    threshold: Positive = 0.5
+    non_negative: bool = False
+    unit_norm: bool = True
+
+
 Rule = Annotated[
-    Hebb | Oja | HebbianPCA | SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield | HebbianICA,
+    Hebb | Oja | HebbianPCA | SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield | HebbianICA | SparseCoding,
     Field(discriminator="rule"),
 ]

@@ -11,6 +11,7 @@ from protocols.spec.nets.spiking import SpikingNetwork
 from protocols.spec.network import (
     Convolution,
     Dense,
+    ForwardForward,
     HebbianPretraining,
     Network,
     Normalisation,
@@ -57,6 +58,9 @@ def check_layered(network: Network) -> None:
         match method:
             case VaePretraining():
                 _check_mirrored(network)
+            case ForwardForward():
+                n_used = sum(isinstance(layer, Convolution | Dense) for layer in network.used_layers)
+                _check_forward_forward(f"network.methods.{name}", method, n_used)
             case HebbianPretraining(plan=plan) if plan:
                 raise ValueError(
                     f"network.methods.{name}.plan: with network.layers; allowed: a list of rules, one for each layer"
@@ -89,6 +93,14 @@ def _check_mirrored(network: Network) -> None:
         )
 
 
+def _check_forward_forward(path: str, method: ForwardForward, n_learning: int) -> None:
+    if method.features == "later" and n_learning < 2:
+        raise ValueError(f"{path}.features: 'later' of a network of one layer; allowed: last, or more layers")
+    for key, n in (("batch", method.batch), ("at_a_time", method.at_a_time)):
+        if n == 1:
+            raise ValueError(f"{path}.{key}: 1; allowed: at least 2, for hybrids of two images")
+
+
 def _check_own(network: Network) -> None:
     """Refuse settings that only a list of layers has."""
     if network.depth is not None:
@@ -98,6 +110,11 @@ def _check_own(network: Network) -> None:
             case VaePretraining():
                 raise ValueError(
                     f"network.methods.{name}.pretraining: 'vae', whose decoder mirrors network.layers; "
+                    "allowed: none, hebbian"
+                )
+            case ForwardForward():
+                raise ValueError(
+                    f"network.methods.{name}.pretraining: 'forward_forward', which learns network.layers one by one; "
                     "allowed: none, hebbian"
                 )
             case HebbianPretraining(rule=tuple()) | HebbianPretraining(learning_rate=tuple()):
