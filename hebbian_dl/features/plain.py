@@ -68,7 +68,9 @@ def _plain(module: nn.Module) -> list[nn.Module]:
             activated = isinstance(module.rule, SoftWTA | HardWTA | TopWTA | SoftHebb | KrotovHopfield)
             activated |= isinstance(module.rule, HebbianPCA) and module.rule.activation == "relu"
             return [_weighted(module, module.weight), *([nn.ReLU()] if activated and module.activated else [])]
-        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | nn.AvgPool2d() | Triangle() | LocalNetwork():
+        case nn.Conv2d() | nn.Linear() | nn.ReLU() | nn.Flatten() | nn.MaxPool2d() | nn.AvgPool2d():
+            return [copy.deepcopy(module)]
+        case Triangle() | LocalNetwork():
             return [copy.deepcopy(module)]
         case MaxPool(size=size):
             return [nn.MaxPool2d(size)]

@@ -130,7 +130,7 @@ class Hybrids:
             0 or 1 with equal probability, shape (n, 1, height, width); the mask is where they exceed 1/2 once blurred.
         """
         others = processes.own(processes.gathered(images).roll(-1, 0))
-        return torch.where(self.columns @ bits @ self.rows > 0.5, images, others)
+        return torch.where(self.rows @ bits @ self.columns > 0.5, images, others)
 
 
 def blurring(side: int, times: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from hebbian_dl.images.prepared import unreadable
 from hebbian_dl.images.streaming import TooManyCorrupt, streamed
 from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.build import build, n_features
+from hebbian_dl.networks.forward_forward import LocalNetwork, forward_forward_training
 from hebbian_dl.networks.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training import checkpoint, loop
@@ -31,7 +32,7 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import Dropout, classifier, supervised_training
 from protocols.images.splits import find_images
-from protocols.spec.network import Finetuning, HebbianPretraining, Network, VaePretraining
+from protocols.spec.network import Finetuning, ForwardForward, HebbianPretraining, Network, VaePretraining
 from tests.hebbian_dl.images.test_streaming import CPU, data_of
 from tests.hebbian_dl.layers.test_hebbian import PLACES, inputs_of, layer_of
 from tests.hebbian_dl.layers.test_rules import RULES, draw_normal
@@ -122,6 +123,10 @@ def make(kind: str, part: Examples | None = None) -> Training:
             spec = VaePretraining(latents=4, learning_rate=0.01, epochs=2, batch=BATCH, at_a_time=4 if more else None)
             vae = BetaVae(build(NETWORK.layers, SHAPE, None), NETWORK.layers, SHAPE, 4).double()
             return vae_training(kind, vae, spec, images)
+        case ["forward-forward", *more]:
+            local = ForwardForward(learning_rate=1e-3, epochs=2, batch=BATCH, blurs=2, at_a_time=4 if more else None)
+            learner = LocalNetwork(build(NETWORK.layers, SHAPE, None), later=True).double()
+            return forward_forward_training(kind, learner, local, images)
         case ["fine-tuning", *more]:
             tuning = Finetuning(epochs=2, batch=BATCH, weight_decay=0.01, at_a_time=2 if more else None)
             network = build(NETWORK.layers, SHAPE, method("hpca").rule)
@@ -139,6 +144,7 @@ def make(kind: str, part: Examples | None = None) -> Training:
 KINDS = [
     *("hpca", "swta", "swta one_by_one", "krotov_hopfield", "hpca parts"),
     *("fine-tuning", "fine-tuning parts", "VAE", "VAE parts"),
+    *("sparse_coding", "forward-forward", "forward-forward parts"),
 ]
 
 

@@ -138,6 +138,39 @@ def krotov_hopfield(C: Array, B: Array, p: float, rank: int, strength: float) ->
     return total
 
 
+def sparse_coding(
+    C: Array, B: Array, inference: str, iterations: int, threshold: float, non_negative: bool, unit_norm: bool
+) -> Array:
+    """a_q (c - sum_k a_k b_k), averaged over patches, for the codes a after the given number of steps."""
+    if unit_norm:
+        B = np.array([_unit(b) for b in B])
+    return _mean(C, B, lambda c, q: _codes(c, q, B, inference, iterations, threshold, non_negative))
+
+
+def _codes(c: Array, q: int, B: Array, inference: str, iterations: int, threshold: float, non_negative: bool) -> Array:
+    a = sparse_codes(c, B, inference, iterations, threshold, non_negative)
+    return a[q] * (c - sum(a[k] * B[k] for k in range(len(B))))
+
+
+def sparse_codes(c: Array, B: Array, inference: str, iterations: int, threshold: float, non_negative: bool) -> Array:
+    """Codes of a patch by ISTA or LCA, with steps of 1 / max(1, |(BB')^16|^(1/16)), Frobenius' norm."""
+    step = 1 / max(1.0, np.linalg.norm(np.linalg.matrix_power(B @ B.T, 16)) ** (1 / 16))
+
+    def shrunk(value: float, by: float) -> float:
+        return math.copysign(max(abs(value) - by, 0.0), value) * float(value > 0 or not non_negative)
+
+    a, u = np.zeros(len(B)), np.zeros(len(B))
+    for _ in range(iterations):
+        left = c - sum(a[k] * B[k] for k in range(len(B)))
+        pushed = np.array([_dot(b, left) for b in B])
+        if inference == "ista":
+            a = np.array([shrunk(value, step * threshold) for value in a + step * pushed])
+        else:  # neuron k excites itself as far as its drive goes beyond what the other neurons explain
+            u = u + step * (pushed + a - u)
+            a = np.array([shrunk(value, threshold) for value in u])
+    return a
+
+
 def softmax(scores: list[float], temperature: float) -> list[float]:
     top = max(scores)
     terms = [math.exp((score - top) / temperature) for score in scores]

@@ -37,7 +37,13 @@ PLACES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "transposed1d": (lambda: nn.ConvTranspose1d(2, 3, 3, 2, bias=False), (2, 4)),
 }
 FEATURED = [specs.SoftWTA(), specs.HebbianPCA()]
-VARIED = [*FEATURED, specs.Oja(), specs.HardWTA(), specs.KrotovHopfield()]  # each other way from inputs to update
+VARIED = [
+    *FEATURED,
+    specs.Oja(),
+    specs.HardWTA(),
+    specs.KrotovHopfield(),
+    specs.SparseCoding(iterations=5),
+]  # each other way from inputs to update
 
 
 def layer_of(place: str, rule: specs.Rule, **options: object) -> Hebbian:
@@ -120,6 +126,8 @@ def test_learning_in_place_is_what_sgd_does(place: str, activated: bool) -> None
             optimizer.zero_grad()
             assert_close(direct(inputs), stepped(inputs), rule)  # by the weights before the step
             optimizer.step()
+            if isinstance(rule, specs.SparseCoding) and rule.unit_norm:  # which SGD knows nothing of
+                stepped.weight.data /= stepped.geometry.spread(stepped.geometry.norms(stepped.weight), stepped.weight)
             assert_close(direct.weight.detach(), stepped.weight.detach(), rule)
         assert direct.weight.grad is None, rule
         assert (direct.weight - start).norm() > 1e-3, rule

@@ -32,6 +32,8 @@ RULES: list[specs.Rule] = [
     specs.KrotovHopfield(p=3.5, rank=3, strength=0.25),
     specs.HebbianICA(),
     specs.HebbianICA(nonlinearity="cube"),
+    specs.SparseCoding(iterations=3, threshold=0.2),
+    specs.SparseCoding(inference="lca", iterations=3, threshold=0.1, non_negative=True, unit_norm=False),
 ]
 LAYERS = {
     "dense": nn.Linear,
@@ -73,6 +75,9 @@ def expected(rule: specs.Rule, C: np.ndarray, B: np.ndarray) -> np.ndarray:
             return hebbian.krotov_hopfield(C, B, rule.p, rule.rank, rule.strength)
         case specs.HebbianICA():
             return hebbian.ica(C, B, math.tanh if rule.nonlinearity == "tanh" else lambda u: u**3)
+        case specs.SparseCoding():
+            options = (rule.inference, rule.iterations, rule.threshold, rule.non_negative, rule.unit_norm)
+            return hebbian.sparse_coding(C, B, *options)
 
 
 def by_largest(rule: specs.Rule) -> bool:
@@ -201,6 +206,11 @@ def test_the_output_is_what_the_rule_says() -> None:
                 wanted = (drive / weights.norm(dim=1)).relu()
             case specs.HebbianPCA(activation="relu") | specs.SoftHebb() | specs.KrotovHopfield():
                 wanted = drive.relu()
+            case specs.SparseCoding():
+                atoms = weights / weights.norm(dim=1, keepdim=True) if rule.unit_norm else weights
+                options = (rule.inference, rule.iterations, rule.threshold, rule.non_negative)
+                found = [hebbian.sparse_codes(c, atoms.numpy(), *options) for c in inputs.numpy()]
+                wanted = torch.from_numpy(np.array(found))
             case _:
                 wanted = drive
         assert_close(rules.respond(rule, inputs, weights), wanted, rule)

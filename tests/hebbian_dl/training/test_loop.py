@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hebbian_dl.images.in_memory import Examples, Splits, normalised
 from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.build import build, n_features
+from hebbian_dl.networks.forward_forward import LocalNetwork, forward_forward_training
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training import checkpoint, loop
 from hebbian_dl.training.descent import rate_at
@@ -24,7 +25,14 @@ from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import classifier, supervised_training
 from protocols.images.examples import load_images
 from protocols.spec.data import ImageData
-from protocols.spec.network import Finetuning, GradientDescent, HebbianPretraining, Network, VaePretraining
+from protocols.spec.network import (
+    Finetuning,
+    ForwardForward,
+    GradientDescent,
+    HebbianPretraining,
+    Network,
+    VaePretraining,
+)
 
 pytestmark = pytest.mark.whole
 
@@ -39,13 +47,14 @@ RULES = {
     "HPCA": ({"rule": "hpca"}, 0.05),
     "SWTA": ({"rule": "swta"}, 0.05),
 }
+SPARSE = {"sparse coding": ({"rule": "sparse_coding", "iterations": 5}, 0.5)}
 HEBBIAN = [
     f"{rule} {layers} {selection}"
     for rule in RULES
     for layers in ("together", "one_by_one")
     for selection in ("last", "labelled", "label_free")
 ]
-KINDS = [*HEBBIAN, "VAE", "fine-tuning", "fine-tuning by Adam"]
+KINDS = [*HEBBIAN, "sparse coding together last", "VAE", "forward-forward", "fine-tuning", "fine-tuning by Adam"]
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +79,10 @@ def make(kind: str, drawn: int, examples: Examples | None = None, rate: float | 
         vae = VaePretraining(latents=4, learning_rate=rate or 0.01, epochs=4, batch=BATCH, halve_from=2)
         encoder = build(NETWORK.used_layers, shape, None)
         return vae_training(kind, BetaVae(encoder, NETWORK.used_layers, shape, 4), vae, images)
+    if kind == "forward-forward":
+        local = ForwardForward(learning_rate=rate or 1e-3, epochs=4, batch=BATCH, halve_from=2, blurs=2)
+        network = LocalNetwork(build(NETWORK.used_layers, shape, None), later=True)
+        return forward_forward_training(kind, network, local, images)
     if kind.startswith("fine-tuning"):
         optimizer = "adam" if kind.endswith("Adam") else "sgd"
         tuning = Finetuning(epochs=5, batch=BATCH, learning_rate=rate or 0.02, halve_from=2, weight_decay=0.01)
@@ -82,8 +95,8 @@ def make(kind: str, drawn: int, examples: Examples | None = None, rate: float | 
 
 
 def method(kind: str) -> dict[str, Any]:
-    name, layers, selection = kind.split() if " " in kind else (kind, "together", "last")
-    rule, rate = RULES[name]
+    name, layers, selection = kind.rsplit(" ", 2) if " " in kind else (kind, "together", "last")
+    rule, rate = (RULES | SPARSE)[name]
     return {
         "rule": rule,
         "learning_rate": rate,

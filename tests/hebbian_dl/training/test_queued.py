@@ -12,13 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.networks.build import build, n_features
+from hebbian_dl.networks.forward_forward import LocalNetwork, forward_forward_training
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training import queued
 from hebbian_dl.training.finite import NOT_FINITE_LOSS
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import classifier, supervised_training
-from protocols.spec.network import Finetuning, HebbianPretraining, Network, VaePretraining
+from protocols.spec.network import Finetuning, ForwardForward, HebbianPretraining, Network, VaePretraining
 
 SHAPE = (1, 8, 8)
 BATCH = 4
@@ -27,8 +28,8 @@ LAYERS: list[dict[str, Any]] = [
     *({"dense": 8}, {"norm": "relative"}, {"dense": 6}),
 ]
 NETWORK = Network.model_validate({"layers": LAYERS, "methods": {"none": {"pretraining": "none"}}})
-RULES = {"HPCA": {"rule": "hpca"}, "SWTA": {"rule": "swta"}}
-KINDS = ["HPCA", "SWTA", "VAE", "fine-tuning"]
+RULES = {"HPCA": {"rule": "hpca"}, "SWTA": {"rule": "swta"}, "sparse coding": {"rule": "sparse_coding"}}
+KINDS = ["HPCA", "SWTA", "sparse coding", "VAE", "forward-forward", "fine-tuning"]
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::unique_dim"}
 
 
@@ -58,6 +59,10 @@ def training(kind: str, n: int = 24, device: str = "cpu", dropout: float = 0.5) 
         )
         network = build(NETWORK.layers, SHAPE, method.rule).to(device)
         return hebbian_training(kind, network, method, splits, 3)
+    if kind == "forward-forward":
+        local = ForwardForward(batch=BATCH, learning_rate=1e-3, epochs=1, blurs=2)
+        learner = LocalNetwork(build(NETWORK.layers, SHAPE, None), later=True).to(device)
+        return forward_forward_training(kind, learner, local, splits)
     if kind == "VAE":
         spec = VaePretraining(batch=BATCH, learning_rate=1e-3, epochs=1)
         vae = BetaVae(build(NETWORK.layers, SHAPE, None), NETWORK.layers, SHAPE, 4).to(device)

@@ -143,6 +143,12 @@ def test_a_mistake_is_one_line_with_path_and_what_is_allowed(override: str, expe
         ("network.regimes=[0.1, 1.01]", ("network.regimes.1: 1.01 ", "less than or equal to 1")),
         ("network.layers=[]", ("network.layers: ", "one of layers, architecture, module")),
         ("network.methods={}", ("network.methods: ", "at least 1")),
+        ("network.methods={FF: {pretraining: forward_forward, batch: 1}}", ("network.methods.FF.batch: 1;", "hybrids")),
+        ("network.methods={FF: {pretraining: forward_forward, blur: 1}}", ("network.methods.FF.blur: ", "'blurs'")),
+        (
+            "network.methods={SC: {pretraining: hebbian, learning_rate: 1, rule: {rule: sparse_coding, threshold: 0}}}",
+            ("network.methods.SC.rule.threshold: 0 ", "greater than 0"),
+        ),
         ("network.finetuning.momentum=1", ("network.finetuning.momentum: 1 ", "less than 1")),
     ],
 )
@@ -150,6 +156,15 @@ def test_a_value_that_is_not_allowed_is_one_line_too(override: str, words: tuple
     (line,) = fault_lines(override)
     assert line.startswith(words[0])
     assert all(word in line for word in words)
+
+
+def test_forward_forward_needs_a_list_of_layers_and_two_of_them_for_the_later_ones() -> None:
+    method = "network.methods={FF: {pretraining: forward_forward}}"
+    layers = "network.layers=[{conv: 4, kernel: 3}, {pool: 2}]"
+    (line,) = fault_lines(method, layers)
+    assert line == ("network.methods.FF.features: 'later' of a network of one layer; allowed: last, or more layers")
+    (line,) = fault_lines(method, "network.layers=[]", "network.architecture=resnet18")
+    assert line.startswith("network.methods.FF.pretraining: 'forward_forward', which learns network.layers one by one;")
 
 
 def test_a_network_for_an_association_sees_single_images() -> None:
