@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from hebbian_dl.features.export import app, write_onnx
 from hebbian_dl.features.extract import Extractor
-from hebbian_dl.features.plain import plain_network
+from hebbian_dl.features.plain import plain_layers, plain_network
+from hebbian_dl.images.prepare import Prepare
+from hebbian_dl.networks import saved
 from protocols.loading.loader import load
 from protocols.spec.faults import ProtocolFault
 from tests.command import exit_code
@@ -52,6 +54,30 @@ def test_the_loader_of_the_page_gives_the_same_features(run: Path, tmp_path: Pat
     with torch.no_grad():
         found = names["network"](torch.from_numpy(pixels).float())
     np.testing.assert_allclose(found.numpy(), Extractor.of_run(run, method)(pixels), rtol=1e-3, atol=1e-4)
+
+
+def drawn(method: str) -> Extractor:
+    """A network of a method, as it was drawn, behind a normalisation of pixels."""
+    protocol = load("digits_hebb", [f"network.methods={{it: {method}}}"])
+    network = saved.draw(protocol, protocol.network.methods["it"], 0).features.eval()
+    prepare = Prepare(torch.full((1, 1, 1, 1), 80.0), torch.full((1, 1, 1, 1), 0.01))
+    return Extractor(network, prepare, protocol, "it", 0)
+
+
+def test_forward_forward_s_network_is_exported_as_it_is() -> None:
+    extractor = drawn("{pretraining: forward_forward}")
+    network = plain_network(extractor)
+    assert plain_layers(network) is None
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 1, 8, 8), np.uint8)
+    with torch.no_grad():
+        found = network(torch.from_numpy(pixels).float())
+    np.testing.assert_allclose(found.numpy(), extractor(pixels), rtol=1e-4, atol=1e-5)
+
+
+def test_sparse_codes_have_no_plain_form_and_that_is_one_line() -> None:
+    with pytest.raises(ProtocolFault) as fault:
+        plain_network(drawn("{pretraining: hebbian, rule: {rule: sparse_coding}, learning_rate: 0.1}"))
+    assert fault.value.lines == ["export: sparse codes are found step by step; allowed: methods without sparse_coding"]
 
 
 def test_a_network_that_is_no_list_of_layers_exports_its_own_state(residual: Path, tmp_path: Path) -> None:
