@@ -142,7 +142,13 @@ def test_images_without_labels_count_with_their_augmentations(path: Path, monkey
     assert found() == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["none", "HPCA", "SWTA", "VAE"])
+LOCAL = (
+    "network.methods={FF: {pretraining: forward_forward}, sparse: {pretraining: hebbian, learning_rate: 0.1, "
+    "rule: {rule: sparse_coding, iterations: 3}}}"
+)
+
+
+@pytest.mark.parametrize("name", ["none", "HPCA", "SWTA", "VAE", "FF", "sparse"])
 @pytest.mark.parametrize("at_a_time", ["null", "3"])
 def test_tensors_without_contents_are_as_many_as_those_with(
     name: str, at_a_time: str, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -152,7 +158,7 @@ def test_tensors_without_contents_are_as_many_as_those_with(
     batches = [f"network.finetuning.{key}" for key in ("batch=8", f"at_a_time={at_a_time}")]
     if name != "none":
         batches += [f"network.methods.{name}.{key}" for key in ("batch=8", f"at_a_time={at_a_time}")]
-    protocol = small(path, data, *batches)
+    protocol = small(path, data, *([LOCAL] if name in ("FF", "sparse") else []), *batches)
     method, tuning = protocol.network.methods[name], protocol.network.finetuning
 
     def found() -> list[int]:
