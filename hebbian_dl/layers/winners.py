@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from hebbian_dl.layers import sparse_codes
 from hebbian_dl.layers.geometry import Geometry
 from protocols.spec import rules as specs
 
@@ -27,6 +28,8 @@ def scores(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry
     inputs = inputs.to(weights.dtype)
     if isinstance(rule, specs.KrotovHopfield):
         weights = weights.sign() * weights.abs() ** (rule.p - 1)
+    if isinstance(rule, specs.SparseCoding):
+        return geometry.patches(sparse_codes.codes(rule, inputs, weights, geometry))[:, patches].abs()
     drive = geometry.patches(geometry.project(inputs, weights))[:, patches]
 
     def cosine() -> Tensor:

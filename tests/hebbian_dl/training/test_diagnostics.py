@@ -30,8 +30,10 @@ from protocols.spec.rules import (
     Rule,
     SoftHebb,
     SoftWTA,
+    SparseCoding,
     TopWTA,
 )
+from tests.reference import hebbian
 
 N, SHAPE = 12, (2, 6, 6)
 LAYERS: list[dict[str, Any]] = [{"conv": 5, "kernel": 3}, {"norm": "plain"}, {"dense": 7}]
@@ -40,6 +42,7 @@ SWTA = SoftWTA()
 RULES: list[Rule] = [
     *(SoftWTA(temperature=0.1), SoftWTA(temperature=0.3, score="activation"), SoftHebb(temperature=0.7)),
     *(HardWTA(), TopWTA(k=2), KrotovHopfield(p=3), HebbianPCA(), HebbianICA()),
+    SparseCoding(threshold=0.2, iterations=8),
 ]
 
 
@@ -85,12 +88,16 @@ def literal_scores(rule: Rule, patch: np.ndarray, weights: np.ndarray) -> np.nda
             return (np.sign(weights) * np.abs(weights) ** (rule.p - 1)) @ patch
         case HebbianPCA():
             return np.maximum(weights @ patch, 0)
+        case SparseCoding():
+            atoms = weights / np.maximum(norms, 1e-30)[:, None]
+            return np.abs(hebbian.sparse_codes(patch, atoms, rule.inference, rule.iterations, rule.threshold, False))
     return np.abs(weights @ patch)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.rule}")
 def test_every_measure_equals_its_literal_formula(rule: Rule) -> None:
-    competitive, soft = not isinstance(rule, HebbianPCA | HebbianICA), isinstance(rule, SoftWTA | SoftHebb)
+    competitive = not isinstance(rule, HebbianPCA | HebbianICA | SparseCoding)
+    soft = isinstance(rule, SoftWTA | SoftHebb)
     torch.manual_seed(2)
     layer = nn.Conv2d(2, 5, 3, stride=2)
     model = nn.Sequential(Hebbian(layer, rule, activated=False), nn.Flatten())
