@@ -135,7 +135,8 @@ def _line(fault: Any, model: type[BaseModel], content: object) -> str:
         if (spelled := in_unit_of(fault["ctx"][bound], fault["input"])) is not None:
             message = f"{message.rpartition(' ')[0]} {spelled}"
     if fault["type"] == "union_tag_invalid":
-        message = message.replace(fault["ctx"]["tag"], short(fault["ctx"]["tag"]))
+        key, given, allowed = (fault["ctx"][part] for part in ("discriminator", "tag", "expected_tags"))
+        return f"{path}: {key.strip(chr(39))} '{short(given)}'; allowed: {allowed}"
     if fault["type"] == "extra_forbidden":
         return f"{path}: unknown key; {nearest(str(location[-1]), _keys(model, fault['loc'][:-1]))}"
     if fault["type"] == "missing":

@@ -107,7 +107,7 @@ def test_pulses_of_a_grid_without_corners_reach_the_electrodes_at_their_places(t
         ("culture.neurons.count", "null", "culture.neurons: neither count nor density"),
         ("culture.neurons", "{density: 3}", "culture.neurons.density: 3 is not a density"),
         ("culture.neurons", "{density: 1e-3 / mm2}", "culture: neurons.density: gives 0 neurons; allowed: 1 to"),
-        ("culture.neurons.placement", "clumps", "culture.neurons.placement: is not allowed: input tag 'clumps'"),
+        ("culture.neurons.placement", "clumps", "culture.neurons.placement: rule 'clumps'; allowed: "),
         ("culture.area", "{width: 0 mm, height: 1 mm}", "culture.area.width"),
     ],
 )

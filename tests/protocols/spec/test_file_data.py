@@ -71,7 +71,7 @@ def test_survives_a_round_trip(data: dict[str, Any]) -> None:
         ({key: FOLDER[key] for key in FOLDER if key != "folder"}, "data.folder: missing"),
         ({key: FOLDER[key] for key in FOLDER if key != "source"}, "data.source: missing"),
         ({key: SYNTHETIC[key] for key in SYNTHETIC if key != "images"}, "data.images: missing"),
-        ({**FOLDER, "source": "image_foldr"}, "data: is not allowed: input tag 'image_foldr' found using 'source'"),
+        ({**FOLDER, "source": "image_foldr"}, "data: source 'image_foldr'; allowed: "),
         ({**FOLDER, "n_classes": 1}, "data.n_classes: 1 is not allowed: input should be greater than or equal to 2"),
         ({**FOLDER, "validation": 0}, "data.validation: 0 is not allowed"),
         ({**FOLDER, "size": [0, 32]}, "data.size.0: 0 is not allowed"),
