@@ -155,7 +155,7 @@ def results(work: Training) -> Found:
         for key, value in record.items()
     }
     measures = {
-        f"epoch {i} {measure}": torch.tensor([0.0 if math.isnan(value) else value for value in layers])
+        f"epoch {i} {measure}": torch.tensor([0.0 if math.isnan(v) else v for v in layers], dtype=torch.float64)
         for i, diagnosis in enumerate(work.diagnoses)
         for measure, layers in diagnosis.items()
     }
@@ -375,7 +375,10 @@ def test_two_processes_find_what_one_finds_and_the_same_bit_by_bit(tmp_path: Pat
         assert first[name].keys() == second[name].keys() == one.keys()
         for key, value in one.items():
             assert torch.equal(first[name][key], second[name][key]), (name, key)
-            limit = 1e-12 * max(1.0, float(value.abs().max()))
+            ranks = key.endswith(
+                "effective_rank"
+            )  # a sum of square roots of eigenvalues, some of which are 0 but for 1e-16
+            limit = (1e-7 if ranks else 1e-12) * max(1.0, float(value.abs().max()))
             assert first[name][key].shape == value.shape, (name, key)
             assert float((first[name][key] - value).abs().max()) <= limit, (name, key)
 
