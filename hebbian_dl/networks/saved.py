@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from torch import nn
 
 from hebbian_dl.images.prepare import Prepare
 from hebbian_dl.images.prepared import inputs_of
-from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian, hebbian_layers
+from hebbian_dl.layers.geometry import Geometry
+from hebbian_dl.layers.hebbian import LEARNABLE, Hebbian
 from hebbian_dl.networks import own
 from hebbian_dl.networks.build import build
 from hebbian_dl.networks.forward_forward import LocalNetwork
@@ -65,14 +66,15 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
 
 def _redrawn(network: nn.Sequential, method: Method) -> nn.Sequential:
     """The network, with other weights where the method asks for them."""
+    layers: list[Any] = [layer for layer in network.modules() if isinstance(layer, (Hebbian, *LEARNABLE))]
     match method:
         case NoPretraining(weights="xavier"):
-            for layer in network.modules():
-                if isinstance(layer, (Hebbian, *LEARNABLE)):
-                    nn.init.xavier_uniform_(cast(nn.Parameter, layer.weight))
-        case HebbianPretraining(initial_norm=float(norm)):
-            for _, layer in hebbian_layers(network):
-                nn.init.normal_(layer.weight, std=norm / layer.geometry.fan_in(layer.weight) ** 0.5)
+            for layer in layers:
+                nn.init.xavier_uniform_(layer.weight)
+        case NoPretraining(initial_norm=float(norm)) | HebbianPretraining(initial_norm=float(norm)):
+            for layer in layers:
+                geometry = layer.geometry if isinstance(layer, Hebbian) else Geometry.of(layer)
+                nn.init.normal_(layer.weight, std=norm / geometry.fan_in(layer.weight) ** 0.5)
     return network
 
 

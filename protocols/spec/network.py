@@ -119,12 +119,15 @@ class NoPretraining(Section):
     weights
         ``drawn``: from U(+-1/sqrt(fan-in)), like the initial weights of the other methods; ``xavier``: from
         U(+-sqrt(6 / (fan-in + fan-out))) (Glorot and Bengio 2010).
+    initial_norm
+        As in Hebbian pre-training, for a comparison from the same weights; not with ``xavier``.
     whitening, whitening_patch
         As in Hebbian pre-training, for a comparison on the same inputs.
     """
 
     pretraining: Literal["none"] = "none"
     weights: Literal["drawn", "xavier"] = "drawn"
+    initial_norm: Positive | None = None
     whitening: Positive | None = None
     whitening_patch: Patch | None = None
 

@@ -11,6 +11,7 @@ from torch import nn
 import hebbian_dl
 from hebbian_dl.experiments import semi_supervised
 from hebbian_dl.images.in_memory import Examples, normalised, whitened
+from hebbian_dl.layers.hebbian import hebbian_layers
 from hebbian_dl.networks import saved
 from hebbian_dl.run import NetworkLearner, app
 from hebbian_dl.training.checkpoint import CheckpointError
@@ -19,6 +20,7 @@ from protocols.images.examples import load_images
 from protocols.loading.loader import load
 from protocols.runs import cli
 from protocols.spec.faults import ProtocolFault
+from protocols.spec.network import Network
 from protocols.spec.protocol import NetworkProtocol
 
 PROTOCOL = """
@@ -201,3 +203,19 @@ def test_methods_without_biases_start_from_the_same_weights(finished: Any) -> No
         assert all(torch.equal(tensor, drawn["none"][key]) for key, tensor in drawn[name].items())
     other = saved.draw(protocol, methods["none"], 4).features.state_dict()
     assert not torch.equal(other["0.weight"], drawn["none"]["0.weight"])
+
+
+@pytest.mark.parametrize("pretraining", ["none", "hebbian"])
+def test_initial_norm_is_about_the_norm_of_each_neuron_s_weights(pretraining: str) -> None:
+    """Squared norms of M draws from N(0, c^2 / M) are c^2 chi^2_M / M: mean c^2, sd c^2 sqrt(2 / M)."""
+    protocol = load("softhebb_digits")
+    learns = {"rule": {"rule": "softhebb"}, "learning_rate": 0.1} if pretraining == "hebbian" else {}
+    method = {"pretraining": pretraining, "initial_norm": 25.0} | learns
+    network = Network.model_validate(protocol.network.model_dump() | {"methods": {"a": method}})
+    drawn = saved.draw(protocol.model_copy(update={"network": network}), network.methods["a"], 0)
+    for _, layer in hebbian_layers(drawn.features):
+        rows = layer.weight.detach().flatten(1)
+        squared, n_weights = rows.square().sum(1).double(), rows.shape[1]
+        error = 625 * (2 / n_weights / len(rows)) ** 0.5
+        assert abs(squared.mean().item() - 625) < 4 * error
+        assert 0.6 < squared.std().item() / (625 * (2 / n_weights) ** 0.5) < 1.6

@@ -71,6 +71,10 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "allowed: not with a VAE, whose decoder mirrors the layers",
         ),
         (
+            "network.methods.none={weights: xavier, initial_norm: 2}",
+            "network.methods.none.initial_norm: 2; allowed: null, with weights: xavier",
+        ),
+        (
             "network.finetuning.halve_at=[2]",
             "network.finetuning.halve_at.0: 2 is not allowed: input should be less than or equal to 1",
         ),
@@ -119,7 +123,8 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
         ),
         (
             "network.methods.none.epochs=1",
-            "network.methods.none.epochs: unknown key; allowed: pretraining, weights, whitening, whitening_patch",
+            "network.methods.none.epochs: unknown key; allowed: initial_norm, pretraining, weights, whitening, "
+            "whitening_patch",
         ),
         (
             "network.methods.none={pretraining: hebbian, rule: {rule: oja}, learnign_rate: 1}",
