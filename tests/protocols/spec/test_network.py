@@ -71,7 +71,7 @@ def fault_lines(*overrides: str, base: str = "fasthebb_cifar10") -> list[str]:
             "allowed: not with a VAE, whose decoder mirrors the layers",
         ),
         (
-            "network.methods.none={weights: xavier, initial_norm: 2}",
+            "network.methods.none={pretraining: none, weights: xavier, initial_norm: 2}",
             "network.methods.none.initial_norm: 2; allowed: null, with weights: xavier",
         ),
         (
