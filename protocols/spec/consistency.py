@@ -107,7 +107,7 @@ def check_network(data: ImageData | FileData, network: Network) -> None:
     for name, method in network.methods.items():
         if isinstance(method, NoPretraining) and method.weights == "xavier" and method.initial_norm is not None:
             raise ValueError(
-                f"network.methods.{name}.initial_norm: {method.initial_norm:g}; allowed: null, with xavier"
+                f"network.methods.{name}.initial_norm: {method.initial_norm:g}; allowed: null, with weights: xavier"
             )
         if not isinstance(method, NoPretraining):
             _check_batch(f"network.methods.{name}", method, network)
