@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
+
 from hebbian_dl.environment import n_processes
 from hebbian_dl.experiments.semi_supervised import STATISTICS_BATCH
 from hebbian_dl.images.streaming import MEASURED_AT_A_TIME, WHITENED
@@ -29,7 +31,8 @@ from protocols.spec.network import (
 )
 from protocols.spec.protocol import NetworkProtocol
 
-RESIDENT = 530 * 10**6  # bytes of a process that has loaded torch, and freed memory that its allocator keeps
+#: bytes of a process that has loaded torch, and freed memory that its allocator keeps; builds for a GPU map more
+RESIDENT = (530 if torch.version.cuda is None else 860) * 10**6
 WORKER = 60 * 10**6  # bytes of a decoding process that it does not share with the one it was forked from
 AHEAD = 3  # batches of a worker: two that wait, one that is being decoded
 

@@ -124,7 +124,7 @@ def test_a_wrong_space_is_one_clear_line(tmp_path: Path, space: str, said: str) 
         ("objectives: {culture.neurons.count: minimise}", "a parameter comes first; allowed: one of accuracy/val"),
         ("budget: {}", "search.budget: has no end; allowed: trials, time, or both"),
         ("budget: {time: 20 mV}", "search.budget.time: '20 mV' is not a duration; allowed: h, min or s"),
-        ("sampler: {sampler: annealing}", "search.sampler: is not allowed"),
+        ("sampler: {sampler: annealing}", "search.sampler: sampler 'annealing'; allowed: "),
         ("trial: {data.tset: 3}", "search.trial.data.tset: no 'tset'; did you mean 'test'?"),
         (
             "objectives: {accuracy/validation: maximise, culture.neurons.count: minimise}\n  pruning: {}",

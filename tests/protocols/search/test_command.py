@@ -182,7 +182,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--set", "search.sampler.sampler=annealing"], "search.sampler: is not allowed"),
+        (["--set", "search.sampler.sampler=annealing"], "search.sampler: sampler 'annealing'; allowed: "),
         (["--device", "abacus"], "--device abacus: allowed: auto"),
         (["--cluster", "tcp://127.0.0.1:1"], "--cluster tcp://127.0.0.1:1: no scheduler answers"),
         (["--cluster", "nowhere"], "--cluster nowhere: no scheduler answers"),
