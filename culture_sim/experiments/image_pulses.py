@@ -44,7 +44,7 @@ class ImageEncoder:
 
     def truth(self, examples: Examples) -> np.ndarray:
         """Index of the class of each image."""
-        return np.array([self.protocol.data.classes.index(label) for label in examples.labels.tolist()])
+        return examples.truth(self.protocol.data.classes)
 
     def alone(self, examples: Examples, name: str) -> Pulses:
         """Pulses of images without labels; the k-th image of a set called `name` always has the same pulses."""

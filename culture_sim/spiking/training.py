@@ -8,7 +8,6 @@ import numpy as np
 
 from culture_sim.spiking.network import Presentations, Responses, Weights
 from culture_sim.spiking.simulation import present
-from protocols.images.examples import Examples
 from protocols.plan.curriculum import Curriculum, expand_association
 from protocols.results import learning, readout
 from protocols.runs.reporting import Report, Watch, unwatched
@@ -92,7 +91,7 @@ class _Training:
         self.curriculum = expand_association(protocol, seed)
         splits = self.curriculum.splits
         self.sets = {"training": splits.training, "validation": splits.validation, "test": splits.test}
-        self.truth = {name: self._truth(part) for name, part in self.sets.items()}
+        self.truth = {name: part.truth(protocol.data.classes) for name, part in self.sets.items()}
         rng = np.random.default_rng(stream("spiking network", seed))
         self.weights = Weights.drawn(self.spec, splits.training.images[0].size, rng)
         self.classes = np.full(self.spec.neurons, UNASSIGNED)
@@ -107,10 +106,6 @@ class _Training:
             | self._ceilings()
             | {"filters": self.weights.inputs.T, "theta": self.weights.theta, "assigned": self.classes}
         )
-
-    def _truth(self, examples: Examples) -> np.ndarray:
-        """Index of the class of each image."""
-        return np.array([self.protocol.data.classes.index(label) for label in examples.labels.tolist()])
 
     def _evaluations(self) -> dict[str, list[np.ndarray]]:
         """Train and evaluate block by block; the scores of all evaluations."""

@@ -100,8 +100,7 @@ def run_seed(
     splits = {"training": curriculum.splits.training, "validation": curriculum.splits.validation}
     splits["test"] = curriculum.splits.test
     images = {name: _standardised(part, curriculum) for name, part in splits.items()}
-    classes = protocol.data.classes
-    truth = {name: np.array([classes.index(label) for label in part.labels]) for name, part in splits.items()}
+    truth = {name: part.truth(protocol.data.classes) for name, part in splits.items()}
     learning = curriculum.learning / max(curriculum.learning.max(), 1e-300)  # relative to `spec.learning_rate`
     scores: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
     done = 0

@@ -24,13 +24,15 @@ from protocols.spec.network import n_labelled
 def finetuned(state: Seed, name: str, network: nn.Sequential, labelled: np.ndarray, report: Report) -> Part:
     """Fine-tune, or train the readout; gives the test accuracy at the epoch that the settings select."""
     protocol, spec = state.protocol, state.protocol.network.finetuning
-    n_classes, splits, few = len(protocol.data.class_list), state.splits, torch.from_numpy(labelled)
+    n_classes, (method, _, regime) = len(protocol.data.class_list), name.partition("/")
     if spec.train == "head":
-        splits, few = _features(state, name.partition("/")[0], network), torch.arange(len(labelled))
-    state.drawing(f"classifier/{name.rpartition('/')[2]}")
-    if spec.train == "head":
+        splits: Splits[Images] = _features(state, method, network)
+        few = torch.arange(len(labelled))  # features are in the order in which images get labels
+        state.drawing(f"classifier/{regime}")
         model = readout(splits.training.shape[0], n_classes, spec.dropout).to(state.device)
     else:
+        splits, few = state.splits, torch.from_numpy(labelled)
+        state.drawing(f"classifier/{regime}")
         model = classifier(network, _width(state, network), n_classes, spec.dropout)
 
     def told(record: Record) -> None:

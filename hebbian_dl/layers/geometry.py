@@ -136,6 +136,10 @@ class Geometry:
             return factors.reshape(*factors.shape, *(1,) * self.n_dims)
         return factors.reshape(-1, *(1,) * (weights.dim() - 1))
 
+    def per_neuron(self, values: Tensor) -> Tensor:
+        """Reshape a value per neuron, shape (n_neurons,), to broadcast with a signal."""
+        return values.reshape(-1, *(1,) * self.n_dims)
+
     def norms(self, weights: Tensor) -> Tensor:
         """|w| of each neuron, shape (n_neurons,)."""
         return torch.linalg.vector_norm(self.rows(weights), dim=2).flatten()

@@ -112,8 +112,8 @@ class Hebbian(nn.Module):
             processes.add_up(sums.total, sums.weight)
             if self.checked:
                 self._check_finite(inputs, output, sums)
-            if not self.activated and self.bias is not None:
-                output = output + self._bias()
+            if not self.activated:
+                output = self._with_bias(output)
             if self.learning_rate is None:
                 self._leave_gradient(sums)
             else:
@@ -124,12 +124,10 @@ class Hebbian(nn.Module):
     def _respond(self, inputs: Tensor) -> Tensor:
         if self.activated:
             return rules.respond(self.rule, inputs, self.weight, self.geometry)
-        output = self.geometry.project(inputs, self.weight.to(inputs.dtype))
-        return output if self.bias is None else output + self._bias()
+        return self._with_bias(self.geometry.project(inputs, self.weight.to(inputs.dtype)))
 
-    def _bias(self) -> Tensor:
-        """The bias, to broadcast with an output."""
-        return cast(Tensor, self.bias).reshape(-1, *(1,) * self.geometry.n_dims)
+    def _with_bias(self, output: Tensor) -> Tensor:
+        return output if self.bias is None else output + self.geometry.per_neuron(self.bias)
 
     def _learn(self, inputs: Tensor) -> tuple[Tensor, rules.Sums]:
         """The rule's output and sums, computed one chunk of the batch at a time."""

@@ -210,7 +210,7 @@ def _competitive(
     weight = share.sum(1).flatten()
     share.square_()
     sums = _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, share.sum(1).flatten())
-    output = drive.relu_() if activated else drive.mul_(_per_channel(geometry.norms(weights), drive))
+    output = drive.relu_() if activated else drive.mul_(geometry.per_neuron(geometry.norms(weights).to(drive.dtype)))
     return output, Sums(sums.total, weight)
 
 
@@ -241,11 +241,6 @@ def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Ten
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
     return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights
-
-
-def _per_channel(values: Tensor, signal: Tensor) -> Tensor:
-    """Reshape a value per neuron to broadcast with a signal."""
-    return values.to(signal.dtype).reshape(-1, *(1,) * (signal.dim() - 2))
 
 
 def _gram(signal: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Images of a ``data:`` section: loaded, selected by class, split into training, validation and test, resized."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ class Examples:
     def take(self, index: np.ndarray) -> "Examples":
         """The examples at the given indices."""
         return Examples(self.images[index], self.labels[index])
+
+    def truth(self, classes: Sequence[int]) -> np.ndarray:
+        """Index of each image's label among the classes, int, shape (n,)."""
+        return np.array([classes.index(label) for label in self.labels.tolist()], np.int64)
 
 
 @dataclass(frozen=True)
