@@ -23,7 +23,9 @@ from protocols.loading.loader import STDIN
 from protocols.runs import cli, interruption, run_directory
 from protocols.runs.reporting import unheard
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import GradientDescent, Method, Network, NoPretraining
+from protocols.spec.nets.descent import GradientDescent
+from protocols.spec.nets.pretraining import Method, NoPretraining
+from protocols.spec.network import Network
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
 TIMEOUT = timedelta(minutes=30)  # of a collective operation: after it, a process that does not respond counts as ended

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures.runs.run import NetworkRun
 from figures.style import GREY, WIDTH, bare, canvas
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.protocol import NetworkProtocol
 
 MOST = 96  # filters per panel

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from figures.runs.run import NetworkRun
 from figures.style import GREY, MARKERS, METHOD_COLORS
-from protocols.spec.network import NoPretraining
+from protocols.spec.nets.pretraining import NoPretraining
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from figures.networks.methods import Look, looks
 from figures.runs.run import NetworkRun
 from figures.style import GREY, canvas
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 
 #: record -> title of the panel, axis label, factor to the unit shown
 SCORES = {

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import NoPretraining, regime_name
+from protocols.spec.nets.pretraining import NoPretraining
+from protocols.spec.network import regime_name
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.retrieval import NORMALISATIONS, metric, top_name
 

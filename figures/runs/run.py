@@ -14,7 +14,8 @@ from protocols.loading.published import Target, read_targets
 from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.dish.timeline import duration, unrolled
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import HebbianPretraining, regime_name
+from protocols.spec.nets.pretraining import HebbianPretraining
+from protocols.spec.network import regime_name
 from protocols.spec.protocol import (
     AssociationProtocol,
     CultureAssociation,

@@ -15,7 +15,7 @@ from hebbian_dl.bench.peers import Setting, Step, flop
 from hebbian_dl.bench.steps import take_turns
 from hebbian_dl.memory.work import forward_flop
 from protocols.runs.stages import Rows
-from protocols.spec.network import Layer, map_sizes
+from protocols.spec.nets.layers import Layer, map_sizes
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
 SIDE = {"cuda": 8192, "cpu": 1024}  # of the matrices of the product

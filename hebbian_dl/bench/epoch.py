@@ -39,7 +39,7 @@ from protocols.loading.overrides import changed
 from protocols.runs import cli
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA, SoftWTA
 

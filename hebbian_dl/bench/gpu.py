@@ -22,7 +22,7 @@ from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
 from hebbian_dl.training.queued import WARM_UP, Replayed
 from protocols.runs.stages import Rows, Stage
-from protocols.spec.network import Convolution, map_sizes
+from protocols.spec.nets.layers import Convolution, map_sizes
 
 COLUMNS = (
     *("stage", "what", "batch", "precision", "graph", "ms", "ms_low", "ms_high", "images_per_s"),

@@ -23,7 +23,8 @@ from hebbian_dl.networks.build import build, n_features
 from hebbian_dl.networks.vae import BetaVae, vae_training
 from hebbian_dl.training.hebbian import hebbian_training, mixed_precision
 from hebbian_dl.training.supervised import classifier, supervised_training
-from protocols.spec.network import HebbianPretraining, Layer, VaePretraining, map_sizes
+from protocols.spec.nets.layers import Layer, map_sizes
+from protocols.spec.nets.pretraining import HebbianPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA, Rule, SoftWTA
 

@@ -14,7 +14,7 @@ from protocols.loading.published import Target
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
-from protocols.spec.network import Convolution, Dense
+from protocols.spec.nets.layers import Convolution, Dense
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 
 Part = dict[str, np.ndarray]

@@ -23,16 +23,15 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
-from protocols.spec.network import (
+from protocols.spec.nets.pretraining import (
     ForwardForward,
     HebbianPretraining,
     Method,
     NoPretraining,
     VaePretraining,
     Whitens,
-    n_labelled,
-    regime_name,
 )
+from protocols.spec.network import n_labelled, regime_name
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 

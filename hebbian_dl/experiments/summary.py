@@ -7,7 +7,8 @@ import numpy as np
 
 from protocols.loading.published import Target, compare
 from protocols.results.statistics import over_seeds
-from protocols.spec.network import NoPretraining, regime_name
+from protocols.spec.nets.pretraining import NoPretraining
+from protocols.spec.network import regime_name
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.retrieval import NORMALISATIONS, chance, metric
 

@@ -14,7 +14,7 @@ from hebbian_dl.networks import saved
 from hebbian_dl.training.evaluation import batch_for
 from protocols.loading.loader import load
 from protocols.spec.faults import ProtocolFault, listed
-from protocols.spec.network import NoPretraining
+from protocols.spec.nets.pretraining import NoPretraining
 from protocols.spec.protocol import NetworkProtocol
 
 

@@ -10,7 +10,7 @@ from protocols.images.examples import load_images
 from protocols.images.splits import find_images, fingerprints
 from protocols.spec.data import ImageData
 from protocols.spec.file_data import FileData
-from protocols.spec.network import Method, Whitens
+from protocols.spec.nets.pretraining import Method, Whitens
 
 
 def inputs_of(data: ImageData | FileData, method: Method, device: torch.device) -> Splits[Images]:

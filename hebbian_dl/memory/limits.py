@@ -19,16 +19,16 @@ from protocols.runs.machine import cores_of_each
 from protocols.spec.data import ImageData
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.file_data import FileData
-from protocols.spec.network import (
-    Finetuning,
+from protocols.spec.nets.descent import Finetuning
+from protocols.spec.nets.pretraining import (
     ForwardForward,
     HebbianPretraining,
     Method,
     NoPretraining,
     VaePretraining,
     Whitens,
-    n_labelled,
 )
+from protocols.spec.network import n_labelled
 from protocols.spec.protocol import NetworkProtocol
 
 #: bytes of a process that has loaded torch, and freed memory that its allocator keeps; builds for a GPU map more

@@ -30,14 +30,8 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
 from hebbian_dl.training.readout import readout
 from hebbian_dl.training.supervised import classifier, supervised_training
-from protocols.spec.network import (
-    Finetuning,
-    ForwardForward,
-    HebbianPretraining,
-    Method,
-    NoPretraining,
-    VaePretraining,
-)
+from protocols.spec.nets.descent import Finetuning
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 
 STEPS = 2  # momentum and pending sums exist from the second step on

@@ -5,21 +5,9 @@ from protocols.images.splits import find_images
 from protocols.plan.curriculum import expand_association
 from protocols.spec.data import ImageData
 from protocols.spec.file_data import FileData
-from protocols.spec.network import (
-    Convolution,
-    Dense,
-    ForwardForward,
-    HebbianPretraining,
-    Layer,
-    Method,
-    Network,
-    NoPretraining,
-    Normalisation,
-    Pooling,
-    map_sizes,
-    n_labelled,
-    regime_name,
-)
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining
+from protocols.spec.network import Network, n_labelled, regime_name
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
 from protocols.spec.retrieval import Retrieval
 

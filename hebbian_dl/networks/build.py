@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.networks.normalisation import BatchNorm1d, BatchNorm2d, RelativeBatchNorm
-from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
 from protocols.spec.rules import Rule
 
 SMALLEST = 1e-30  # base of a power: at 0 the gradient of a power below 1 is infinite

@@ -17,7 +17,7 @@ from hebbian_dl.images.in_memory import Examples, Images, Splits
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import outputs
 from hebbian_dl.training.loop import Record, Training
-from protocols.spec.network import ForwardForward
+from protocols.spec.nets.pretraining import ForwardForward
 
 SMALLEST = 1e-8  # mean square, added before the division
 

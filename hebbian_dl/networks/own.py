@@ -16,7 +16,8 @@ from hebbian_dl.networks.architectures.transformer import Transformer
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from protocols.spec.faults import ProtocolFault, listed, short
 from protocols.spec.nets.architecture import ResNet18, UNet, VisionTransformer
-from protocols.spec.network import HebbianPretraining, Method, Network
+from protocols.spec.nets.pretraining import HebbianPretraining, Method
+from protocols.spec.network import Network
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import Rule
 

@@ -13,7 +13,7 @@ from protocols.loading import overrides
 from protocols.loading.loader import read
 from protocols.runs import run_directory
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import NoPretraining
+from protocols.spec.nets.pretraining import NoPretraining
 from protocols.spec.protocol import NetworkProtocol
 
 PATH = "network.pretrained"

@@ -20,7 +20,7 @@ from hebbian_dl.training import checkpoint
 from hebbian_dl.training.generators import seed_torch
 from protocols.loading.loader import load
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 from protocols.spec.rules import HebbianPCA

@@ -14,7 +14,8 @@ from hebbian_dl.networks.normalisation import BatchNorm1d, BatchNorm2d
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import outputs
 from hebbian_dl.training.loop import Record, Training
-from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Pooling, VaePretraining, map_sizes
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
+from protocols.spec.nets.pretraining import VaePretraining
 
 
 class BetaVae(nn.Module):

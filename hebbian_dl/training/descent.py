@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from hebbian_dl import processes
 from hebbian_dl.images.in_memory import Examples, in_parts
 from hebbian_dl.training import queued
-from protocols.spec.network import GradientDescent
+from protocols.spec.nets.descent import GradientDescent
 
 
 class Descent:

@@ -15,7 +15,7 @@ from hebbian_dl.training import queued
 from hebbian_dl.training.diagnostics import Diagnostics
 from hebbian_dl.training.evaluation import RANKED, answers, effective_rank, nearest_class_mean
 from hebbian_dl.training.loop import Record, Training
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 
 LABELLED, LABEL_FREE = "class_mean_accuracy", "effective_rank"
 BEST_BY = {"last": None, "labelled": LABELLED, "label_free": LABEL_FREE}

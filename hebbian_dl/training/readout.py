@@ -7,7 +7,7 @@ from hebbian_dl.images.in_memory import Examples, Images, Splits
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.training.evaluation import answers
 from hebbian_dl.training.supervised import Dropout
-from protocols.spec.network import Finetuning
+from protocols.spec.nets.descent import Finetuning
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

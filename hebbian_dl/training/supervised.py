@@ -11,7 +11,7 @@ from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import evaluate
 from hebbian_dl.training.loop import Record, Training
-from protocols.spec.network import Finetuning
+from protocols.spec.nets.descent import Finetuning
 
 
 class ChannelsLast(nn.Module):

@@ -15,20 +15,10 @@ from protocols.spec.evoked import Evoked, Phase
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.consistency import check_consistency, check_form, check_layered
-from protocols.spec.network import (
-    AssociativeNetwork,
-    Convolution,
-    Dense,
-    GradientDescent,
-    HebbianPretraining,
-    Layer,
-    Network,
-    NoPretraining,
-    Normalisation,
-    Pooling,
-    Whitens,
-    map_sizes,
-)
+from protocols.spec.nets.descent import GradientDescent
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
+from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining, Whitens
+from protocols.spec.network import AssociativeNetwork, Network
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.stimuli import Drawing, Stimulus
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from protocols.loading.overrides import check
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.retrieval import NORMALISATIONS
 from protocols.spec.rules import SoftWTA

@@ -32,7 +32,9 @@ from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import Dropout, classifier, supervised_training
 from protocols.images.splits import find_images
-from protocols.spec.network import Finetuning, ForwardForward, HebbianPretraining, Network, VaePretraining
+from protocols.spec.nets.descent import Finetuning
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, VaePretraining
+from protocols.spec.network import Network
 from tests.hebbian_dl.images.test_streaming import CPU, data_of
 from tests.hebbian_dl.layers.test_hebbian import PLACES, inputs_of, layer_of
 from tests.hebbian_dl.layers.test_rules import RULES, draw_normal

@@ -5,7 +5,8 @@ from typing import Any
 
 from protocols.search.answer.encoding import Parameter
 from protocols.search.answer.row import Row, number
-from protocols.spec.network import Convolution, Dense, Layer, Network, Normalisation, Pooling
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling
+from protocols.spec.network import Network
 from protocols.spec.protocol import (
     AssociationProtocol,
     CultureAssociation,

@@ -7,17 +7,10 @@ from protocols.spec.data import CLASSES
 from protocols.spec.faults import listed
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.architecture import UNet, VisionTransformer
+from protocols.spec.nets.layers import Convolution, Dense, Normalisation, Pooling
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, VaePretraining
 from protocols.spec.nets.spiking import SpikingNetwork
-from protocols.spec.network import (
-    Convolution,
-    Dense,
-    ForwardForward,
-    HebbianPretraining,
-    Network,
-    Normalisation,
-    Pooling,
-    VaePretraining,
-)
+from protocols.spec.network import Network
 
 FORMS = ("layers", "architecture", "module")
 

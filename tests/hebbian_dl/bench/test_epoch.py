@@ -12,7 +12,7 @@ from hebbian_dl.bench.epoch import Epoch, over_generated_images
 from hebbian_dl.layers.hebbian import Hebbian
 from protocols.images.splits import find_images
 from protocols.loading.loader import load
-from protocols.spec.network import HebbianPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 from tests.command import exit_code
 
 pytestmark = pytest.mark.whole

@@ -14,7 +14,7 @@ from hebbian_dl.bench.peers import Setting, Step, prepared
 from hebbian_dl.layers import rules
 from protocols.loading.loader import load
 from protocols.runs.stages import Rows, Stage
-from protocols.spec.network import Convolution, Dense, Normalisation, Pooling
+from protocols.spec.nets.layers import Convolution, Dense, Normalisation, Pooling
 from tests.command import exit_code
 from tests.hebbian_dl.bench.test_steps import TINY
 

@@ -12,7 +12,7 @@ from hebbian_dl.bench import command, peers, steps
 from hebbian_dl.bench.peers import Peer, Setting, Step, flop, prepared
 from hebbian_dl.layers.hebbian import Hebbian
 from protocols.loading.loader import load
-from protocols.spec.network import Convolution, Dense, Normalisation, Pooling
+from protocols.spec.nets.layers import Convolution, Dense, Normalisation, Pooling
 from protocols.spec.rules import HebbianPCA, Rule, SoftWTA
 from tests.command import exit_code
 

@@ -16,7 +16,8 @@ from hebbian_dl.run import NetworkLearner, app
 from protocols.loading.loader import load
 from protocols.loading.published import read_targets
 from protocols.runs import cli
-from protocols.spec.network import Convolution, Dense, NoPretraining, map_sizes
+from protocols.spec.nets.layers import Convolution, Dense, map_sizes
+from protocols.spec.nets.pretraining import NoPretraining
 
 pytestmark = pytest.mark.whole
 

@@ -5,7 +5,7 @@ import torch
 from hebbian_dl.experiments.semi_supervised import take_statistics
 from hebbian_dl.images.in_memory import Examples
 from hebbian_dl.networks.build import build
-from protocols.spec.network import Convolution, Dense, Normalisation
+from protocols.spec.nets.layers import Convolution, Dense, Normalisation
 from protocols.spec.rules import HebbianPCA
 
 LAYERS = (Convolution(conv=4, kernel=3), Normalisation(norm="plain"), Dense(dense=6), Normalisation(norm="relative"))

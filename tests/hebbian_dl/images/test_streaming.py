@@ -22,7 +22,8 @@ from protocols.images.examples import ImageSplits
 from protocols.images.listing import ImageFiles
 from protocols.images.splits import find_images
 from protocols.spec.file_data import FileData, SyntheticData
-from protocols.spec.network import HebbianPretraining, Network
+from protocols.spec.nets.pretraining import HebbianPretraining
+from protocols.spec.network import Network
 
 CPU = torch.device("cpu")
 LAYERS = Network.model_validate(

@@ -16,7 +16,8 @@ from hebbian_dl.networks.architectures.transformer import Attention
 from hebbian_dl.training.hebbian import hebbian_training, in_order
 from protocols.loading.loader import load
 from protocols.spec.nets.architecture import ResNet18
-from protocols.spec.network import HebbianPretraining, Network
+from protocols.spec.nets.pretraining import HebbianPretraining
+from protocols.spec.network import Network
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA, SoftWTA
 from tests.hebbian_dl.layers.test_hebbian import literal

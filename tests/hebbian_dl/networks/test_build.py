@@ -12,7 +12,8 @@ from torch.nn import functional
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
 from hebbian_dl.networks.build import MaxPool, RelativeBatchNorm, Triangle, build, n_features
 from protocols.loading.loader import load
-from protocols.spec.network import Convolution, Dense, Layer, Network, Normalisation, Pooling, map_sizes
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
+from protocols.spec.network import Network
 from protocols.spec.rules import HebbianPCA, SoftHebb, SoftWTA
 from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 

@@ -22,7 +22,8 @@ from hebbian_dl.networks.forward_forward import (
 )
 from hebbian_dl.training.loop import Training
 from protocols.loading.loader import load
-from protocols.spec.network import Convolution, Dense, ForwardForward, Layer, Normalisation, Pooling
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling
+from protocols.spec.nets.pretraining import ForwardForward
 from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 
 SHAPE = (2, 7, 6)

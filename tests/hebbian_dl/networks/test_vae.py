@@ -12,7 +12,8 @@ from hebbian_dl.networks import saved
 from hebbian_dl.networks.build import build
 from hebbian_dl.networks.vae import BetaVae, divergence, loss, vae_training
 from protocols.loading.loader import load
-from protocols.spec.network import Convolution, Dense, Layer, Normalisation, Pooling, VaePretraining
+from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling
+from protocols.spec.nets.pretraining import VaePretraining
 from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 
 Shape = tuple[int, int, int]

@@ -21,7 +21,7 @@ from hebbian_dl.retrieval.hamming import nearest, packed
 from hebbian_dl.retrieval.precision import Coded, average_precision, mean_average_precision
 from protocols.images.splits import find_images
 from protocols.spec.file_data import SyntheticData
-from protocols.spec.network import Convolution, Dense, Normalisation
+from protocols.spec.nets.layers import Convolution, Dense, Normalisation
 from protocols.spec.retrieval import Retrieval
 from protocols.spec.rules import HebbianPCA
 from tests.reference import retrieval as reference

@@ -24,8 +24,9 @@ from protocols.images.examples import ImageSplits
 from protocols.loading import overrides
 from protocols.runs.run_directory import Run
 from protocols.spec.faults import ProtocolFault
+from protocols.spec.nets.descent import Finetuning
 from protocols.spec.nets.fixmatch import Consistency
-from protocols.spec.network import Finetuning, Network
+from protocols.spec.network import Network
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.rules import HebbianPCA
 

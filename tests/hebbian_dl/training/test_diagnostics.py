@@ -21,7 +21,8 @@ from hebbian_dl.training import diagnostics, loop
 from hebbian_dl.training.diagnostics import MEASURES, Diagnostics, evenness, mean_cosine, stable_rank
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
-from protocols.spec.network import HebbianPretraining, Network
+from protocols.spec.nets.pretraining import HebbianPretraining
+from protocols.spec.network import Network
 from protocols.spec.rules import (
     HardWTA,
     HebbianICA,

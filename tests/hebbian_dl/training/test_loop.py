@@ -25,14 +25,9 @@ from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import classifier, supervised_training
 from protocols.images.examples import load_images
 from protocols.spec.data import ImageData
-from protocols.spec.network import (
-    Finetuning,
-    ForwardForward,
-    GradientDescent,
-    HebbianPretraining,
-    Network,
-    VaePretraining,
-)
+from protocols.spec.nets.descent import Finetuning, GradientDescent
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, VaePretraining
+from protocols.spec.network import Network
 
 pytestmark = pytest.mark.whole
 

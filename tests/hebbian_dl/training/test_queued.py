@@ -19,7 +19,9 @@ from hebbian_dl.training.finite import NOT_FINITE_LOSS
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Diverged, Training
 from hebbian_dl.training.supervised import classifier, supervised_training
-from protocols.spec.network import Finetuning, ForwardForward, HebbianPretraining, Network, VaePretraining
+from protocols.spec.nets.descent import Finetuning
+from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, VaePretraining
+from protocols.spec.network import Network
 
 SHAPE = (1, 8, 8)
 BATCH = 4

@@ -12,7 +12,9 @@ from hebbian_dl.retrieval.codes import Frozen
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.readout import features_of, readout
 from hebbian_dl.training.supervised import supervised_training
-from protocols.spec.network import Convolution, Finetuning, HebbianPretraining, Normalisation
+from protocols.spec.nets.descent import Finetuning
+from protocols.spec.nets.layers import Convolution, Normalisation
+from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.rules import SoftHebb, SoftWTA
 
 LAYERS = (Convolution(conv=6, kernel=3, triangle=0.7), Normalisation(norm="plain"), Convolution(conv=5, kernel=3))

@@ -9,7 +9,9 @@ from protocols.loading.loader import builtin, load, parse_yaml
 from protocols.loading.overrides import check
 from protocols.runs.run_directory import resolved
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.network import HebbianPretraining, map_sizes, regime_name
+from protocols.spec.nets.layers import map_sizes
+from protocols.spec.nets.pretraining import HebbianPretraining
+from protocols.spec.network import regime_name
 from protocols.spec.rules import HebbianPCA, SoftWTA
 
 WITH_NETWORK = [name for name in sorted(builtin()) if getattr(load(name), "network", None) is not None]
