@@ -23,7 +23,7 @@ def figure(run: DishRun) -> Figure:
     seed = run.seeds[0]
     lines = -(-(3 + len(run.protocol.patterns)) // LEGEND_COLUMNS)
     maps = min(3.5 * height / width, MOST_HEIGHT)
-    fig, grid = panels(maps + 1.2 + 0.17 * lines, height_ratios=(maps, 0.12), width_ratios=(1, 1))
+    fig, grid = panels(maps + 1.35 + 0.17 * lines, height_ratios=(maps, 0.12), width_ratios=(1, 1))
     left, right, bar = (fig.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 1)))
     _culture(run, left)
     places, up = run.array(seed, "electrodes"), electrode_map.points_up(run)
