@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from culture_sim import engines
+from culture_sim.closed_loop import steps
 from culture_sim.experiments import dish_needs, stretches, table
 from culture_sim.experiments.dispatch import doing, outline, prepare, resumed, run_seed, summarise
 from culture_sim.experiments.estimate import Estimate, estimate
@@ -59,6 +60,7 @@ class CultureLearner:
             )
         free = available_memory_bytes()
         if isinstance(protocol, DishProtocol):
+            steps.check(protocol)
             dish_needs.check(protocol, options.out, free)
             return
         needed = self._estimate(protocol, options).memory_bytes

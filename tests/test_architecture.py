@@ -20,8 +20,19 @@ FORBIDDEN = {
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
     "culture_sim": [
-        *("model", "engines", "living", "spiking", "analysis", "extracellular", "experiments", "formats"),
-        *("export", "panel_tables", "panel_figures", "analyse", "electrode_view", "run", "search", "bench"),
+        *("model", "engines", "living", "spiking", "analysis", "extracellular", "closed_loop", "experiments"),
+        *(
+            "formats",
+            "export",
+            "panel_tables",
+            "panel_figures",
+            "analyse",
+            "electrode_view",
+            "run",
+            "live",
+            "search",
+            "bench",
+        ),
     ],
     "hebbian_dl": [
         *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),

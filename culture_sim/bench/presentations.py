@@ -156,6 +156,7 @@ def bench(
     cython: Annotated[bool, typer.Option(help="Measure Cython too, which takes minutes to compile once.")] = False,
     search: Annotated[bool, typer.Option("--search", help="Measure only a search: trials per hour.")] = False,
     living: Annotated[bool, typer.Option("--living", help="Measure only the living culture.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Measure only closed loops: ticks, overhead, lateness.")] = False,
 ) -> None:
     """Measure every engine at 240 neurons, and the fastest at the density of the dish (10,140)."""
     console = Console(width=150, highlight=False)
@@ -166,6 +167,11 @@ def bench(
         from culture_sim.bench import living as bench_living
 
         bench_living.bench(console, full)
+        return
+    if live:
+        from culture_sim.bench import live as bench_live
+
+        bench_live.bench(console, full)
         return
     compiled = compiler() is not None
 

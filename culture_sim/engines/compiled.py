@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -148,11 +149,16 @@ def execute(program: Path, directory: Path, done: Callable[[int], None]) -> None
             process.kill()
             raise
         if process.wait():
-            errors.seek(0)
-            said = errors.read()[-500:].strip()
-            if process.returncode < 0:
-                said = f"{said} (if this happens again, delete {program.parent})".strip()
-            raise RuntimeError(f"the compiled culture ended with code {process.returncode}: {said}")
+            raise RuntimeError(failure(process.returncode, errors, program))
+
+
+def failure(code: int, errors: TextIO, program: Path) -> str:
+    """The message of a program that failed or was killed, with the end of its error output."""
+    errors.seek(0)
+    said = errors.read()[-500:].strip()
+    if code < 0:
+        said = f"{said} (if this happens again, delete {program.parent})".strip()
+    return f"the compiled culture ended with code {code}: {said}"
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from culture_sim.analysis import stimulation
 from culture_sim.analysis.stimulation import Heard
+from culture_sim.closed_loop import steps
 from culture_sim.experiments import stretches
 from culture_sim.experiments.dish_measures import DishRecording, measures
 from culture_sim.living import LivingCulture, LivingRecording, LivingSession
@@ -41,22 +42,41 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: R
         Arrays by path: ``positions``, ``electrodes``, ``excitatory``; ``heard/step``, ``heard/electrode``,
         ``heard/direct``: the spikes that electrodes hear; ``spikes/...`` of all neurons where they are recorded;
         ``course/<step>/<pattern>``: time courses around pulses; ``network_bursts/<measure>/start`` and
-        ``end``: of the panels, in seconds from the start of the step; ``measured/<name>``: measures, one value each;
+        ``end``: of the panels, in seconds from the start of the step; of closed loops ``stimuli/...``, ``events/...``
+        and ``ticks/step`` (`culture_sim.closed_loop.record`); ``measured/<name>``: measures, one value each;
         ``definitions``: their names, units and definitions, shape (n_measures, 3).
     """
     plan = expand_dish(protocol)
     culture = LivingCulture.grow(protocol.culture, seed)
     pulses = electrode_pulses(protocol, plan)
-    learning = plan.steps[plan.steps["plastic"]]
-    session = LivingSession(
-        plan.n_steps,
-        *pulses,
-        plastic=np.column_stack([learning["start"], learning["stop"]]),
-    )
+    session = LivingSession(plan.n_steps, *pulses, plastic=learning_intervals(plan))
     reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
+    closed = steps.own_stretches(protocol, plan, culture, device, seed)
     spikes = stretches.simulated(
-        culture, session, device, run, seed, lambda *stretch: _kept(protocol, reached, *stretch), report
+        culture,
+        session,
+        device,
+        run,
+        seed,
+        lambda *stretch: kept(protocol, reached, *stretch),
+        report,
+        closed,
+        steps.nothing() if closed else None,
     )
+    return arrays_of(protocol, culture, spikes)
+
+
+def learning_intervals(plan: DishPlan) -> np.ndarray:
+    """Intervals of time steps in which synapses learn, shape (n_intervals, 2)."""
+    learning = plan.steps[plan.steps["plastic"]]
+    return np.column_stack([learning["start"], learning["stop"]])
+
+
+def arrays_of(
+    protocol: DishProtocol, culture: LivingCulture, spikes: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The arrays of a seed, as of `run_seed`, from what `kept` gave of its whole timeline."""
+    plan = expand_dish(protocol)
     heard = Heard(*(spikes[f"heard/{field}"] for field in Heard._fields))
     arrays = {
         "positions": culture.positions,
@@ -115,7 +135,7 @@ def outline(protocol: DishProtocol) -> list[str]:
     return lines
 
 
-def _kept(
+def kept(
     protocol: DishProtocol, reached: csr_array, recording: LivingRecording, first_step: int
 ) -> dict[str, np.ndarray]:
     """The spikes of a stretch that are kept: heard ones, once for each electrode within reach; all, where asked for."""
@@ -123,10 +143,10 @@ def _kept(
     spike, electrode = each_hearing(reached, recording.neuron)
     small = np.int16 if reached.shape[0] <= 2**15 else np.int32
     heard = Heard(step[spike], electrode.astype(small), recording.direct[spike])
-    kept = {f"heard/{name}": values for name, values in heard._asdict().items()}
+    found = {f"heard/{name}": values for name, values in heard._asdict().items()}
     if protocol.record.spikes == "all":
-        kept |= {"spikes/neuron": recording.neuron, "spikes/step": step}
-    return kept
+        found |= {"spikes/neuron": recording.neuron, "spikes/step": step}
+    return found
 
 
 def _courses(protocol: DishProtocol, plan: DishPlan, heard: Heard) -> dict[str, np.ndarray]:

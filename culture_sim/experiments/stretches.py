@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from culture_sim.closed_loop.steps import OwnStretch
 from culture_sim.living import LivingCulture, LivingRecording, LivingSession, LivingState, simulate
 from protocols.runs.reporting import Report
 from protocols.runs.run_directory import Run
@@ -24,7 +25,15 @@ Kept = Callable[[LivingRecording, int], dict[str, np.ndarray]]
 
 
 def simulated(
-    culture: LivingCulture, session: LivingSession, device: str, run: Run, seed: int, kept: Kept, report: Report
+    culture: LivingCulture,
+    session: LivingSession,
+    device: str,
+    run: Run,
+    seed: int,
+    kept: Kept,
+    report: Report,
+    own: Sequence[OwnStretch] = (),
+    nothing: dict[str, np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """Simulate a session, or the rest of it; returns the kept arrays of all stretches, joined.
 
@@ -38,6 +47,10 @@ def simulated(
         Which arrays of a stretch are kept.
     report
         Called with the fraction done.
+    own
+        Stretches that are carried out as they say, in order of time; each is saved at its end.
+    nothing
+        What is kept, besides, of all other stretches: arrays of no length, by the names of those that `own` ones add.
 
     Raises
     ------
@@ -47,13 +60,16 @@ def simulated(
     n, state = last_saved(run, seed) or (0, LivingState.at_rest(culture))
     length, dt = SHORTEST_S, culture.spec.simulation.dt
     while (first := state.step) < session.n_steps:
-        last = min(first + max(1, round(length / dt)), session.n_steps)
-        began = time.monotonic()
-        part = session.between(first, last)
-        progress = _counted(report, first, session.n_steps)
-        recording = simulate(culture, part, device, state, progress)
+        began, progress = time.monotonic(), _counted(report, first, session.n_steps)
+        if this := next((stretch for stretch in own if stretch.first == first), None):
+            last = this.last
+            recording, more = this.carry_out(state, progress)
+        else:
+            ahead = (stretch.first for stretch in own if stretch.first > first)
+            last = min(first + max(1, round(length / dt)), session.n_steps, *ahead)
+            recording, more = simulate(culture, session.between(first, last), device, state, progress), nothing or {}
         state = recording.state
-        run.save_part(SPIKES.format(seed, n), kept(recording, first) | {"edges": np.array([first, last])})
+        run.save_part(SPIKES.format(seed, n), kept(recording, first) | more | {"edges": np.array([first, last])})
         n += 1
         run.save_part(STATE.format(seed, n % 2), {**vars(state), "stretches": np.array(n)})
         pace = (last - first) * dt / max(time.monotonic() - began, 1e-3)

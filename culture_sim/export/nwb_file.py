@@ -28,6 +28,7 @@ def write(experiment: Experiment, path: Path) -> Path:
     electrodes(file, experiment.positions, experiment.subject.region)
     _units(file, experiment)
     _intervals(file, experiment)
+    _closed_loop(file, experiment)
     with whole(path) as unfinished, NWBHDF5IO(unfinished, "w") as io:
         io.write(file)
     return path
@@ -135,3 +136,28 @@ def _intervals(file: Any, experiment: Experiment) -> None:
             electrodes=" ".join(map(str, numbers)),
         )
     file.add_time_intervals(table)
+
+
+def _closed_loop(file: Any, experiment: Experiment) -> None:
+    """What a closed loop noted, and when it had its turns; nothing where there was none."""
+    from pynwb.base import TimeSeries
+    from pynwb.epoch import TimeIntervals
+
+    tick = experiment.tick_s
+    if len(experiment.events.at):
+        table = TimeIntervals(name="loop_events", description="Events that the controller of the closed loop noted")
+        table.add_column("event", "What it noted")
+        table.add_column("value", "A number; NaN where it has none")
+        for at, name, value in zip(*experiment.events, strict=True):
+            table.add_interval(float(at * tick), float((at + 1) * tick), event=str(name), value=float(value))
+        file.add_time_intervals(table)
+    if len(experiment.ticks):
+        file.add_acquisition(
+            TimeSeries(
+                name="loop_ticks",
+                data=np.arange(len(experiment.ticks)),
+                unit="ticks",
+                timestamps=experiment.ticks * tick,
+                description="Ends of the closed loop's ticks: when the controller got the spikes since the last one",
+            )
+        )

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from culture_sim.analysis.spike_trains import SpikeTrains, Stimuli
+from protocols.plan.loops import NO_EVENTS, Events
 
 
 class Steps(NamedTuple):
@@ -75,6 +76,10 @@ class Experiment:
         Whether all of it is one recording; otherwise each step is one.
     subject
         The kind of culture.
+    events
+        What the controller of a closed loop noted, in ticks.
+    ticks : int, shape (n_ticks_of_the_loop,)
+        Ends of a closed loop's turns, in ticks of `tick_s`.
     """
 
     tick_s: float
@@ -89,6 +94,8 @@ class Experiment:
     provenance: Mapping[str, object] = field(default_factory=dict)
     whole: bool = False
     subject: Subject = MOUSE
+    events: Events = NO_EVENTS
+    ticks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
     def of_seconds(

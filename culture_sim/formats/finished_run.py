@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from culture_sim.formats.experiment import MOUSE, RAT, Experiment, Pulses, Steps
 from culture_sim.model.electrodes import each_hearing, heard_neurons
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
+from protocols.plan.loops import NO_EVENTS, Events, events, loop_pulses, ticks
 from protocols.plan.timeline import expand
 from protocols.runs.run_directory import read_json
 from protocols.spec.dish.recordings import RecordingMeasures
@@ -65,7 +67,7 @@ def experiments(path: Path) -> dict[int, Experiment]:
                 case DishProtocol():
                     parts = _of_dish(protocol, arrays, seed)
                 case EvokedProtocol() if kept:
-                    parts = _of_phases(protocol, arrays, seed)
+                    parts = (*_of_phases(protocol, arrays, seed), NO_EVENTS, np.zeros(0, np.int64))
                 case _:
                     raise ValueError(
                         "no spikes were kept; allowed: a run of stimuli in phases (record.spikes all or units) or of "
@@ -74,7 +76,9 @@ def experiments(path: Path) -> dict[int, Experiment]:
             found[seed] = Experiment(
                 protocol.culture.simulation.dt,
                 n_steps(protocol),
-                *parts,
+                *parts[:5],
+                events=parts[5],
+                ticks=parts[6],
                 metadata={"protocol": protocol.name, "seed": seed},
                 protocol=text,
                 provenance=provenance,
@@ -87,25 +91,32 @@ def experiments(path: Path) -> dict[int, Experiment]:
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray, Steps, Pulses]
 
 
-def _of_dish(protocol: DishProtocol, arrays: Arrays, seed: int) -> Parts:
+def _of_dish(protocol: DishProtocol, arrays: Arrays, seed: int) -> tuple[*Parts, Events, np.ndarray]:
     plan = expand_dish(protocol)
-    patterns = list(protocol.patterns.values())
-    pulse, names = plan.pulses, np.array(plan.names, np.str_)
-    numbers = [np.array(protocol.culture.array.numbers(each.electrodes), np.int64) for each in patterns]
+    names, numbers = np.array(plan.names, np.str_), protocol.culture.array.numbers
+    given: list[tuple[Any, ...]] = [
+        (at, plan.patterns[pattern], plan.names[step], trial, turn, of.amplitude, of.width, numbers(of.electrodes))
+        for step, trial, pattern, turn, at in plan.pulses.tolist()
+        for of in [protocol.patterns[plan.patterns[pattern]]]
+    ]
+    given += [(p.at, p.label, p.step, p.trial, 0, *p[4:]) for p in loop_pulses(plan, arrays, seed)]
+    given.sort(key=lambda pulse: pulse[0])
+    at, pattern, of_step, trial, turn, amplitude, width, stimulated = zip(*given, strict=True) if given else [()] * 8
     pulses = Pulses(
-        pulse["at"],
-        np.array(plan.patterns, np.str_)[pulse["pattern"]] if len(pulse) else np.zeros(0, "U1"),
-        names[pulse["step"]],
-        pulse["trial"],
-        pulse["turn"],
-        np.array([patterns[k].amplitude for k in pulse["pattern"]]),
-        np.array([patterns[k].width for k in pulse["pattern"]]),
-        [numbers[k] for k in pulse["pattern"]],
+        np.array(at, np.int64),
+        np.array(pattern, np.str_),
+        np.array(of_step, np.str_),
+        np.array(trial, np.int32),
+        np.array(turn, np.int32),
+        np.array(amplitude, float),
+        np.array(width, float),
+        [np.array(each, np.int64) for each in stimulated],
     )
     step, electrode = (arrays[f"seed_{seed}/heard/{name}"].astype(np.int64) for name in ("step", "electrode"))
     order = np.lexsort((electrode, step))
     steps = Steps(names, plan.steps["start"], plan.steps["stop"])
-    return step[order], electrode[order], arrays[f"seed_{seed}/electrodes"], steps, pulses
+    of_loops = events(arrays, seed), ticks(arrays, seed)
+    return step[order], electrode[order], arrays[f"seed_{seed}/electrodes"], steps, pulses, *of_loops
 
 
 def _of_phases(protocol: EvokedProtocol, arrays: Arrays, seed: int) -> Parts:

@@ -37,12 +37,13 @@ def run(
     """Run the program on this culture's arrays, in a scratch directory."""
     executable = program()
     with scratch.new_folder() as directory:
-        _write_inputs(directory, culture, session, state)
+        write_inputs(directory, culture, session, state)
         execute(executable, directory, lambda done: progress(done, session.n_steps))
         return _read_outputs(directory / "outputs", culture, session, state)
 
 
-def _write_inputs(directory: Path, culture: LivingCulture, session: LivingSession, state: LivingState) -> None:
+def write_inputs(directory: Path, culture: LivingCulture, session: LivingSession, state: LivingState) -> None:
+    """Write what the program reads into a scratch directory."""
     real = np.dtype(culture.spec.simulation.precision)
     with inputs_of(directory) as write:
         write("settings", [state.step, session.n_steps, real.itemsize], np.int64)
@@ -71,9 +72,6 @@ def _read_outputs(
     outputs: Path, culture: LivingCulture, session: LivingSession, before: LivingState
 ) -> LivingRecording:
     real = np.dtype(culture.spec.simulation.precision)
-    numbers = {name: np.fromfile(outputs / name, real) for name in NUMBERS}
-    whole = {name: np.fromfile(outputs / name, np.int32) for name in WHOLE_NUMBERS}
-    shared = float(np.fromfile(outputs / "shared", np.float64)[0])
     n_snapshots = len(session.snapshots)
     weights = np.fromfile(outputs / "snapshots", real) if n_snapshots else np.zeros(0, real)
     return LivingRecording(
@@ -82,6 +80,15 @@ def _read_outputs(
         neuron=np.fromfile(outputs / "neuron", np.int32),
         step=np.fromfile(outputs / "step", np.int32),
         direct=np.fromfile(outputs / "direct", np.uint8).astype(bool),
-        state=LivingState(step=before.step + session.n_steps, shared=shared, **numbers, **whole),
+        state=read_state(outputs, culture, before.step + session.n_steps),
         snapshots=list(weights.reshape(n_snapshots, -1)) if n_snapshots else [],
     )
+
+
+def read_state(outputs: Path, culture: LivingCulture, step: int) -> LivingState:
+    """The state that the program wrote, after so many steps of the culture's life."""
+    real = np.dtype(culture.spec.simulation.precision)
+    numbers = {name: np.fromfile(outputs / name, real) for name in NUMBERS}
+    whole = {name: np.fromfile(outputs / name, np.int32) for name in WHOLE_NUMBERS}
+    shared = float(np.fromfile(outputs / "shared", np.float64)[0])
+    return LivingState(step=step, shared=shared, **numbers, **whole)

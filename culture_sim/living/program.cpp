@@ -1,5 +1,6 @@
 // A living culture, step by step; the order of a step is that of equations.py. Reads its inputs as raw arrays from
 // inputs/, and writes spikes as they come and the final state to outputs/. One program for all sizes and parameters.
+// Started with the argument `live`, it does what frames on standard input ask for instead (frames.h).
 //
 // Potentiation waits until a synapse is used again: spikes since the last arrival are kept for each cell, and credited
 // at the next arrival, so that only rows of synapses are walked, never columns. `credit_all` does so for all synapses.
@@ -14,6 +15,7 @@
 #endif
 
 #include "files.h"
+#include "frames.h"
 #include "membrane.h"
 #include "noise.h"
 
@@ -97,6 +99,9 @@ public:
         learning = now && plastic;
     }
 
+    // Spikes since they were last taken away.
+    Spikes spikes;
+
     void stimulate(const int32_t* cell, const int32_t* end)
     {
         for (; cell != end; cell++) hit[*cell] = 1;
@@ -106,7 +111,7 @@ public:
     {
         for (size_t j = 0; plastic && j < n; j++)
             for (int64_t s = start[j]; excitatory[j] && s < start[j + 1]; s++) weight[s] = credited(s);
-        for (auto& spikes : waiting) spikes.clear();
+        for (auto& times : waiting) times.clear();
         std::fill(last_waiting.begin(), last_waiting.end(), NEVER);
         since_credit = 0;
     }
@@ -214,20 +219,20 @@ private:
 
     void fire(int64_t t)
     {
-        auto& spikes = in_flight[t % in_flight.size()];
-        spikes.clear();
+        auto& sent = in_flight[t % in_flight.size()];
+        sent.clear();
         for (size_t i = 0; i < n; i++)
         {
             if (!(fired[i] | hit[i])) continue;
             const bool direct = hit[i] && !held[i];
             hit[i] = 0;
             if (!fired[i] && !direct) continue;
-            neurons.add(i), steps.add(t - first_step), directs.add(direct);
+            spikes.add(i, t - first_step, direct);
             v[i] = c.reset;
             refractory[i] = int32_t(c.refractory);
             adaptation[i] += c.adaptation_step;
             last_spike[i] = t;
-            spikes.push_back({int32_t(i), release(i)});
+            sent.push_back({int32_t(i), release(i)});
             if (!learning) continue;
             scale[i] = std::max(scale[i] * c.scale_loss, 1 / c.scale_most);
             waiting[i].push_back(t);
@@ -268,8 +273,6 @@ private:
     vector<int32_t> held, fired, hit, last_waiting;
     vector<vector<int32_t>> waiting;        // learned-from spikes of each cell since the last `credit_all`
     vector<vector<InFlight<Real>>> in_flight;    // spikes of each of the last steps
-    Output<int32_t> neurons{"neuron"}, steps{"step"};
-    Output<uint8_t> directs{"direct"};
 };
 
 template<class Real> void run(int64_t first_step, int64_t n_steps)
@@ -278,6 +281,7 @@ template<class Real> void run(int64_t first_step, int64_t n_steps)
     const auto pulse_step = read<int64_t>("pulse_step"), edges = read<int64_t>("plastic");
     const auto snapshots = read<int64_t>("snapshot_steps"), kind_start = read<int64_t>("kind_start");
     const auto pulse_kind = read<int32_t>("pulse_kind"), kind_cells = read<int32_t>("kind_cells");
+    SpikeFiles files;
     size_t pulse = 0, edge = 0, snapshot = 0;
     auto said = std::chrono::steady_clock::now();
     for (int64_t k = 0; k < n_steps; k++)
@@ -290,20 +294,46 @@ template<class Real> void run(int64_t first_step, int64_t n_steps)
             culture.stimulate(kind_cells.data() + cells[0], kind_cells.data() + cells[1]);
         }
         culture.step(first_step + k);
+        if (culture.spikes.many()) files.take(culture.spikes);
         if (k % 64) continue;
         const auto now = std::chrono::steady_clock::now();
         if (now - said < std::chrono::milliseconds(200)) continue;
         said = now;
         std::cout << k + 1 << std::endl;
     }
+    files.take(culture.spikes);
     if (snapshot < snapshots.size()) culture.save_snapshot();
     culture.save_state(first_step + n_steps);
     std::cout << n_steps << std::endl;
 }
 
+// Advance by so many steps, or save the state, as each frame asks; until standard input ends.
+template<class Real> void run_live(int64_t step)
+{
+    Culture<Real> culture(step);
+    Frame frame;
+    while (frame.receive())
+    {
+        const auto began = std::chrono::steady_clock::now();
+        if (frame.saves())
+            culture.save_state(step);
+        else
+            culture.learn(frame.learns());
+        size_t hit = 0;
+        for (int64_t k = 0; k < frame.n_steps(); k++)
+        {
+            for (; hit < frame.cell.size() && frame.step[hit] == k; hit++)
+                culture.stimulate(&frame.cell[hit], &frame.cell[hit] + 1);
+            culture.step(step++);
+        }
+        const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - began;
+        reply(culture.spikes, took.count());
+    }
 }
 
-int main()
+}
+
+int main(int n_arguments, char** arguments)
 {
     std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the allowed size is an error of the write, as a full disk is
 #ifdef __SSE__
@@ -311,9 +341,13 @@ int main()
 #endif
     const auto settings = read<int64_t>("settings");  // first step, number of steps, bytes of a number
     if (settings.size() != 3) fail("inputs/settings: wrong length");
-    if (settings[2] == 4)
-        run<float>(settings[0], settings[1]);
+    const bool single = settings[2] == 4;
+    if (n_arguments > 1 && std::string(arguments[1]) == "live")
+    {
+        std::signal(SIGINT, SIG_IGN);  // of a terminal: who sends frames says when to end
+        single ? run_live<float>(settings[0]) : run_live<double>(settings[0]);
+    }
     else
-        run<double>(settings[0], settings[1]);
+        single ? run<float>(settings[0], settings[1]) : run<double>(settings[0], settings[1]);
     return 0;
 }

@@ -26,10 +26,7 @@ def run(
 ) -> LivingRecording:
     """Build the network in this process and run it."""
     with brian.LOCK:
-        b2.set_device("runtime")
-        b2.prefs.codegen.target = "numpy"
-        b2.prefs.core.default_float_dtype = np.dtype(culture.spec.simulation.precision).type
-        b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
+        set_up(culture)
         network = Network(culture, state)
         conductor = _Conductor(network, culture, session, state, progress)
         network.network.add(conductor.begin, conductor.end)
@@ -46,6 +43,14 @@ def run(
             state=network.state(state, step),
             snapshots=conductor.snapshots,
         )
+
+
+def set_up(culture: LivingCulture) -> None:
+    """Set Brian2's device and preferences for this culture."""
+    b2.set_device("runtime")
+    b2.prefs.codegen.target = "numpy"
+    b2.prefs.core.default_float_dtype = np.dtype(culture.spec.simulation.precision).type
+    b2.prefs.core.stop_on_keyboard_interrupt = False  # else an interrupted run ends early, as if it were whole
 
 
 class Network:
@@ -161,6 +166,11 @@ class Network:
         space[: len(fired)], space[-1] = fired, len(fired)
         self.neurons.variables["_spikespace"].set_value(space)
 
+    def keep_releases(self, step: int) -> None:
+        """At the end of a step: keep what the spikes of this step release, until they arrive."""
+        if "released" in self.neurons.variables:
+            self.released[step % len(self.released)] = self.neurons.variables["released"].get_value()
+
     def weights(self) -> np.ndarray:
         """The weights as they are now, in volts, in the order of the culture's synapses."""
         weights = self.culture.synapses.weight.copy()
@@ -235,9 +245,7 @@ class _Conductor:
             self.variables["learning"].set_value(float(self.learns[self.done]))
 
     def _end(self) -> None:
-        if "released" in self.variables:
-            step = self.first_step + self.done
-            self.network.released[step % len(self.network.released)] = self.variables["released"].get_value()
+        self.network.keep_releases(self.first_step + self.done)
         self.done += 1
         if self.done % 100 == 0 or self.done == self.session.n_steps:
             self.progress(self.done, self.session.n_steps)

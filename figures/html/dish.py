@@ -9,7 +9,8 @@ from figures.html.recording import Recording, Span, Stimulus
 from figures.html.spikes import responses
 from figures.runs.run import DishRun
 from protocols.plan.dish import COURSE, DishPlan, expand_dish
-from protocols.spec.dish.timeline import Pair, Probe, Single, Train, unrolled
+from protocols.plan.loops import LoopPulse, loop_pulses
+from protocols.spec.dish.timeline import Loop, Pair, Probe, Single, Train, unrolled
 
 MOST_HEADLINES = 24
 
@@ -49,16 +50,18 @@ def _given(step: Single) -> str:
             return f"{n} trains of {pulses} pulses at {rate:g} Hz, every {every:g} s"
         case Pair(interval=interval, repetitions=n, every=every):
             return f"{n} pairs {interval * 1e3:g} ms apart, every {every:g} s"
+        case Loop(loop=controller, rate=rate):
+            return f"by {controller.controller}, {rate:g} ticks a second"
     return ""
 
 
 def _timeline(run: DishRun, plan: DishPlan) -> Table:
     dt, unrolled_steps = run.protocol.culture.simulation.dt, dict(unrolled(run.protocol.timeline))
-    rows = []
+    rows, of_loops = [], loop_pulses(plan, run.arrays, run.seeds[0])
     for k, (name, step) in enumerate(zip(plan.names, plan.steps, strict=True)):
         own = plan.pulses[plan.pulses["step"] == k]
-        patterns = [plan.patterns[p] for p in dict.fromkeys(own["pattern"].tolist())]
-        given = f"{len(own):,} of {common.listed(patterns)}" if len(own) else "none"
+        patterns = [plan.patterns[p] for p in own["pattern"].tolist()] + [p.label for p in of_loops if p.step == name]
+        given = f"{len(patterns):,} of {common.listed(list(dict.fromkeys(patterns)))}" if patterns else "none"
         start, length = step["start"] * dt, (step["stop"] - step["start"]) * dt
         when = _given(unrolled_steps[name])
         rows.append((name, f"{start:g} s", f"{length:g} s", given, when, "yes" if step["plastic"] else "no"))
@@ -166,4 +169,21 @@ def _stimuli(run: DishRun, plan: DishPlan, time: np.ndarray, electrode: np.ndarr
         response = None if edges is None else responses(time, electrode, n, pulses, edges)
         electrodes = run.protocol.culture.array.numbers(run.protocol.patterns[pattern].electrodes)
         found.append(Stimulus(f"{pattern.replace('_', ' ')}, {step}", pulses, np.array(electrodes), edges, response))
-    return found
+    return found + _of_loops(loop_pulses(plan, run.arrays, run.seeds[0]), dt)
+
+
+def _of_loops(pulses: list[LoopPulse], dt: float) -> list[Stimulus]:
+    """What closed loops stimulated, by step and label; electrodes: all that had a pulse of that label."""
+    named = dict[tuple[str, str], list[LoopPulse]]()
+    for pulse in pulses:
+        named.setdefault((pulse.step, pulse.label), []).append(pulse)
+    return [
+        Stimulus(
+            f"{label.replace('_', ' ')}, {step}",
+            np.array([pulse.at for pulse in own]) * dt,
+            np.unique(np.concatenate([pulse.electrodes for pulse in own])),
+            None,
+            None,
+        )
+        for (step, label), own in named.items()
+    ]

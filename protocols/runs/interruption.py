@@ -31,6 +31,33 @@ def noted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def noted_if_possible() -> Iterator[None]:
+    """As `noted`, in the main thread; elsewhere Python lets no one handle signals, and nothing happens."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with noted():
+        yield
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Within this context signals are only remembered; at its end they raise KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
 def terminated() -> bool:
     """Whether SIGTERM was received (sent by another program, unlike SIGINT from the keyboard)."""
     return signal.SIGTERM in _by

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from protocols.spec.quantity import in_unit_of
 
 #: discriminator keys: their value selects a member of a tagged union, and thereby its other keys
-TAGS = ("rule", "encoder", "pretraining", "sampler", "net")
+TAGS = ("rule", "encoder", "pretraining", "sampler", "net", "controller")
 #: bounds of a value in the context of an error
 BOUNDS = {"gt", "ge", "lt", "le"}
 #: with ``source``, which is not in TAGS because data sections share most keys whatever their source
@@ -26,7 +26,8 @@ TAG_VALUES = LAYERS | {
     *("none", "hebbian", "vae", "forward_forward"),
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
-    *("rest step", "probe step", "train step", "pair step", "repeat step"),
+    *("rest step", "probe step", "train step", "pair step", "loop step", "repeat step"),
+    *("idle", "live"),
     *("panel measure", "evoked measure", "course measure", "paired_pulse measure", "growth measure"),
     *("sttc measure", "connectivity measure"),
     *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),

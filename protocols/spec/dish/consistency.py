@@ -7,7 +7,18 @@ from protocols.spec.array import Array
 from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
 from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, steps_of
 from protocols.spec.dish.living import LivingCulture
-from protocols.spec.dish.timeline import Pair, Pattern, Probe, Single, Step, Train, duration, patterns_of, unrolled
+from protocols.spec.dish.timeline import (
+    Loop,
+    Pair,
+    Pattern,
+    Probe,
+    Single,
+    Step,
+    Train,
+    duration,
+    patterns_of,
+    unrolled,
+)
 from protocols.spec.faults import nearest, short
 
 MOST_STEPS = 2**31 - 2**20  # simulators count time steps in 32-bit integers
@@ -61,7 +72,7 @@ def _check_step(culture: LivingCulture, patterns: Mapping[str, Pattern], path: s
             raise ValueError(f"{path}: no pattern '{pattern}'; allowed: {', '.join(patterns) or 'none is given'}")
     if patterns_of(step) and culture.stimulation is None:
         raise ValueError(f"{path}: stimulates; allowed: only with culture.stimulation")
-    for key in ("rest", "every", "interval"):
+    for key in ("rest", "every", "interval", "duration"):
         if hasattr(step, key):
             whole_steps(culture, f"{path}.{key}", getattr(step, key))
     match step:
@@ -73,6 +84,10 @@ def _check_step(culture: LivingCulture, patterns: Mapping[str, Pattern], path: s
                 raise ValueError(
                     f"{path}.every: {every:g} s; allowed: longer than the train, {(pulses - 1) / rate:g} s"
                 )
+        case Loop(rate=rate, duration=duration_s):
+            whole_steps(culture, f"{path}.rate: {rate:g} Hz, a tick", 1 / rate)
+            if (ticks := duration_s * rate) < 1 - 1e-6 or abs(ticks - round(ticks)) > 1e-6 * ticks:
+                raise ValueError(f"{path}.duration: {duration_s:g} s; allowed: whole ticks of {1 / rate:g} s")
     n_pulses = len(patterns_of(step)) * getattr(step, "repetitions", 0) * getattr(step, "pulses", 1)
     if n_pulses > MOST_PULSES:
         raise ValueError(f"{path}: {n_pulses:.3g} pulses; allowed: {MOST_PULSES:.3g}")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidatorFunctionWrapHandler, WrapValidator
 
+from protocols.spec.dish.loops import Controller
 from protocols.spec.evoked import Count, Name
 from protocols.spec.quantity import Current, Length, Rate, Time
 from protocols.spec.section import Section, ToldByKey
@@ -131,6 +132,26 @@ class Pair(Section):
     plastic: bool = False
 
 
+class Loop(Section):
+    """A closed loop: at every tick a controller gets the spikes since the last one, and may stimulate.
+
+    Parameters
+    ----------
+    loop
+        The controller, with its settings.
+    duration
+        Length of the step.
+    rate
+        Ticks per second of the culture's time, each a whole number of time steps.
+    """
+
+    loop: Controller
+    duration: StepTime
+    rate: Annotated[Rate, Field(ge=1e-3, le=1e6)] = 100.0
+    name: Name | None = None
+    plastic: bool = False
+
+
 class Repeat(Section):
     """Some steps several times over; their names get the number of the round: ``before_1``, ``before_2``."""
 
@@ -138,9 +159,11 @@ class Repeat(Section):
     steps: Annotated[tuple["Step", ...], Field(min_length=1)]
 
 
-Single = Rest | Probe | Train | Pair
+Single = Rest | Probe | Train | Pair | Loop
 STEPS = ToldByKey(
-    {"rest": Rest, "probe": Probe, "train": Train, "pair": Pair, "repeat": Repeat}, "is no step", suffix=" step"
+    {"rest": Rest, "probe": Probe, "train": Train, "pair": Pair, "loop": Loop, "repeat": Repeat},
+    "is no step",
+    suffix=" step",
 )
 
 Step = Annotated[
@@ -148,6 +171,7 @@ Step = Annotated[
     | Annotated[Probe, Tag("probe step")]
     | Annotated[Train, Tag("train step")]
     | Annotated[Pair, Tag("pair step")]
+    | Annotated[Loop, Tag("loop step")]
     | Annotated[Repeat, Tag("repeat step")],
     Discriminator(STEPS.tag),
     BeforeValidator(STEPS.known),
@@ -173,6 +197,8 @@ def duration(step: Single) -> float:
             return len(patterns) * n * every
         case Train(repetitions=n, every=every) | Pair(repetitions=n, every=every):
             return n * every
+        case Loop(duration=length):
+            return length
     raise TypeError(type(step))
 
 
