@@ -12,9 +12,21 @@ from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.panel import Measure, found_network_bursts, panel
 from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.analysis.stimulation import Heard
+from culture_sim.closed_loop import measures as loops
 from culture_sim.model.electrodes import neurons_within
 from protocols.plan.dish import DishPlan, expand_dish
-from protocols.spec.dish.asked import Connectivity, Course, EvokedSpikes, Growth, PairedPulse, Sttc, Tiling
+from protocols.plan.loops import Events, events_of
+from protocols.spec.dish.asked import (
+    BurstControl,
+    Connectivity,
+    Course,
+    EvokedSpikes,
+    Growth,
+    PairedPulse,
+    Rally,
+    Sttc,
+    Tiling,
+)
 from protocols.spec.dish.asked import Panel as PanelAsked
 from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
@@ -34,6 +46,10 @@ class DishRecording:
         Positions in metres.
     n_heard : int, shape (n_electrodes,)
         Number of neurons that each electrode hears.
+    stimulated : int, shape (n_pulses,)
+        Time steps of all pulses.
+    events
+        What controllers of closed loops noted.
     """
 
     protocol: DishProtocol
@@ -41,6 +57,8 @@ class DishRecording:
     heard: Heard
     electrodes: np.ndarray
     n_heard: np.ndarray
+    stimulated: np.ndarray
+    events: Events
 
     @classmethod
     def of(cls, protocol: DishProtocol, arrays: Mapping[str, np.ndarray], seed: str = "") -> Self:
@@ -48,15 +66,23 @@ class DishRecording:
         heard = Heard(*(arrays[f"{seed}heard/{field}"] for field in Heard._fields))
         electrodes = arrays[f"{seed}electrodes"]
         reached = neurons_within(protocol.record.within, electrodes, arrays[f"{seed}positions"])
-        return cls(protocol, expand_dish(protocol), heard, electrodes, np.diff(reached.indptr))
+        plan = expand_dish(protocol)
+        by_loops = arrays.get(f"{seed}stimuli/step", np.zeros(0, np.int64))
+        stimulated = np.unique(np.concatenate([plan.pulses["at"], by_loops]))
+        return cls(protocol, plan, heard, electrodes, np.diff(reached.indptr), stimulated, events_of(arrays, seed))
 
-    def trains(self, step: str) -> SpikeTrains:
-        """Spike trains of the electrodes in one step, from its start."""
+    def trains(self, step: str, blank_s: float = 0.0) -> SpikeTrains:
+        """Spike trains of the electrodes in one step, from its start; without spikes within `blank_s` of a pulse."""
         row, dt = self.plan.steps[self.plan.names.index(step)], self.protocol.culture.simulation.dt
         first, last = np.searchsorted(self.heard.step, [row["start"], row["stop"]])
+        at, electrode = self.heard.step[first:last], self.heard.electrode[first:last]
+        if (blank := self.protocol.culture.steps(blank_s)) and len(self.stimulated):
+            before = np.searchsorted(self.stimulated, at, "right") - 1  # the last pulse up to each spike, -1: none
+            kept = (before < 0) | (at - self.stimulated[before] >= blank)
+            at, electrode = at[kept], electrode[kept]
         return SpikeTrains(
-            (self.heard.step[first:last] - row["start"]) * dt,
-            self.heard.electrode[first:last],
+            (at - row["start"]) * dt,
+            electrode,
             len(self.electrodes),
             float(row["stop"] - row["start"]) * dt,
             self.electrodes,
@@ -68,7 +94,8 @@ class DishRecording:
         """Network bursts of each panel (s from the start of its step), by its name."""
         panels = {name: asked for name, asked in self.protocol.measure.items() if isinstance(asked, PanelAsked)}
         return {
-            name: found_network_bursts(self.trains(asked.panel), asked.definitions) for name, asked in panels.items()
+            name: found_network_bursts(self.trains(asked.panel, asked.blank), asked.definitions)
+            for name, asked in panels.items()
         }
 
     def patterns(self, step: str) -> tuple[str, ...]:
@@ -86,9 +113,9 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
     found: dict[str, Measure] = {}
     for name, asked in dish.protocol.measure.items():
         match asked:
-            case PanelAsked(panel=step):
-                of_step = panel(dish.trains(step), asked.definitions, dish.network_bursts[name])
-                found |= {f"{name}/{key}": value for key, value in of_step.items()}
+            case PanelAsked(panel=step, blank=blank):
+                of_step = panel(dish.trains(step, blank), asked.definitions, dish.network_bursts[name])
+                found |= {f"{name}/{key}": loops.blanked(value, blank) for key, value in of_step.items()}
             case EvokedSpikes():
                 found |= _evoked(name, asked, dish)
             case Course():
@@ -101,6 +128,12 @@ def measures(dish: DishRecording) -> dict[str, Measure]:
                 found |= _sttc(name, asked, dish)
             case Connectivity():
                 found |= _connectivity(name, asked, dish)
+            case BurstControl():
+                found |= _burst_control(name, asked, dish)
+            case Rally(rally=step, early=early):
+                row, dt = dish.plan.steps[dish.plan.names.index(step)], dish.protocol.culture.simulation.dt
+                rallies = loops.rallies(dish.events, row["start"], row["stop"], dt, early)
+                found |= {f"{name}/{key}": value for key, value in rallies.items()}
     return found
 
 
@@ -212,3 +245,9 @@ def _connectivity(name: str, asked: Connectivity, dish: DishRecording) -> dict[s
         f"{name}/change": Measure(found.change, "", f"mean of {later} less {earlier}: {of}"),
         f"{name}/absolute change": Measure(found.absolute, "", f"mean absolute difference: {of}"),
     }
+
+
+def _burst_control(name: str, asked: BurstControl, dish: DishRecording) -> dict[str, Measure]:
+    first, second = (loops.Stretch(dish.trains(step, asked.blank), dish.trains(step)) for step in asked.burst_control)
+    control = loops.burst_control(first, second, asked.definitions, asked.blank)
+    return {f"{name}/{key}": value for key, value in control.items()}

@@ -11,13 +11,17 @@ from scipy.stats import t as student
 from protocols.loading.search_space import Dimension, Values, dimensions
 from protocols.spec.dish.asked import (
     BESIDES,
+    BURST_CONTROL,
+    RALLY,
     Asked,
+    BurstControl,
     Connectivity,
     Course,
     EvokedSpikes,
     Growth,
     PairedPulse,
     Panel,
+    Rally,
     Sttc,
 )
 from protocols.spec.dish.measures import PANEL
@@ -70,6 +74,10 @@ def _measured(name: str, asked: Asked, protocol: DishProtocol) -> list[str]:
             return [f"{name}/{step}/{key}" for step in names for key in ("near", "far")]
         case Connectivity():
             return [f"{name}/{key}" for key in ("correlation", "change", "absolute change")]
+        case BurstControl():
+            return [f"{name}/{key}" for key in BURST_CONTROL]
+        case Rally():
+            return [f"{name}/{key}" for key in RALLY]
     raise TypeError(type(asked))
 
 

@@ -63,9 +63,14 @@ def loop_pulses(plan: DishPlan, arrays: Mapping[str, np.ndarray], seed: int) -> 
 
 def events(arrays: Mapping[str, np.ndarray], seed: int) -> Events:
     """The events of the closed loops of one seed."""
-    if f"seed_{seed}/events/step" not in arrays:
+    return events_of(arrays, f"seed_{seed}/")
+
+
+def events_of(arrays: Mapping[str, np.ndarray], prefix: str) -> Events:
+    """The events in arrays whose names begin with `prefix`."""
+    if f"{prefix}events/step" not in arrays:
         return NO_EVENTS
-    return Events(*(arrays[f"seed_{seed}/events/{name}"] for name in ("step", "name", "value")))
+    return Events(*(arrays[f"{prefix}events/{name}"] for name in ("step", "name", "value")))
 
 
 def ticks(arrays: Mapping[str, np.ndarray], seed: int) -> np.ndarray:

@@ -27,9 +27,9 @@ TAG_VALUES = LAYERS | {
     *("resnet18", "vit", "unet"),
     *("mnist", "fashion_mnist", "digits", "cifar10", "cifar100", "image_folder", "shards", "synthetic"),
     *("rest step", "probe step", "train step", "pair step", "loop step", "repeat step"),
-    *("idle", "live"),
+    *("idle", "burst_suppression", "rate_clamp", "pong", "code", "live"),
     *("panel measure", "evoked measure", "course measure", "paired_pulse measure", "growth measure"),
-    *("sttc measure", "connectivity measure"),
+    *("sttc measure", "connectivity measure", "rally measure", "burst_control measure"),
     *("max_interval", "log_isi", "coincidence", "pooled", "overlap"),
     *("random", "grid", "tpe", "cma_es", "coordinate_descent", "range", "choices"),
 }

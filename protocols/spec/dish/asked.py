@@ -13,6 +13,8 @@ from protocols.spec.section import Section, ToldByKey
 
 Window = tuple[Annotated[Time, Field(ge=0, le=1e3)], Annotated[Time, Field(gt=0, le=1e3)]]
 
+Blank = Annotated[Time, Field(ge=0, le=1)]
+
 #: measures of an evoked response besides its windows
 BESIDES = ("direct", "latency")
 
@@ -26,10 +28,13 @@ class Panel(Section):
         Name of the step.
     definitions
         Of the measures.
+    blank
+        Time after each pulse in which spikes are left out: those that it causes directly, and that an artefact hides.
     """
 
     panel: Name
     definitions: Measures = Measures()
+    blank: Blank = 0.0
 
 
 class EvokedSpikes(Section):
@@ -163,6 +168,51 @@ class Connectivity(Tiling):
     connectivity: tuple[Name, Name]
 
 
+class BurstControl(Section):
+    """Network bursts of a step against those of another, culture by culture.
+
+    `ratio` of the second rate to the first, both rates, the share of time that bursts take, and the `burstiness` of
+    both (Wagenaar et al. 2005): of the seconds of a step, the 15 % with most spikes hold a share f of all spikes (the
+    directly caused ones, too); burstiness is (f - 0.15) / 0.85: 0 of steady firing, 1 where these seconds hold all.
+
+    Parameters
+    ----------
+    burst_control
+        The step to compare with, such as a sham stimulation, and the step.
+    definitions
+        Of network bursts, and of active electrodes.
+    blank
+        Time after each pulse in which spikes are left out of network bursts.
+    """
+
+    burst_control: tuple[Name, Name]
+    definitions: Measures = Measures()
+    blank: Blank = 1e-3
+
+
+class Rally(Section):
+    """Rallies of pong: hits before each miss, in the first part of a step and in the rest.
+
+    Means over rallies, that of the rest less that of the first part as the `change`; and the share of `hits` of all
+    arrivals of the ball.
+
+    Parameters
+    ----------
+    rally
+        Name of the step.
+    early
+        Length of the first part.
+    """
+
+    rally: Name
+    early: PositiveTime = 300.0
+
+
+#: metrics of a measure of rallies
+RALLY = ("early", "late", "change", "early hits", "late hits", "hit change", "balls")
+#: and of one of burst control
+BURST_CONTROL = ("ratio", "first", "second", "first share", "second share", "first burstiness", "second burstiness")
+
 MEASURES = ToldByKey(
     {
         "panel": Panel,
@@ -172,6 +222,8 @@ MEASURES = ToldByKey(
         "growth": Growth,
         "sttc": Sttc,
         "connectivity": Connectivity,
+        "burst_control": BurstControl,
+        "rally": Rally,
     },
     "no measure",
     suffix=" measure",
@@ -184,7 +236,9 @@ Asked = Annotated[
     | Annotated[PairedPulse, Tag("paired_pulse measure")]
     | Annotated[Growth, Tag("growth measure")]
     | Annotated[Sttc, Tag("sttc measure")]
-    | Annotated[Connectivity, Tag("connectivity measure")],
+    | Annotated[Connectivity, Tag("connectivity measure")]
+    | Annotated[BurstControl, Tag("burst_control measure")]
+    | Annotated[Rally, Tag("rally measure")],
     Discriminator(MEASURES.tag),
     BeforeValidator(MEASURES.known),
 ]
@@ -193,10 +247,10 @@ Asked = Annotated[
 def steps_of(measure: Asked) -> tuple[str, ...]:
     """Names of the steps that a measure reads."""
     match measure:
-        case Panel(panel=step) | PairedPulse(paired_pulse=step):
+        case Panel(panel=step) | PairedPulse(paired_pulse=step) | Rally(rally=step):
             return (step,)
         case EvokedSpikes(evoked=steps) | Course(course=steps) | Growth(growth=steps):
             return steps
-        case Sttc(sttc=steps) | Connectivity(connectivity=steps):
+        case Sttc(sttc=steps) | Connectivity(connectivity=steps) | BurstControl(burst_control=steps):
             return steps
     raise TypeError(type(measure))

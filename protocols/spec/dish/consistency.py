@@ -5,8 +5,9 @@ from typing import Any
 
 from protocols.spec.array import Array
 from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
-from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, steps_of
+from protocols.spec.dish.asked import Asked, Course, EvokedSpikes, Growth, PairedPulse, Rally, steps_of
 from protocols.spec.dish.living import LivingCulture
+from protocols.spec.dish.loops import Pong
 from protocols.spec.dish.timeline import (
     Loop,
     Pair,
@@ -107,6 +108,12 @@ def _check_measure(path: str, asked: Asked, steps: Mapping[str, Single]) -> None
                     f"{path}.window: ends at {window[1] * 1e3:g} ms; "
                     f"allowed: at most the interval of the pulses, {step.interval * 1e3:g} ms"
                 )
+        case Rally(rally=name, early=early):
+            step = steps[name]
+            if not (isinstance(step, Loop) and isinstance(step.loop, Pong)):
+                raise ValueError(f"{path}: step '{name}' has no rallies; allowed: a loop of the controller pong")
+            if early >= step.duration:
+                raise ValueError(f"{path}.early: {early:g} s; allowed: less than the step, {step.duration:g} s")
         case EvokedSpikes(evoked=names) | Course(course=names) | Growth(growth=names):
             for name in names:
                 if not isinstance(steps[name], Probe):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidatorFunctionWrapHandler, WrapValidator
 
-from protocols.spec.dish.loops import Controller
+from protocols.spec.dish.loops import Controller, patterns_used
 from protocols.spec.evoked import Count, Name
 from protocols.spec.quantity import Current, Length, Rate, Time
 from protocols.spec.section import Section, ToldByKey
@@ -209,6 +209,8 @@ def patterns_of(step: Single) -> tuple[str, ...]:
             return names
         case Train(train=name):
             return (name,)
+        case Loop(loop=controller):
+            return patterns_used(controller)
     return ()
 
 
