@@ -1,11 +1,11 @@
 """Closed loops of a timeline: a controller decides, tick by tick, what is done to the culture."""
 
-import functools
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from culture_sim.closed_loop.engine import opened
 from culture_sim.closed_loop.record import Record
 from culture_sim.living import LivingCulture, LivingRecording, LivingSession, LivingState
 from protocols.plan.dish import DishPlan
+from protocols.runs.run_directory import Run
 from protocols.spec.dish.loops import LiveProgram
 from protocols.spec.dish.timeline import Loop, unrolled
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import DishProtocol
 
-Result = TypeVar("Result")
 SLOW = 0.01  # share of the ticks in which a controller may take longer than the tick, before it is said
 
 
@@ -37,13 +37,13 @@ class OwnStretch(NamedTuple):
 
 
 def own_stretches(
-    protocol: DishProtocol, plan: DishPlan, culture: LivingCulture, device: str, seed: int
+    protocol: DishProtocol, plan: DishPlan, culture: LivingCulture, device: str, seed: int, run: Run
 ) -> list[OwnStretch]:
-    """The closed loops of a timeline, to be carried out in one piece each."""
+    """The closed loops of a timeline, to be carried out in one piece each; `run`: keeps what a failed one recorded."""
     found = []
     for (name, step), row in zip(unrolled(protocol.timeline), plan.steps, strict=True):
         if isinstance(step, Loop):
-            carry_out = functools.partial(_carry_out, protocol, name, step, culture, device, seed)
+            carry_out = _ClosedLoop(protocol, name, step, culture, device, seed, run).carry_out
             found.append(OwnStretch(int(row["start"]), int(row["stop"]), carry_out))
     return found
 
@@ -71,48 +71,76 @@ def nothing() -> dict[str, np.ndarray]:
     return Record().arrays(0, 0)
 
 
-def _carry_out(
-    protocol: DishProtocol,
-    name: str,
-    step: Loop,
-    culture: LivingCulture,
-    device: str,
-    seed: int,
-    state: LivingState,
-    progress: Callable[[int, int], None],
-) -> tuple[LivingRecording, dict[str, np.ndarray]]:
-    first, n_steps = state.step, culture.spec.steps(step.duration)
-    last = first + n_steps
-    plastic = np.array([[first, last]] if step.plastic else np.zeros((0, 2)), np.int64)
-    with opened(culture, state, device) as engine:
-        dish = Dish(culture, engine, first, protocol.record.within, plastic, seed, f"loop/{name}")
-        controller = _called(name, dish, lambda: built(step.loop, dish, protocol))
-        for tick in dish.loop(step.rate, step.duration):
-            _called(name, dish, lambda: controller.tick(tick))  # noqa: B023
-            progress(dish.step - first, n_steps)
-        after = engine.state()
-    _say_if_slow(name, dish, 1 / step.rate)
-    neuron, when, direct = dish.record.all_spikes(first, last)
-    session = LivingSession(n_steps, plastic=plastic - first)
-    recording = LivingRecording(dish.dt, session, neuron, when, direct, after)
-    return recording, dish.record.arrays(0, last)
+@dataclass(frozen=True, eq=False)
+class _ClosedLoop:
+    """A step with its controller, for one culture."""
+
+    protocol: DishProtocol
+    name: str
+    step: Loop
+    culture: LivingCulture
+    device: str
+    seed: int
+    run: Run
+
+    def carry_out(
+        self, state: LivingState, progress: Callable[[int, int], None]
+    ) -> tuple[LivingRecording, dict[str, np.ndarray]]:
+        """As `CarryOut`.
+
+        Raises
+        ------
+        RuntimeError
+            If the controller or the simulator fails; what was recorded until then is kept as a part of the run.
+        """
+        first, n_steps = state.step, self.culture.spec.steps(self.step.duration)
+        plastic = np.array([[first, first + n_steps]] if self.step.plastic else np.zeros((0, 2)), np.int64)
+        with opened(self.culture, state, self.device) as engine:
+            within, stream_name = self.protocol.record.within, f"loop/{self.name}"
+            dish = Dish(self.culture, engine, first, within, plastic, self.seed, stream_name)
+            try:
+                self._play(dish, n_steps, progress)
+                after = engine.state()
+            except RuntimeError as error:
+                raise RuntimeError(f"timeline.{self.name}: {error} ({self._kept(dish)})") from error
+            except BaseException:  # interrupted
+                self._kept(dish)
+                raise
+        _say_if_slow(self.name, dish, 1 / self.step.rate)
+        session = LivingSession(n_steps, plastic=plastic - first)
+        recording = LivingRecording(dish.dt, session, *dish.record.all_spikes(first, dish.step), after)
+        return recording, dish.record.arrays(0, dish.step)
+
+    def _play(self, dish: Dish, n_steps: int, progress: Callable[[int, int], None]) -> None:
+        first = dish.step
+        try:
+            controller = built(self.step.loop, dish, self.protocol)
+            for tick in dish.loop(self.step.rate, self.step.duration):
+                try:
+                    controller.tick(tick)
+                except RuntimeError as error:  # of the controller, not of the simulator
+                    raise _failed(error, dish) from error
+                progress(dish.step - first, n_steps)
+        except RuntimeError:
+            raise
+        except Exception as error:
+            raise _failed(error, dish) from error
+
+    def _kept(self, dish: Dish) -> str:
+        """Keep what was recorded until now; says where."""
+        part = f"seed_{self.seed}_ended_{self.name}"
+        names = ("neuron", "step", "direct")
+        spikes = zip(names, dish.record.all_spikes(dish.first, dish.step), strict=True)
+        self.run.save_part(part, {f"spikes/{key}": values for key, values in spikes} | dish.record.arrays(0, dish.step))
+        return f"what was recorded of this step: {self.run.partial / part}.npz"
 
 
-def _called(name: str, dish: Dish, call: Callable[[], Result]) -> Result:
-    """Call a controller; whatever it raises becomes one line.
-
-    Raises
-    ------
-    RuntimeError
-        With step, time, error, and the line of code that raised it.
-    """
-    try:
-        return call()
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise RuntimeError(f"timeline.{name}: the controller failed at {dish.time:g} s ({where}): {said}") from error
+def _failed(error: Exception, dish: Dish) -> RuntimeError:
+    """An error of a controller in one line: time, the line of code, what was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return RuntimeError(f"the controller failed at {dish.time:g} s ({where}): {said}")
 
 
 def _say_if_slow(name: str, dish: Dish, period_s: float) -> None:

@@ -51,7 +51,7 @@ def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: R
     pulses = electrode_pulses(protocol, plan)
     session = LivingSession(plan.n_steps, *pulses, plastic=learning_intervals(plan))
     reached = neurons_within(protocol.record.within, culture.electrodes, culture.positions)
-    closed = steps.own_stretches(protocol, plan, culture, device, seed)
+    closed = steps.own_stretches(protocol, plan, culture, device, seed, run)
     spikes = stretches.simulated(
         culture,
         session,

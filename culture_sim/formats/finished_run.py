@@ -11,11 +11,10 @@ from culture_sim.experiments.dispatch import n_steps
 from culture_sim.experiments.stimulus import encode
 from culture_sim.formats.experiment import MOUSE, RAT, Experiment, Pulses, Steps
 from culture_sim.model.electrodes import each_hearing, heard_neurons
-from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
 from protocols.plan.loops import NO_EVENTS, Events, events, loop_pulses, ticks
 from protocols.plan.timeline import expand
-from protocols.runs.run_directory import read_json
+from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.dish.recordings import RecordingMeasures
 from protocols.spec.protocol import DishProtocol, EvokedProtocol
 
@@ -58,7 +57,7 @@ def experiments(path: Path) -> dict[int, Experiment]:
         If the run kept no spikes.
     """
     text = (path / "protocol.yaml").read_text(encoding="utf-8")
-    protocol, provenance = load(str(path / "protocol.yaml")), read_json(path / "provenance.json")
+    protocol, provenance = read_protocol(path, ("protocol.yaml",)), read_json(path / "provenance.json")
     with np.load(path / "arrays.npz") as arrays:
         kept = f"seed_{protocol.first_seed}/spikes/step" in arrays.files
         found = {}

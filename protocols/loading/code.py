@@ -1,4 +1,7 @@
-"""Code that a protocol names (``network.module``): who may let it run, where it is found, the hash of its source."""
+"""Code that a protocol names: who may let it run, where it is found, the hash of its source.
+
+A network's ``network.module``, and a closed loop's ``timeline.<step>.loop.module``.
+"""
 
 import hashlib
 import importlib.util
@@ -7,12 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from protocols.spec.dish.loops import Code
+from protocols.spec.dish.timeline import Loop, Repeat
 from protocols.spec.faults import ProtocolFault, short
-from protocols.spec.protocol import NetworkProtocol, Protocol
+from protocols.spec.protocol import DishProtocol, NetworkProtocol, Protocol
 
 MODULE, SUM = "network.module", "network.module_sha256"
 #: paths that a search must not change: its trials would run code that nobody allowed
 CLOSED = ("network", MODULE, SUM)
+#: and last keys of such paths in a timeline
+HOLDERS = ("timeline", "steps", "loop", "controller", "module", "module_sha256")
 
 
 def permitted(protocol: Protocol, folder: Path, changes: Mapping[str, Any], allow: bool) -> Protocol:
@@ -37,33 +44,63 @@ def permitted(protocol: Protocol, folder: Path, changes: Mapping[str, Any], allo
     if protocol.search is not None:
         for key in ("space", "trial"):
             for path in getattr(protocol.search, key):
-                if path in CLOSED:
-                    raise ProtocolFault([f"search.{key}.{path}: allowed: parts of the network that name no code"])
-    if not isinstance(protocol, NetworkProtocol) or (module := protocol.network.module) is None:
-        return protocol
-    if not allow and changes.get(MODULE) != module:
+                if path in CLOSED or _of_loop(path):
+                    whole = path.partition(".")[0]
+                    raise ProtocolFault([f"search.{key}.{path}: allowed: parts of the {whole} that name no code"])
+    if isinstance(protocol, NetworkProtocol) and (module := protocol.network.module) is not None:
+        found = _allowed("network", module, protocol.network.module_sha256, folder, changes, allow)
+        network = protocol.network.model_copy(update={"module_sha256": found})
+        return protocol.model_copy(update={"network": network})
+    if isinstance(protocol, DishProtocol):
+        timeline = tuple(_step(step, folder, changes, allow) for step in protocol.timeline)
+        return protocol.model_copy(update={"timeline": timeline}) if timeline != protocol.timeline else protocol
+    return protocol
+
+
+def _step(step: Any, folder: Path, changes: Mapping[str, Any], allow: bool) -> Any:
+    """A step of a timeline, with the hash of the source that its controller names."""
+    if isinstance(step, Repeat):
+        return step.model_copy(update={"steps": tuple(_step(inner, folder, changes, allow) for inner in step.steps)})
+    if not isinstance(step, Loop) or not isinstance(step.loop, Code):
+        return step
+    path = f"timeline.{step.name or 'loop'}.loop"
+    found = _allowed(path, step.loop.module, step.loop.module_sha256, folder, changes, allow)
+    return step.model_copy(update={"loop": step.loop.model_copy(update={"module_sha256": found})})
+
+
+def _of_loop(path: str) -> bool:
+    """Whether a path leads to the code of a controller, or to a step, a loop, or a list of steps that may hold some."""
+    keys = path.split(".")
+    return keys[0] == "timeline" and (keys[-1] in HOLDERS or len(keys) == 2 or keys[-2] == "steps")
+
+
+def _allowed(path: str, module: str, known: str | None, folder: Path, changes: Mapping[str, Any], allow: bool) -> str:
+    """The hash of a module's source, if it may run; modules in the folder can be imported from now on."""
+    kind = path.partition(".")[0]
+    of_user = (value for key, value in changes.items() if key.startswith(kind) and key.endswith(".module"))
+    if not allow and module not in of_user:
         raise ProtocolFault(
             [
-                f"{MODULE}: {short(module)}: code that the file names; "
-                f"allowed: with --allow-code (allow_code=True), or by --set {MODULE}"
+                f"{path}.module: {short(module)}: code that the file names; "
+                f"allowed: with --allow-code (allow_code=True), or by --set {path}.module"
             ]
         )
     place = str(folder.resolve())
     if place not in sys.path:
         sys.path.append(place)  # last: a file in it does not take the place of a library
-    found, known = source_hash(module), protocol.network.module_sha256
+    found = source_hash(module, f"{path}.module")
     if known not in {None, found}:
+        told = f"{path}.module_sha256"
         raise ProtocolFault(
-            [f"{SUM}: {known}, but the source of {short(module)} is {found}; allowed: that source, or {SUM}=null"]
+            [f"{told}: {known}, but the source of {short(module)} is {found}; allowed: that source, or {told}=null"]
         )
-    network = protocol.network.model_copy(update={"module_sha256": found})
-    return protocol.model_copy(update={"network": network})
+    return found
 
 
-def source_hash(factory: str) -> str:
+def source_hash(factory: str, where: str = MODULE) -> str:
     """Hash of the source of a factory's top-level module: its file, or all Python files of its package.
 
-    Nothing is imported.
+    Nothing is imported. `where`: path in the protocol, for messages.
 
     Raises
     ------
@@ -78,7 +115,7 @@ def source_hash(factory: str) -> str:
         spec = None
     if spec is None or (spec.origin is None and not spec.submodule_search_locations):
         raise ProtocolFault(
-            [f"{MODULE}: {short(factory)}: no module '{short(name)}'; allowed: beside the protocol or on PYTHONPATH"]
+            [f"{where}: {short(factory)}: no module '{short(name)}'; allowed: beside the protocol or on PYTHONPATH"]
         )
     digest = hashlib.sha256()
     for path, name in _files(spec):

@@ -32,7 +32,8 @@ def _list_protocols(asked: bool) -> None:
 
 PROTOCOL_HELP = "A protocol file, the bare name of a built-in one, or - for standard input."
 AllowCodeOption = Annotated[
-    bool, typer.Option("--allow-code", help="Let the file name Python code that runs (network.module).")
+    bool,
+    typer.Option("--allow-code", help="Let the file name Python code that runs (a network's, a loop's)."),
 ]
 ListOption = Annotated[
     bool, typer.Option("--list", is_eager=True, callback=_list_protocols, help="List the built-in protocols and stop.")

@@ -150,3 +150,57 @@ def test_what_is_no_module_and_function_is_one_line(tmp_path: Path, module: str)
 def test_forms_of_a_network_that_do_not_go_together_are_one_line(tmp_path: Path, network: str, words: str) -> None:
     (tmp_path / "own.yaml").write_text(f"base: digits_hebb\nname: own\nnetwork: {network}\n")
     assert refused(str(tmp_path / "own.yaml"), allow_code=True).startswith(words)
+
+
+LOOP = """
+base: spontaneous
+name: own
+targets: null
+timeline:
+  - {name: settling, rest: 1 s}
+  - repeat: 2
+    steps:
+      - {name: played, loop: {controller: code, module: a_loop:Player}, duration: 1 s}
+measure: {activity: {panel: settling}}
+quick: {}
+"""
+
+
+def loop(folder: Path) -> str:
+    (folder / "a_loop.py").write_text(SOURCE)
+    (folder / "own.yaml").write_text(LOOP)
+    return str(folder / "own.yaml")
+
+
+def test_a_controller_of_ones_own_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    name = loop(tmp_path)
+    line = refused(name)
+    assert line.startswith(
+        "timeline.played.loop.module: a_loop:Player: code that the file names; allowed: with --allow-"
+    )
+    allowed = load(name, allow_code=True)
+    found = hashlib.sha256(b"a_loop.py\0" + SOURCE.encode()).hexdigest()
+    assert found in allowed.model_dump_json()
+    kept = tmp_path / "again.yaml"
+    kept.write_text((tmp_path / "own.yaml").read_text().replace("Player}", f"Player, module_sha256: {found}}}"))
+    assert load(str(kept), allow_code=True) == allowed
+    (tmp_path / "a_loop.py").write_text(SOURCE + "# changed")
+    assert "but the source of a_loop:Player is" in refused(str(kept), allow_code=True)
+
+
+STEP = "timeline.1.steps.played"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("timeline", "timeline.1", "timeline.1.steps", STEP, f"{STEP}.loop"),
+        *(f"{STEP}.loop.module", f"{STEP}.loop.controller"),
+    ],
+)
+def test_a_search_changes_no_code_of_a_controller(path: str, tmp_path: Path) -> None:
+    file, space = Path(loop(tmp_path)), "culture.synapses.fan_in: {low: 10.0, high: 20.0}"
+    rest = "objectives: {activity/rate: maximise}, budget: {trials: 2}, sampler: {sampler: random}"
+    search = f"search: {{space: {{{space}}}, trial: {{{path}: 3}}, {rest}}}\n"
+    file.write_text(file.read_text() + search)
+    assert refused(str(file), allow_code=True).startswith(f"search.trial.{path}: allowed: parts of the timeline")
