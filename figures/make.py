@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
-from figures.culture.dish import activity, burst_frames, bursts, courses, leaky, paired_pulse
+from figures.culture.dish import activity, burst_frames, bursts, closed_loop, courses, leaky, paired_pulse
 from figures.culture.dish import array as dish_array
 from figures.networks import (
     filters,
@@ -39,10 +39,13 @@ DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "activity": activity.figure,
     "array": dish_array.figure,
     "burst_frames": burst_frames.figure,
+    "burst_control": closed_loop.burst_control,
     "bursts": bursts.figure,
+    "closed_loop": closed_loop.figure,
     "courses": courses.figure,
     "leaky": leaky.figure,
     "paired_pulse": paired_pulse.figure,
+    "rallies": closed_loop.rallies,
 }
 SPIKING: dict[str, Callable[[AssociationRun], Figure | None]] = {
     "learning": learning.figure,

@@ -13,7 +13,8 @@ from culture_sim.model.expected_work import SAMPLE
 from culture_sim.model.placement import place_cells
 from protocols.runs.machine import cores
 from protocols.spec.dish.living import FIXED_DELAY, LivingCulture
-from protocols.spec.dish.timeline import duration, patterns_of, unrolled
+from protocols.spec.dish.loops import RateControl
+from protocols.spec.dish.timeline import Loop, duration, patterns_of, unrolled
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import DishProtocol
 from protocols.spec.random_streams import stream
@@ -132,9 +133,12 @@ def _electrodes_hearing(protocol: DishProtocol) -> float:
 
 
 def _pulses(protocol: DishProtocol) -> int:
-    """Rows of the tables of pulses: one of each pattern, one of each electrode."""
+    """Rows of the tables of pulses: one of each pattern, one of each electrode; of a rate control at most so many."""
     total = 0
     for _, step in unrolled(protocol.timeline):
+        if isinstance(step, Loop):
+            total += round(step.duration * step.rate * step.loop.most) if isinstance(step.loop, RateControl) else 0
+            continue
         rows = sum(1 + len(protocol.patterns[name].electrodes) for name in patterns_of(step))
         total += rows * getattr(step, "repetitions", 0) * getattr(step, "pulses", 1)
     return total
