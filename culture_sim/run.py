@@ -17,10 +17,12 @@ from culture_sim.experiments.dispatch import doing, outline, prepare, resumed, r
 from culture_sim.experiments.estimate import Estimate, estimate
 from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import MOST_SYNAPSES
+from culture_sim.reservoir import plan as reservoir_plan
 from figures.after_run import make_if_possible
 from protocols.images import datasets
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
+from protocols.plan.reservoir import expand_reservoir
 from protocols.runs import cli, run_directory
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
@@ -31,10 +33,11 @@ from protocols.spec.protocol import (
     CultureProtocol,
     DishProtocol,
     Protocol,
+    ReservoirProtocol,
     SpikingAssociation,
 )
 
-Simulated = CultureProtocol | DishProtocol | SpikingAssociation
+Simulated = CultureProtocol | DishProtocol | ReservoirProtocol | SpikingAssociation
 FINISHED = {"positions", "filters"}  # arrays of which each finished seed has one
 
 
@@ -51,6 +54,8 @@ class CultureLearner:
             if importlib.util.find_spec("sklearn") is None:  # needed by the linear readout at the end
                 raise ProtocolFault([f"association: scikit-learn is not installed ({installation('data')})"])
             expand_association(protocol)
+        if isinstance(protocol, ReservoirProtocol):
+            reservoir_plan.check(protocol)
         if isinstance(protocol, CultureProtocol) and (most := _largest_projection(protocol)) > MOST_SYNAPSES:
             raise ProtocolFault(
                 [
@@ -102,6 +107,8 @@ class CultureLearner:
             console.print(f"Resuming: {len(parts)} of {len(seeds)} seeds are finished already.")
         missing = [seed for seed in seeds if seed not in parts]
         lines, before = resumed(protocol, run, missing)
+        if isinstance(protocol, ReservoirProtocol):
+            lines += reservoir_plan.notes(protocol, expand_reservoir(protocol, seeds[0]))
         for line in lines:
             console.print(line, soft_wrap=True)
         name: str | None = None
@@ -125,7 +132,7 @@ class CultureLearner:
         metrics = summarise(protocol, [parts[seed] for seed in seeds], targets)
         arrays = {f"seed_{seed}/{path}": array for seed in seeds for path, array in parts[seed].items()}
         facts: dict[str, Any] = {"learner": "culture_sim", "seeds": seeds, "device": name}
-        if isinstance(protocol, AssociationProtocol):
+        if isinstance(protocol, AssociationProtocol | ReservoirProtocol) and protocol.data is not None:
             facts["data"] = datasets.checksums(protocol.data.source)
         return metrics, facts, arrays
 

@@ -94,9 +94,7 @@ def arrays_of(
     return arrays | {"definitions": np.array(spelled, np.str_).reshape(-1, 3)}
 
 
-def summarise(
-    protocol: DishProtocol, parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]
-) -> dict[str, Any]:
+def summarise(parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]) -> dict[str, Any]:
     """The metrics of a run from the arrays of its seeds; a seed in which a measure is not defined does not count."""
     metrics: dict[str, Any] = {}
     for path, unit, definition in parts[0]["definitions"].tolist():

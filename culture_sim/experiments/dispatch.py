@@ -9,8 +9,11 @@ from culture_sim import engines, living, spiking
 from culture_sim.analysis import summary
 from culture_sim.engines import Engine
 from culture_sim.experiments import association, dish, probing, stretches
+from culture_sim.reservoir import seed as reservoir_seed
+from culture_sim.reservoir.plan import outline as reservoir_outline
 from culture_sim.spiking import training
 from protocols.loading.published import Target
+from protocols.plan.reservoir import expand_reservoir
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
@@ -21,6 +24,7 @@ from protocols.spec.protocol import (
     DishProtocol,
     EvokedProtocol,
     Protocol,
+    ReservoirProtocol,
     SpikingAssociation,
 )
 
@@ -37,6 +41,8 @@ def n_steps(protocol: Protocol) -> int:
             return training.n_presentations(protocol) * round((shown.duration + shown.rest) / network.dt)
         case DishProtocol(culture=culture, timeline=timeline):
             return culture.steps(sum(duration(step) for _, step in unrolled(timeline)))
+        case ReservoirProtocol():
+            return expand_reservoir(protocol, protocol.first_seed).n_steps
     raise TypeError(type(protocol))
 
 
@@ -51,6 +57,8 @@ def outline(protocol: Protocol) -> list[str]:
             return training.outline(protocol)
         case DishProtocol():
             return dish.outline(protocol)
+        case ReservoirProtocol():
+            return reservoir_outline(protocol)
     raise TypeError(type(protocol))
 
 
@@ -68,13 +76,13 @@ def resumed(protocol: Protocol, run: Run, seeds: Sequence[int]) -> tuple[list[st
 
 def doing(protocol: Protocol) -> str:
     """The activity that a progress display names."""
-    return "simulating" if isinstance(protocol, DishProtocol) else "presenting"
+    return "simulating" if isinstance(protocol, DishProtocol | ReservoirProtocol) else "presenting"
 
 
 def prepare(protocol: Protocol, device: str) -> Engine | str:
     """The engine of a protocol, compiled if it needs to be: of a living culture or a spiking network its name."""
     match protocol:
-        case DishProtocol():
+        case DishProtocol() | ReservoirProtocol():
             return living.prepare(device)
         case SpikingAssociation():
             return spiking.prepare(device)
@@ -96,6 +104,8 @@ def run_seed(
             return training.run_seed(protocol, engine, seed, run, report, watch)
         case DishProtocol() if isinstance(engine, str):
             return dish.run_seed(protocol, engine, seed, run, report)
+        case ReservoirProtocol() if isinstance(engine, str):
+            return reservoir_seed.run_seed(protocol, engine, seed, run, report)
     raise TypeError(type(protocol))
 
 
@@ -106,6 +116,6 @@ def summarise(protocol: Protocol, parts: Sequence[dict[str, np.ndarray]], target
             return summary.summarise(protocol, [probing.trials(part) for part in parts], targets)
         case AssociationProtocol():
             return learning.summarise(protocol, parts, targets)
-        case DishProtocol():
-            return dish.summarise(protocol, parts, targets)
+        case DishProtocol() | ReservoirProtocol():
+            return dish.summarise(parts, targets)
     raise TypeError(type(protocol))

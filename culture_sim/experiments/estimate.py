@@ -8,8 +8,9 @@ from culture_sim.engines.cpp import stored_bytes
 from culture_sim.experiments.dish_needs import Needs
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
+from culture_sim.reservoir import plan as reservoir_plan
 from protocols.images.examples import count_images
-from protocols.spec.protocol import CultureProtocol, DishProtocol, SpikingAssociation
+from protocols.spec.protocol import CultureProtocol, DishProtocol, ReservoirProtocol, SpikingAssociation
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,14 @@ class Estimate:
     most_events: float
 
 
-def estimate(protocol: CultureProtocol | DishProtocol | SpikingAssociation, *, compiled: bool) -> Estimate:
+def estimate(
+    protocol: CultureProtocol | DishProtocol | ReservoirProtocol | SpikingAssociation, *, compiled: bool
+) -> Estimate:
     """Estimate one seed of a protocol; `compiled` for a compiled program, else for Brian2's runtime."""
     if isinstance(protocol, DishProtocol):
         return _of_dish(protocol)
+    if isinstance(protocol, ReservoirProtocol):
+        return _of_reservoir(protocol)
     if isinstance(protocol, SpikingAssociation):
         return _of_spiking_network(protocol)
     spec = protocol.culture
@@ -58,6 +63,14 @@ def _of_dish(protocol: DishProtocol) -> Estimate:
     spec, steps, needs = protocol.culture, n_steps(protocol), Needs.of(protocol)
     events = needs.n_synapses * steps / (spec.steps(spec.neurons.refractory) + 1)
     return Estimate(needs.n_synapses, needs.seed_bytes, steps, events)
+
+
+def _of_reservoir(protocol: ReservoirProtocol) -> Estimate:
+    """The culture and the controls that are simulated, one after the other."""
+    spec, steps, synapses = protocol.culture, n_steps(protocol), reservoir_plan.n_synapses(protocol)
+    all_steps = steps * reservoir_plan.n_simulations(protocol)
+    events = synapses * all_steps / (spec.steps(spec.neurons.refractory) + 1)
+    return Estimate(synapses, reservoir_plan.needed_bytes(protocol, steps), all_steps, events)
 
 
 def _of_spiking_network(protocol: SpikingAssociation) -> Estimate:

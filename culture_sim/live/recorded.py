@@ -108,7 +108,7 @@ def written(
     recording = LivingRecording(dish.dt, LivingSession(last - first), neuron, step, direct, None)  # type: ignore[arg-type]
     reached = neurons_within(done.record.within, dish.culture.electrodes, dish.culture.positions)
     arrays = dish_experiment.arrays_of(done, dish.culture, dish_experiment.kept(done, reached, recording, 0) | of_loop)
-    metrics = dish_experiment.summarise(done, [arrays], [])
+    metrics = dish_experiment.summarise([arrays], [])
     facts: dict[str, Any] = {
         "learner": "culture_sim",
         "seeds": [seed],

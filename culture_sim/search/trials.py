@@ -22,7 +22,7 @@ from protocols.runs.reporting import Watch, unheard
 from protocols.search.trial import Outcome, Task, run_trial, scratch_run
 from protocols.spec.culture import Culture as CultureSpec
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.protocol import CultureProtocol, DishProtocol, Protocol
+from protocols.spec.protocol import CultureProtocol, DishProtocol, Protocol, ReservoirProtocol
 
 COUNT = "culture.neurons.count"
 
@@ -38,7 +38,7 @@ class CultureTrials:
 
         None for living cultures, which have none.
         """
-        if isinstance(protocol, DishProtocol):
+        if isinstance(protocol, DishProtocol | ReservoirProtocol):
             return None
         if not isinstance(protocol, CultureProtocol):
             raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.search"])

@@ -28,7 +28,14 @@ from protocols.spec.dish.measures import PANEL
 from protocols.spec.dish.timeline import patterns_of, unrolled
 from protocols.spec.faults import ProtocolFault, listed, nearest, short
 from protocols.spec.network import regime_name
-from protocols.spec.protocol import AssociationProtocol, DishProtocol, EvokedProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import (
+    AssociationProtocol,
+    DishProtocol,
+    EvokedProtocol,
+    NetworkProtocol,
+    Protocol,
+    ReservoirProtocol,
+)
 from protocols.spec.search import Search
 
 
@@ -51,6 +58,8 @@ def metric_names(protocol: Protocol) -> list[str]:
             every = [f"{stimulus}/{phase}/{window}" for stimulus, phase in shown for window in windows]
             growth = [f"growth/{stimulus}/{window}" for stimulus in protocol.stimuli for window in windows]
             return [f"{kind}/{path}" for kind in ("evoked", "leaky") for path in own + every] + growth
+        case ReservoirProtocol(reservoir=reservoir):
+            return [f"validation/{name}" for name in ("culture", *reservoir.controls)]
     raise TypeError(type(protocol))
 
 

@@ -1,8 +1,9 @@
 """A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
-There are four kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
+There are five kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
 labels in a culture or a spiking network (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`),
-and networks pre-trained without labels and fine-tuned with few (`NetworkProtocol`).
+living cultures as reservoirs that a linear classifier reads (`ReservoirProtocol`), and networks pre-trained without
+labels and fine-tuned with few (`NetworkProtocol`).
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from protocols.spec.file_data import FolderData, SyntheticData
 from protocols.spec.nets.consistency import check_spiking
 from protocols.spec.nets.spiking import SpikingNetwork
 from protocols.spec.network import AssociativeNetwork, Network
+from protocols.spec.reservoir.consistency import check_reservoir
+from protocols.spec.reservoir.section import Reservoir
 from protocols.spec.search import Search
 from protocols.spec.section import Section
 from protocols.spec.stimuli import Stimulus
@@ -140,6 +143,19 @@ class DishProtocol(Protocol):
         return self
 
 
+class ReservoirProtocol(Protocol):
+    """A living culture as a reservoir: patterns are read from the evoked responses by a linear classifier."""
+
+    culture: LivingCulture
+    reservoir: Reservoir
+    data: Data | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_reservoir(self.culture, self.data, self.reservoir)
+        return self
+
+
 class NetworkProtocol(Protocol):
     """Networks pre-trained without labels, fine-tuned on fractions of the labels, and tested."""
 
@@ -156,6 +172,8 @@ def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
     """The kind of protocol, from the sections in a file."""
     if "spiking_network" in content:
         return SpikingAssociation
+    if "reservoir" in content:
+        return ReservoirProtocol
     if "association" in content:
         return CultureAssociation
     if "network" in content:

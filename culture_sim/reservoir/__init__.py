@@ -1,0 +1,1 @@
+"""Living cultures as reservoirs: responses to patterns, read out by a linear classifier, beside controls."""

@@ -1,0 +1,130 @@
+"""Linear readouts: classes of trials from their features, by cross-validation or from training trials to test trials."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from protocols.plan.reservoir import CROSS_VALIDATED, TEST, TRAINING, Trials
+from protocols.spec.random_streams import stream
+from protocols.spec.reservoir.section import Readout
+
+PENALTIES = np.logspace(-1, 6, 15)  # of ridge regression, on standardised features
+INVERSE_PENALTIES = np.logspace(-4, 1, 6)  # of logistic regression
+INNER_FOLDS = 3
+
+#: indices of training trials and of test trials
+Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a readout answers.
+
+    Parameters
+    ----------
+    tested : int, shape (n_tested,)
+        Trials that were tested, ascending.
+    given : int, shape (n_tested,)
+        The class it answers.
+    truth : int, shape (n_tested,)
+    validation
+        Accuracy within the training trials, by which the penalty was chosen: mean over the folds.
+    """
+
+    tested: np.ndarray
+    given: np.ndarray
+    truth: np.ndarray
+    validation: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of tested trials that are answered correctly."""
+        return float((self.given == self.truth).mean())
+
+
+def splits(trials: Trials, truth: np.ndarray, chosen: np.ndarray, folds: int, seed: int) -> list[Split]:
+    """Training and test trials: folds with all classes in equal shares, or the given training and test trials.
+
+    Parameters
+    ----------
+    trials
+        What each trial is for.
+    truth : int, shape (n_trials,)
+        Its class.
+    chosen : int
+        Trials to use.
+    folds
+        Of the cross-validation.
+    seed
+        Of the random order.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    part = trials.part[chosen]
+    if not np.any(part == CROSS_VALIDATED):
+        return [(chosen[part == TRAINING], chosen[part == TEST])]
+    state = int(stream("reservoir/folds", seed).generate_state(1)[0])
+    kept = StratifiedKFold(folds, shuffle=True, random_state=state).split(chosen, truth[chosen])
+    return [(chosen[training], chosen[test]) for training, test in kept]
+
+
+def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: Readout, *, roots: bool) -> Answers:
+    """Learn from training trials, answer test trials, for every split.
+
+    Parameters
+    ----------
+    features : shape (n_trials, ...)
+    truth : int, shape (n_trials,)
+    parts
+        Training and test trials.
+    kind
+        The classifier.
+    roots
+        Whether to take square roots of the features, which makes the variance of counts equal.
+
+    Raises
+    ------
+    ValueError
+        If a trial is in both parts of a split, or would be tested twice.
+    """
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    flat = np.sqrt(flat) if roots else flat
+    tested, given, validation = [], [], []
+    for training, test in parts:
+        if shared := set(training.tolist()) & set(test.tolist()):
+            raise ValueError(f"trial {min(shared)} is both in training and in test; allowed: one of them")
+        learned, score = fitted(flat[training], truth[training], kind)
+        tested.append(test)
+        given.append(learned.predict(flat[test]))
+        validation.append(score)
+    every = np.concatenate(tested)
+    if len(np.unique(every)) < len(every):
+        raise ValueError("a trial is tested in two splits; allowed: each once")
+    order = np.argsort(every)
+    return Answers(every[order], np.concatenate(given)[order], truth[every[order]], float(np.mean(validation)))
+
+
+def fitted(features: np.ndarray, truth: np.ndarray, kind: Readout) -> tuple[Any, float]:
+    """A classifier that learned some trials, and its accuracy within them (held out from its own fits)."""
+    from sklearn.linear_model import LogisticRegressionCV, Perceptron, RidgeClassifierCV
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fewest = int(np.unique(truth, return_counts=True)[1].min())
+    inner = StratifiedKFold(min(INNER_FOLDS, fewest)) if fewest > 1 else None
+    match kind.kind:
+        case "ridge":
+            ridge = RidgeClassifierCV(PENALTIES, scoring="accuracy")
+            learned = make_pipeline(StandardScaler(), ridge).fit(features, truth)
+            return learned, float(ridge.best_score_)
+        case "logistic":
+            logistic = LogisticRegressionCV(Cs=INVERSE_PENALTIES, cv=inner, max_iter=500, l1_ratios=(0,), use_legacy_attributes=False)
+            learned = make_pipeline(StandardScaler(), logistic).fit(features, truth)
+            return learned, float(np.mean(logistic.scores_, axis=0).max())
+        case "perceptron":
+            learned = make_pipeline(StandardScaler(), Perceptron(random_state=0))
+            score = cross_val_score(learned, features, truth, cv=inner).mean() if inner else float("nan")
+            return learned.fit(features, truth), float(score)

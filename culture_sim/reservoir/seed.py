@@ -1,0 +1,92 @@
+"""One seed of a reservoir experiment: simulate the culture and its controls, then read patterns from the responses."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from culture_sim.analysis.stimulation import Heard
+from culture_sim.living import LivingCulture, LivingSession, simulate
+from culture_sim.model.electrodes import each_hearing, neurons_within
+from culture_sim.reservoir import variants
+from culture_sim.reservoir.measures import measured
+from culture_sim.reservoir.responses import features
+from protocols.plan.reservoir import Trials, electrode_pulses, expand_reservoir
+from protocols.runs.reporting import Report
+from protocols.runs.run_directory import Run
+from protocols.spec.protocol import ReservoirProtocol
+
+PART = "seed_{}_of_{}"  # name of the part with the responses of a culture or a control
+SIMULATED = 0.9  # share of the progress that the simulations have
+
+#: A culture, and whether its synapses may change.
+Grown = Callable[[], tuple[LivingCulture, bool]]
+
+
+def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, report: Report) -> dict[str, np.ndarray]:
+    """Run one seed; responses that were saved before an interruption are not simulated again.
+
+    Returns
+    -------
+    dict
+        Arrays by path: ``positions``, ``electrodes``, ``excitatory``; ``trials/truth``, ``pattern``, ``session``,
+        ``part``, ``current``, ``at``; ``features/culture``, shape (n_trials, n_windows, n_electrodes), and
+        ``features/before`` where it is a control; ``answers`` and ``tested``; ``confusion``; ``curve/trials`` and
+        ``curve/electrodes``: number and accuracy; ``measured/<name>`` and ``definitions``, as of a dish.
+    """
+    trials = expand_reservoir(protocol, seed)
+    culture = LivingCulture.grow(protocol.culture, seed)
+    planned = dict(_simulations(protocol, culture, seed))
+    responses: dict[str, np.ndarray] = {}
+    for k, (name, grown) in enumerate(planned.items()):
+        part = run.load_part(PART.format(seed, name))
+        if part is None:
+            share = SIMULATED / len(planned)
+            part = _responses(protocol, trials, *grown(), device, lambda done, k=k: report((k + done) * share))
+            run.save_part(PART.format(seed, name), part)
+        responses[name] = part["after"]
+        if name == "culture" and "before" in part:
+            responses["before"] = part["before"]
+    results = measured(protocol, trials, responses, seed)
+    for name in planned:
+        (run.partial / f"{PART.format(seed, name)}.npz").unlink(missing_ok=True)
+    kept = ("truth", "pattern", "session", "part", "current", "at")
+    return {
+        "positions": culture.positions,
+        "electrodes": culture.electrodes,
+        "excitatory": culture.excitatory,
+        **{f"trials/{name}": getattr(trials, name) for name in kept},
+        **{f"features/{name}": responses[name] for name in ("culture", "before") if name in responses},
+        **results,
+    }
+
+
+def _simulations(protocol: ReservoirProtocol, culture: LivingCulture, seed: int) -> Iterator[tuple[str, Grown]]:
+    """What is simulated, by name: the culture first."""
+    reservoir = protocol.reservoir
+    yield "culture", lambda: (culture, True)
+    if "shuffled" in reservoir.controls:
+        yield "shuffled", lambda: (variants.shuffled(culture, seed), True)
+    if "unconnected" in reservoir.controls:
+        yield "unconnected", lambda: (variants.unconnected(culture), False)
+    if "without_plasticity" in reservoir.controls:
+        yield "without_plasticity", lambda: (culture, False)
+    if "lif" in reservoir.controls:
+        for k, strength in enumerate(variants.strengths(reservoir.budget)):
+            spec = variants.integrate_and_fire(protocol.culture, strength)
+            yield f"lif_{k}", lambda spec=spec: (LivingCulture.grow(spec, seed), False)
+
+
+def _responses(
+    protocol: ReservoirProtocol, trials: Trials, culture: LivingCulture, plastic: bool, device: str, report: Report
+) -> dict[str, np.ndarray]:
+    """Features ``after`` the stimuli, and ``before`` them where that is a control."""
+    pulses = electrode_pulses(protocol, trials)
+    session = LivingSession(trials.n_steps, *pulses, plastic=trials.plastic if plastic else trials.plastic[:0])
+    recording = simulate(culture, session, device, progress=lambda done, of: report(done / of))
+    reached = neurons_within(protocol.reservoir.response.within, culture.electrodes, culture.positions)
+    spike, electrode = each_hearing(reached, recording.neuron)
+    heard = Heard(recording.step[spike], electrode, recording.direct[spike])
+    found = {"after": features(protocol, trials, heard)}
+    if "before" in protocol.reservoir.controls:
+        found["before"] = features(protocol, trials, heard, before=True)
+    return found

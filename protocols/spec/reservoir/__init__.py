@@ -1,0 +1,1 @@
+"""The ``reservoir:`` section: patterns in through electrodes, evoked activity read out by a linear classifier."""

@@ -1,0 +1,125 @@
+"""Consistency checks of a protocol with a reservoir: patterns against the array, windows against the times."""
+
+from collections import Counter
+
+from protocols.spec.array import Array
+from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
+from protocols.spec.data import Data
+from protocols.spec.dish.consistency import MOST_PULSES, MOST_STEPS
+from protocols.spec.dish.living import LivingCulture
+from protocols.spec.faults import listed
+from protocols.spec.reservoir.layout import classes, pixels, placed
+from protocols.spec.reservoir.patterns import Images, OwnClasses, Xor
+from protocols.spec.reservoir.section import Reservoir
+
+
+def check_reservoir(culture: LivingCulture, data: Data | None, reservoir: Reservoir) -> None:
+    """Check that patterns lie on the array, windows between stimuli, and controls fit the culture."""
+    if not isinstance(culture.array, Array):
+        raise ValueError("culture.array: a probe; allowed: rows and columns (patterns lie on a grid)")
+    if culture.stimulation is None:
+        raise ValueError("culture.stimulation: null; allowed: a mapping (a reservoir is stimulated)")
+    if (data is not None) != isinstance(reservoir.patterns, Images):
+        allowed = "null, they are for reservoir.patterns.images" if data else "the images of reservoir.patterns.images"
+        raise ValueError(f"data: {'images' if data else 'null'}; allowed: {allowed}")
+    _check_patterns(culture.array, culture, data, reservoir)
+    _check_times(culture, reservoir)
+    _check_trials(culture, reservoir)
+    _check_controls(culture, reservoir)
+
+
+def _check_patterns(array: Array, culture: LivingCulture, data: Data | None, reservoir: Reservoir) -> None:
+    patterns = reservoir.patterns
+    if isinstance(patterns, Images) and data is not None:
+        inside_array(culture, f"reservoir.patterns (images of {data.size[0]} x {data.size[1]})", pixels(patterns, data.size, array))
+        used = len(pixels(patterns, data.size, array))
+    else:
+        names = classes(patterns, array)
+        if isinstance(patterns, OwnClasses):
+            for name, members in patterns.classes.items():
+                for places in members:
+                    inside_array(culture, f"reservoir.patterns.classes.{name}", places)
+        elif isinstance(patterns, Xor):
+            for number, places in enumerate(patterns.xor, start=1):
+                inside_array(culture, f"reservoir.patterns.xor.{number}", places)
+            if shared := set(patterns.xor[0]) & set(patterns.xor[1]):
+                raise ValueError(f"reservoir.patterns.xor: both sets have {min(shared)}; allowed: sets without a common electrode")
+        members = placed(patterns, array)
+        for one in members:
+            inside_array(culture, f"reservoir.patterns ({names[one.truth]})", tuple(one.places))
+        if twice := next((p for p, n in Counter(frozenset(one.places) for one in members).items() if n > 1), None):
+            first = ", ".join(names[one.truth] for one in members if frozenset(one.places) == twice)
+            raise ValueError(f"reservoir.patterns: the same electrodes twice ({first}); allowed: different patterns")
+        if len(names) < 2:
+            raise ValueError(f"reservoir.patterns: {len(names)} class; allowed: at least 2")
+        used = len({place for one in members for place in one.places})
+    if reservoir.response.electrodes == "unstimulated" and used >= array.n_electrodes:
+        raise ValueError(
+            "reservoir.response.electrodes: unstimulated, but the patterns stimulate all; allowed: all, or an array "
+            "with more electrodes than the patterns need"
+        )
+
+
+def _check_times(culture: LivingCulture, reservoir: Reservoir) -> None:
+    stimulus, every = reservoir.stimulus, reservoir.every
+    for key in ("every", "settling"):
+        whole_steps(culture, f"reservoir.{key}", getattr(reservoir, key))
+    pause = reservoir.sessions.pause
+    whole_steps(culture, "reservoir.sessions.pause", pause)
+    if reservoir.sessions.count > 1 and pause < every - 1e-9:
+        raise ValueError(f"reservoir.sessions.pause: {pause:g} s; allowed: at least every, {every:g} s")
+    at_most_one_pulse_a_step(culture, "reservoir.stimulus.rate", stimulus.rate)
+    length = (stimulus.pulses - 1) / stimulus.rate
+    if length >= every:
+        raise ValueError(f"reservoir.stimulus.pulses: {length * 1e3:g} ms in all; allowed: less than every, {every * 1e3:g} ms")
+    for name, (first, last) in reservoir.response.windows.items():
+        path = f"reservoir.response.windows.{name}"
+        for edge in (first, last):
+            whole_steps(culture, path, edge, at_least=0)
+        if last <= first:
+            raise ValueError(f"{path}: ends at {last * 1e3:g} ms; allowed: after {first * 1e3:g} ms, its start")
+        if last > every + 1e-9:
+            raise ValueError(
+                f"{path}: ends at {last * 1e3:g} ms, when the next trial has begun: training and test trials would "
+                f"share spikes; allowed: at most every, {every * 1e3:g} ms"
+            )
+        if last > reservoir.settling + 1e-9 and "before" in reservoir.controls:
+            raise ValueError(f"reservoir.settling: {reservoir.settling:g} s; allowed: at least the windows, {last:g} s")
+
+
+def _check_trials(culture: LivingCulture, reservoir: Reservoir) -> None:
+    images = isinstance(reservoir.patterns, Images)
+    if images and (reservoir.sessions.count > 1 or reservoir.trials != Reservoir.model_fields["trials"].default):
+        raise ValueError("reservoir.trials, sessions: given; allowed: none of them with images, each is shown once")
+    if images:
+        return
+    members = placed(reservoir.patterns, culture.array)  # type: ignore[arg-type]
+    n = Counter(one.truth for one in members)
+    fewest = min(n.values()) * reservoir.trials
+    if fewest < reservoir.readout.folds:
+        raise ValueError(
+            f"reservoir.trials: {reservoir.trials}, so that a class has {fewest} in a session; allowed: at least "
+            f"reservoir.readout.folds, {reservoir.readout.folds}, so that each fold can test it"
+        )
+    trials = len(members) * reservoir.trials
+    seconds = reservoir.settling + reservoir.sessions.count * (trials * reservoir.every + reservoir.sessions.pause)
+    if (steps := seconds / culture.simulation.dt) > MOST_STEPS:
+        raise ValueError(f"reservoir.trials: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
+    pulses = sum(len(one.places) for one in members) * reservoir.trials * reservoir.stimulus.pulses
+    if pulses * reservoir.sessions.count > MOST_PULSES:
+        raise ValueError(f"reservoir.trials: {pulses * reservoir.sessions.count:.3g} pulses; allowed: {MOST_PULSES:.3g}")
+
+
+def _check_controls(culture: LivingCulture, reservoir: Reservoir) -> None:
+    controls = reservoir.controls
+    if len(set(controls)) < len(controls):
+        raise ValueError(f"reservoir.controls: one is listed twice; given {listed(controls)}")
+    changes = reservoir.plastic or reservoir.sessions.plastic
+    if "without_plasticity" in controls and not changes:
+        raise ValueError(
+            "reservoir.controls: without_plasticity; allowed: only with reservoir.plastic or sessions.plastic"
+        )
+    if changes and culture.plasticity is None:
+        raise ValueError("reservoir: plastic; allowed: only where culture.plasticity is given")
+    if {"shuffled", "unconnected"} & set(controls) and culture.synapses is None:
+        raise ValueError("reservoir.controls: shuffled, unconnected; allowed: only where the culture has synapses")
