@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
 from figures.culture.dish import activity, burst_frames, bursts, closed_loop, courses, leaky, paired_pulse
 from figures.culture.dish import array as dish_array
+from figures.culture.reservoir import accuracy, confusion, memory
+from figures.culture.reservoir import curves as reservoir_curves
+from figures.culture.reservoir import responses as reservoir_responses
 from figures.networks import (
     filters,
     layers,
@@ -19,7 +22,7 @@ from figures.networks import (
     retrieval,
     speed,
 )
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, read_run
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
 
@@ -46,6 +49,13 @@ DISH: dict[str, Callable[[DishRun], Figure | None]] = {
     "leaky": leaky.figure,
     "paired_pulse": paired_pulse.figure,
     "rallies": closed_loop.rallies,
+}
+RESERVOIR: dict[str, Callable[[ReservoirRun], Figure | None]] = {
+    "accuracy": accuracy.figure,
+    "responses": reservoir_responses.figure,
+    "confusion": confusion.figure,
+    "curves": reservoir_curves.figure,
+    "memory": memory.figure,
 }
 SPIKING: dict[str, Callable[[AssociationRun], Figure | None]] = {
     "learning": learning.figure,
@@ -91,7 +101,9 @@ def make_speed(table: Path) -> list[Path]:
     return [table.with_name("speed.png")]
 
 
-def _drawn(run: EvokedRun | AssociationRun | DishRun | NetworkRun) -> Iterator[tuple[str, Figure | None]]:
+def _drawn(
+    run: EvokedRun | AssociationRun | DishRun | NetworkRun | ReservoirRun,
+) -> Iterator[tuple[str, Figure | None]]:
     """The figures for this kind of run, by name, drawn one at a time."""
     match run:
         case EvokedRun():
@@ -104,6 +116,8 @@ def _drawn(run: EvokedRun | AssociationRun | DishRun | NetworkRun) -> Iterator[t
             yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
         case DishRun():
             yield from ((name, draw(run)) for name, draw in DISH.items())
+        case ReservoirRun():
+            yield from ((name, draw(run)) for name, draw in RESERVOIR.items())
         case NetworkRun():
             yield from ((name, draw(run)) for name, draw in NETWORK.items())
 

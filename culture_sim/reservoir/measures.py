@@ -139,8 +139,9 @@ def _of_states(
     first = trials.session == 0
     group = trials.truth if isinstance(protocol.reservoir.patterns, Images) else trials.pattern
     flat = source.features[first].reshape(int(first.sum()), -1)
-    flat = np.sqrt(flat) if source.roots else flat
-    kernel, generalisation = separation.ranks(flat, group[first], np.random.default_rng(stream("reservoir/ranks", seed)))
+    flat = separation.standardised(np.sqrt(flat) if source.roots else flat)
+    rng = np.random.default_rng(stream("reservoir/ranks", seed))
+    kernel, generalisation = separation.ranks(flat, group[first], rng)
     same = "images of the same class" if isinstance(protocol.reservoir.patterns, Images) else "repetitions of a pattern"
     bits = separation.information(table)
     found = {
@@ -151,7 +152,8 @@ def _of_states(
     if protocol.reservoir.response.features == "counts":
         spikes = float(source.features[first].sum() / first.sum())
         found["evoked spikes"] = Measure(spikes, "spikes", "heard in the windows, per trial")
-        found["information per spike"] = Measure(bits / spikes if spikes else np.nan, "bits", "information / evoked spikes")
+        each = bits / spikes if spikes else np.nan
+        found["information per spike"] = Measure(each, "bits", "information / evoked spikes")
     return found
 
 

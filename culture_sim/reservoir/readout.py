@@ -1,4 +1,4 @@
-"""Linear readouts: classes of trials from their features, by cross-validation or from training trials to test trials."""
+"""Linear readouts: classes of trials from their features, learned on some trials and tested on others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,23 +108,23 @@ def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: 
 
 def fitted(features: np.ndarray, truth: np.ndarray, kind: Readout) -> tuple[Any, float]:
     """A classifier that learned some trials, and its accuracy within them (held out from its own fits)."""
-    from sklearn.linear_model import LogisticRegressionCV, Perceptron, RidgeClassifierCV
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifierCV
+    from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     fewest = int(np.unique(truth, return_counts=True)[1].min())
-    inner = StratifiedKFold(min(INNER_FOLDS, fewest)) if fewest > 1 else None
+    inner = StratifiedKFold(min(INNER_FOLDS, fewest)) if fewest > 1 else KFold(INNER_FOLDS)
     match kind.kind:
         case "ridge":
             ridge = RidgeClassifierCV(PENALTIES, scoring="accuracy")
             learned = make_pipeline(StandardScaler(), ridge).fit(features, truth)
             return learned, float(ridge.best_score_)
         case "logistic":
-            logistic = LogisticRegressionCV(Cs=INVERSE_PENALTIES, cv=inner, max_iter=500, l1_ratios=(0,), use_legacy_attributes=False)
-            learned = make_pipeline(StandardScaler(), logistic).fit(features, truth)
-            return learned, float(np.mean(logistic.scores_, axis=0).max())
+            logistic = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            search = GridSearchCV(logistic, {"logisticregression__C": INVERSE_PENALTIES}, cv=inner)
+            return search.fit(features, truth), float(search.best_score_)
         case "perceptron":
             learned = make_pipeline(StandardScaler(), Perceptron(random_state=0))
-            score = cross_val_score(learned, features, truth, cv=inner).mean() if inner else float("nan")
+            score = cross_val_score(learned, features, truth, cv=inner).mean()
             return learned.fit(features, truth), float(score)

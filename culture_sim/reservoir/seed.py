@@ -13,6 +13,7 @@ from culture_sim.reservoir.responses import features
 from protocols.plan.reservoir import Trials, electrode_pulses, expand_reservoir
 from protocols.runs.reporting import Report
 from protocols.runs.run_directory import Run
+from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.protocol import ReservoirProtocol
 
 PART = "seed_{}_of_{}"  # name of the part with the responses of a culture or a control
@@ -40,8 +41,7 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
     for k, (name, grown) in enumerate(planned.items()):
         part = run.load_part(PART.format(seed, name))
         if part is None:
-            share = SIMULATED / len(planned)
-            part = _responses(protocol, trials, *grown(), device, lambda done, k=k: report((k + done) * share))
+            part = _responses(protocol, trials, *grown(), device, _share(report, k, len(planned)))
             run.save_part(PART.format(seed, name), part)
         responses[name] = part["after"]
         if name == "culture" and "before" in part:
@@ -60,6 +60,16 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
     }
 
 
+def _share(report: Report, index: int, of: int) -> Report:
+    """Report the progress of one of several simulations."""
+    return lambda done: report(SIMULATED * (index + done) / of)
+
+
+def _integrate_and_fire(spec: LivingSpec, strength: float, seed: int) -> Grown:
+    """Integrate-and-fire neurons of a strength, to be grown when they are needed."""
+    return lambda: (LivingCulture.grow(variants.integrate_and_fire(spec, strength), seed), False)
+
+
 def _simulations(protocol: ReservoirProtocol, culture: LivingCulture, seed: int) -> Iterator[tuple[str, Grown]]:
     """What is simulated, by name: the culture first."""
     reservoir = protocol.reservoir
@@ -72,8 +82,7 @@ def _simulations(protocol: ReservoirProtocol, culture: LivingCulture, seed: int)
         yield "without_plasticity", lambda: (culture, False)
     if "lif" in reservoir.controls:
         for k, strength in enumerate(variants.strengths(reservoir.budget)):
-            spec = variants.integrate_and_fire(protocol.culture, strength)
-            yield f"lif_{k}", lambda spec=spec: (LivingCulture.grow(spec, seed), False)
+            yield f"lif_{k}", _integrate_and_fire(protocol.culture, strength, seed)
 
 
 def _responses(

@@ -26,6 +26,12 @@ def information(table: np.ndarray) -> float:
     return float(max(bits - bias, 0))
 
 
+def standardised(features: np.ndarray) -> np.ndarray:
+    """Features less their mean, over their standard deviation; 0 where they do not vary, shape (n_trials, n)."""
+    spread = features.std(axis=0)
+    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
+
+
 def effective_rank(states: np.ndarray) -> float:
     """Number of directions that states spread in: exp of the entropy of their shares of the variance.
 

@@ -43,5 +43,6 @@ def tasks(trials: Trials, memory: int) -> list[Task]:
         found.append(Task(f"memory/{k}", f"class of the {before}", earlier, later))
         if len(trials.classes) == 2:
             differ = (earlier != trials.truth).astype(np.int32)
-            found.append(Task(f"parity/{k}", f"whether the classes of the stimulus and the {before} differ", differ, later))
+            meaning = f"whether the classes of the stimulus and the {before} differ"
+            found.append(Task(f"parity/{k}", meaning, differ, later))
     return found

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.html import association, dish, evoked, network, study
+from figures.html import association, dish, evoked, network, reservoir, study
 from figures.html.blocks import Subject
 from figures.html.recording import MOST_SPIKES
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, read_run
 from figures.runs.study import FILE, read_answer
 from protocols.spec.faults import ProtocolFault
 
@@ -44,5 +44,7 @@ def _read(path: Path, name: str, most: int) -> Subject:
             return association.subject(run, name)
         case DishRun() as run:
             return dish.subject(run, name, most)
+        case ReservoirRun() as run:
+            return reservoir.subject(run, name)
         case NetworkRun() as run:
             return network.subject(run, name)

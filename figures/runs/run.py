@@ -12,6 +12,7 @@ import numpy as np
 from figures.runs.checks import check_association, check_network
 from protocols.loading.published import Target, read_targets
 from protocols.runs.run_directory import read_json, read_protocol
+from protocols.spec.array import Array
 from protocols.spec.dish.timeline import duration, unrolled
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.pretraining import HebbianPretraining
@@ -24,8 +25,10 @@ from protocols.spec.protocol import (
     EvokedProtocol,
     NetworkProtocol,
     Protocol,
+    ReservoirProtocol,
     SpikingAssociation,
 )
+from protocols.spec.reservoir.layout import classes
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,22 @@ class DishRun(RunData):
         return sum(duration(step) for _, step in unrolled(self.protocol.timeline))
 
 
+@dataclass(frozen=True)
+class ReservoirRun(RunData):
+    """A run of living cultures as reservoirs."""
+
+    protocol: ReservoirProtocol
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        patterns, array = self.protocol.reservoir.patterns, self.protocol.culture.array
+        if self.protocol.data is not None:
+            return [str(label) for label in self.protocol.data.classes]
+        assert isinstance(array, Array)  # noqa: S101  (checked by the specification)
+        return classes(patterns, array)
+
+
 def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -> np.ndarray:
     array = protocol.culture.array
     image = np.zeros((array.rows, array.columns), bool)
@@ -224,7 +243,7 @@ def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -
     return image
 
 
-def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun:
+def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | ReservoirRun:
     """Read a run directory; the class of the result follows from the kind of the protocol.
 
     Raises
@@ -245,6 +264,8 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun:
             return AssociationRun(path, protocol, arrays, metrics, provenance)
         case DishProtocol():
             return DishRun(path, protocol, arrays, metrics, provenance)
+        case ReservoirProtocol():
+            return ReservoirRun(path, protocol, arrays, metrics, provenance)
         case EvokedProtocol():
             return EvokedRun(path, protocol, arrays, metrics, provenance)
         case NetworkProtocol():

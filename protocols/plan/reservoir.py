@@ -81,12 +81,22 @@ def expand_reservoir(protocol: ReservoirProtocol, seed: int) -> Trials:
         session = np.repeat(np.arange(reservoir.sessions.count), len(each))
         truth, current = np.array([one.truth for one in members])[pattern], shown[pattern]
         part = np.full(len(pattern), CROSS_VALIDATED)
-    patterned = current.any(axis=0)
+    patterned = (current > 0).any(axis=0)
     noise = np.random.default_rng(stream("reservoir/noise", seed, salt))
     current = disturbed(current, reservoir.stimulus.noise, noise)
     at, plastic, n_steps = _times(protocol, session)
-    small = [values.astype(np.int32) for values in (truth, pattern, session, part)]
-    return Trials(tuple(names), at, *small, current, patterned, plastic, n_steps)
+    return Trials(
+        tuple(names),
+        at,
+        truth.astype(np.int32),
+        pattern.astype(np.int32),
+        session.astype(np.int32),
+        part.astype(np.int32),
+        current,
+        np.asarray(patterned),
+        plastic,
+        n_steps,
+    )
 
 
 def electrode_pulses(protocol: ReservoirProtocol, trials: Trials) -> ElectrodePulses:

@@ -9,7 +9,7 @@ from protocols.spec.dish.consistency import MOST_PULSES, MOST_STEPS
 from protocols.spec.dish.living import LivingCulture
 from protocols.spec.faults import listed
 from protocols.spec.reservoir.layout import classes, pixels, placed
-from protocols.spec.reservoir.patterns import Images, OwnClasses, Xor
+from protocols.spec.reservoir.patterns import ClockDigits, Grid, Images, OwnClasses, Patterns, Xor
 from protocols.spec.reservoir.section import Reservoir
 
 
@@ -31,32 +31,51 @@ def check_reservoir(culture: LivingCulture, data: Data | None, reservoir: Reserv
 def _check_patterns(array: Array, culture: LivingCulture, data: Data | None, reservoir: Reservoir) -> None:
     patterns = reservoir.patterns
     if isinstance(patterns, Images) and data is not None:
-        inside_array(culture, f"reservoir.patterns (images of {data.size[0]} x {data.size[1]})", pixels(patterns, data.size, array))
-        used = len(pixels(patterns, data.size, array))
+        _check_fits(patterns, data.size, array, "data.size")
+        shown = pixels(patterns, data.size, array)
+        inside_array(culture, f"reservoir.patterns (images of {data.size[0]} x {data.size[1]})", shown)
+        used = len(shown)
     else:
-        names = classes(patterns, array)
-        if isinstance(patterns, OwnClasses):
-            for name, members in patterns.classes.items():
-                for places in members:
-                    inside_array(culture, f"reservoir.patterns.classes.{name}", places)
-        elif isinstance(patterns, Xor):
-            for number, places in enumerate(patterns.xor, start=1):
-                inside_array(culture, f"reservoir.patterns.xor.{number}", places)
-            if shared := set(patterns.xor[0]) & set(patterns.xor[1]):
-                raise ValueError(f"reservoir.patterns.xor: both sets have {min(shared)}; allowed: sets without a common electrode")
-        members = placed(patterns, array)
-        for one in members:
-            inside_array(culture, f"reservoir.patterns ({names[one.truth]})", tuple(one.places))
-        if twice := next((p for p, n in Counter(frozenset(one.places) for one in members).items() if n > 1), None):
-            first = ", ".join(names[one.truth] for one in members if frozenset(one.places) == twice)
-            raise ValueError(f"reservoir.patterns: the same electrodes twice ({first}); allowed: different patterns")
-        if len(names) < 2:
-            raise ValueError(f"reservoir.patterns: {len(names)} class; allowed: at least 2")
-        used = len({place for one in members for place in one.places})
+        used = _check_placed(patterns, array, culture)
     if reservoir.response.electrodes == "unstimulated" and used >= array.n_electrodes:
         raise ValueError(
             "reservoir.response.electrodes: unstimulated, but the patterns stimulate all; allowed: all, or an array "
             "with more electrodes than the patterns need"
+        )
+
+
+def _check_placed(patterns: Patterns, array: Array, culture: LivingCulture) -> int:
+    """Check patterns that are no images; returns the number of electrodes that they stimulate."""
+    if isinstance(patterns, ClockDigits):
+        _check_fits(patterns, patterns.size, array, "reservoir.patterns.size")
+    if isinstance(patterns, OwnClasses):
+        for name, drawings in patterns.classes.items():
+            for places in drawings:
+                inside_array(culture, f"reservoir.patterns.classes.{name}", places)
+    elif isinstance(patterns, Xor):
+        for number, places in enumerate(patterns.xor, start=1):
+            inside_array(culture, f"reservoir.patterns.xor.{number}", places)
+        if shared := set(patterns.xor[0]) & set(patterns.xor[1]):
+            raise ValueError(f"reservoir.patterns.xor: both sets have {min(shared)}; allowed: no common electrode")
+    names, members = classes(patterns, array), placed(patterns, array)
+    for one in members:
+        inside_array(culture, f"reservoir.patterns ({names[one.truth]})", tuple(one.places))
+    n_same = Counter(frozenset(one.places) for one in members)
+    if twice := next((places for places, n in n_same.items() if n > 1), None):
+        who = ", ".join(names[one.truth] for one in members if frozenset(one.places) == twice)
+        raise ValueError(f"reservoir.patterns: the same electrodes twice ({who}); allowed: different patterns")
+    if len(names) < 2:
+        raise ValueError(f"reservoir.patterns: {len(names)} class; allowed: at least 2")
+    return len({place for one in members for place in one.places})
+
+
+def _check_fits(grid: Grid, size: tuple[int, int], array: Array, path: str) -> None:
+    """Check that a pattern of rows and columns is no larger than the array."""
+    rows, columns = ((n - 1) * grid.stride + 1 for n in size)
+    if (grid.row or 0) + rows > array.rows or (grid.column or 0) + columns > array.columns:
+        raise ValueError(
+            f"{path}: {size[0]} x {size[1]} points take {rows} x {columns} electrodes from row {grid.row or 0}, column "
+            f"{grid.column or 0} on; allowed: what fits onto the array of {array.rows} x {array.columns}"
         )
 
 
@@ -71,7 +90,8 @@ def _check_times(culture: LivingCulture, reservoir: Reservoir) -> None:
     at_most_one_pulse_a_step(culture, "reservoir.stimulus.rate", stimulus.rate)
     length = (stimulus.pulses - 1) / stimulus.rate
     if length >= every:
-        raise ValueError(f"reservoir.stimulus.pulses: {length * 1e3:g} ms in all; allowed: less than every, {every * 1e3:g} ms")
+        given = f"{length * 1e3:g} ms in all"
+        raise ValueError(f"reservoir.stimulus.pulses: {given}; allowed: less than every, {every * 1e3:g} ms")
     for name, (first, last) in reservoir.response.windows.items():
         path = f"reservoir.response.windows.{name}"
         for edge in (first, last):
@@ -105,9 +125,9 @@ def _check_trials(culture: LivingCulture, reservoir: Reservoir) -> None:
     seconds = reservoir.settling + reservoir.sessions.count * (trials * reservoir.every + reservoir.sessions.pause)
     if (steps := seconds / culture.simulation.dt) > MOST_STEPS:
         raise ValueError(f"reservoir.trials: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
-    pulses = sum(len(one.places) for one in members) * reservoir.trials * reservoir.stimulus.pulses
-    if pulses * reservoir.sessions.count > MOST_PULSES:
-        raise ValueError(f"reservoir.trials: {pulses * reservoir.sessions.count:.3g} pulses; allowed: {MOST_PULSES:.3g}")
+    shown = sum(len(one.places) for one in members) * reservoir.trials * reservoir.sessions.count
+    if (pulses := shown * reservoir.stimulus.pulses) > MOST_PULSES:
+        raise ValueError(f"reservoir.trials: {pulses:.3g} pulses; allowed: {MOST_PULSES:.3g}")
 
 
 def _check_controls(culture: LivingCulture, reservoir: Reservoir) -> None:

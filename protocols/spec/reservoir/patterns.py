@@ -61,7 +61,7 @@ class Bars(Section):
 
 
 class ClockDigits(Grid):
-    """Which digit, drawn as by the seven segments of a clock?
+    """Which digit is drawn? Digits have the seven segments of a clock's.
 
     Parameters
     ----------
@@ -135,4 +135,3 @@ Patterns = Annotated[
     Discriminator(PATTERNS.tag),
     BeforeValidator(PATTERNS.known),
 ]
-

@@ -1,4 +1,4 @@
-"""The ``reservoir:`` section: stimuli, trials, what is read of the response, by which readout, beside which controls."""
+"""The ``reservoir:`` section: stimuli, trials, what is read of the responses and how, beside which controls."""
 
 from typing import Annotated, Literal
 
@@ -17,11 +17,13 @@ Some = Annotated[int, Field(ge=1, le=10**6, strict=True)]
 FROM_RESPONSES = ("pattern", "stimulated", "before")
 CULTURES = ("shuffled", "unconnected", "without_plasticity")
 ARTIFICIAL = ("echo_state", "lif")
-Control = Literal["pattern", "stimulated", "before", "shuffled", "unconnected", "without_plasticity", "echo_state", "lif"]
+Control = Literal[
+    "pattern", "stimulated", "before", "shuffled", "unconnected", "without_plasticity", "echo_state", "lif"
+]
 
 
 def _default_windows() -> dict[str, tuple[float, float]]:
-    return {"first": (2e-3, 10e-3), "second": (10e-3, 20e-3), "third": (20e-3, 50e-3)}
+    return {"first": (2e-3, 5e-3), "second": (5e-3, 12e-3), "third": (12e-3, 20e-3)}
 
 
 class StimulusPulses(Section):
@@ -38,7 +40,7 @@ class StimulusPulses(Section):
         place. Drawn anew for each trial.
     """
 
-    amplitude: Annotated[Current, Field(ge=1e-9, le=1e-2)] = 40e-6
+    amplitude: Annotated[Current, Field(ge=1e-9, le=1e-2)] = 60e-6
     width: Annotated[Time, Field(ge=1e-6, le=1e-1)] = 200e-6
     pulses: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
     rate: Annotated[Rate, Field(ge=1e-3, le=1e6)] = 100.0

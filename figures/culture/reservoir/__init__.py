@@ -1,0 +1,1 @@
+"""Figures of a culture that serves as a reservoir."""
