@@ -8,6 +8,7 @@ from culture_sim.model.electrodes import electrode_positions, neurons_within
 from culture_sim.model.expected_work import SAMPLE
 from culture_sim.model.placement import place_cells
 from culture_sim.reservoir import echo_state, variants
+from culture_sim.reservoir.seed import STRETCH_S
 from protocols.plan.reservoir import CROSS_VALIDATED, TEST, TRAINING, Trials, expand_reservoir
 from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import ReservoirProtocol
@@ -69,7 +70,7 @@ def needed_bytes(protocol: ReservoirProtocol, n_steps: int) -> int:
     spec, reservoir = protocol.culture, protocol.reservoir
     n, word = spec.n_neurons, np.dtype(spec.simulation.precision).itemsize
     network = n_synapses(protocol) * (24 + 8 * word) + n * max(12 * min(n, 1024), 60 * word)
-    spikes = RATE_HZ * n * n_steps * spec.simulation.dt
+    spikes = RATE_HZ * n * min(n_steps * spec.simulation.dt, STRETCH_S)
     sample = place_cells(spec, SAMPLE, stream("estimate"))
     hearing = neurons_within(reservoir.response.within, electrode_positions(spec.array), sample).nnz / SAMPLE
     n_trials = n_steps * spec.simulation.dt / reservoir.every

@@ -3,19 +3,18 @@
 import numpy as np
 
 from culture_sim.analysis.stimulation import Heard
-from protocols.plan.reservoir import Trials
 from protocols.spec.protocol import ReservoirProtocol
 
 
-def features(protocol: ReservoirProtocol, trials: Trials, heard: Heard, *, before: bool = False) -> np.ndarray:
-    """Features of every trial.
+def features(protocol: ReservoirProtocol, at: np.ndarray, heard: Heard, *, before: bool = False) -> np.ndarray:
+    """Features of some trials.
 
     Parameters
     ----------
     protocol
         Its ``reservoir.response`` says which.
-    trials
-        When stimuli came.
+    at : int, shape (n_trials,)
+        Time steps of their stimuli.
     heard
         Spikes that electrodes hear, in order of time; those that pulses caused directly do not count.
     before
@@ -31,16 +30,16 @@ def features(protocol: ReservoirProtocol, trials: Trials, heard: Heard, *, befor
     step, electrode = heard.step[indirect], heard.electrode[indirect]
     n = protocol.culture.array.n_electrodes
     shift = max(steps(last) for _, last in response.windows.values()) if before else 0
-    found = np.zeros((len(trials), len(response.windows), n), np.float32)
+    found = np.zeros((len(at), len(response.windows), n), np.float32)
     for k, (first, last) in enumerate(response.windows.values()):
-        start, end = trials.at + steps(first) - shift, trials.at + steps(last) - shift
+        start, end = at + steps(first) - shift, at + steps(last) - shift
         trial, spike = _within(step, start, end)
         match response.features:
             case "counts":
-                found[:, k] = _summed(trial, electrode[spike], np.ones(len(spike)), (len(trials), n))
+                found[:, k] = _summed(trial, electrode[spike], np.ones(len(spike)), (len(at), n))
             case "trace":
                 weight = np.exp(-(end[trial] - step[spike]) * dt / response.decay)
-                found[:, k] = _summed(trial, electrode[spike], weight, (len(trials), n))
+                found[:, k] = _summed(trial, electrode[spike], weight, (len(at), n))
             case "latency":
                 found[:, k] = last - first
                 np.minimum.at(found[:, k], (trial, electrode[spike]), ((step[spike] - start[trial]) * dt))

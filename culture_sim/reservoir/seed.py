@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from culture_sim.analysis.stimulation import Heard
-from culture_sim.living import LivingCulture, LivingSession, simulate
+from culture_sim.living import LivingCulture, LivingSession, LivingState, simulate
 from culture_sim.model.electrodes import each_hearing, neurons_within
 from culture_sim.reservoir import variants
 from culture_sim.reservoir.measures import measured
@@ -17,6 +17,8 @@ from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.protocol import ReservoirProtocol
 
 PART = "seed_{}_of_{}"  # name of the part with the responses of a culture or a control
+STRETCH_S = 300.0  # of simulated time: bounds the spikes in memory
+NOTHING = Heard(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
 SIMULATED = 0.9  # share of the progress that the simulations have
 
 #: A culture, and whether its synapses may change.
@@ -88,14 +90,29 @@ def _simulations(protocol: ReservoirProtocol, culture: LivingCulture, seed: int)
 def _responses(
     protocol: ReservoirProtocol, trials: Trials, culture: LivingCulture, plastic: bool, device: str, report: Report
 ) -> dict[str, np.ndarray]:
-    """Features ``after`` the stimuli, and ``before`` them where that is a control."""
+    """Features ``after`` the stimuli, and ``before`` them where that is a control; simulated in stretches."""
     pulses = electrode_pulses(protocol, trials)
     session = LivingSession(trials.n_steps, *pulses, plastic=trials.plastic if plastic else trials.plastic[:0])
-    recording = simulate(culture, session, device, progress=lambda done, of: report(done / of))
     reached = neurons_within(protocol.reservoir.response.within, culture.electrodes, culture.positions)
-    spike, electrode = each_hearing(reached, recording.neuron)
-    heard = Heard(recording.step[spike], electrode, recording.direct[spike])
-    found = {"after": features(protocol, trials, heard)}
-    if "before" in protocol.reservoir.controls:
-        found["before"] = features(protocol, trials, heard, before=True)
-    return found
+    asked = {"after": False} | ({"before": True} if "before" in protocol.reservoir.controls else {})
+    found: dict[str, list[np.ndarray]] = {name: [] for name in asked}
+    state, heard, done = LivingState.at_rest(culture), NOTHING, 0
+    every, length = protocol.culture.steps(protocol.reservoir.every), max(1, protocol.culture.steps(STRETCH_S))
+    for first in range(0, trials.n_steps, length):
+        last = min(first + length, trials.n_steps)
+        recording = simulate(culture, session.between(first, last), device, state, _counted(report, first, trials))
+        state = recording.state
+        spike, electrode = each_hearing(reached, recording.neuron)
+        new = Heard(recording.step[spike].astype(np.int64) + first, electrode, recording.direct[spike])
+        heard = Heard(*(np.concatenate(both) for both in zip(heard, new, strict=True)))
+        whole = int(np.searchsorted(trials.at, last - every, side="right"))  # trials that are over
+        for name, before in asked.items():
+            found[name].append(features(protocol, trials.at[done:whole], heard, before=before))
+        done = whole
+        kept = heard.step >= last - 2 * every  # what windows of the next trials may reach
+        heard = Heard(*(values[kept] for values in heard))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _counted(report: Report, first: int, trials: Trials) -> Callable[[int, int], None]:
+    return lambda done, _: report((first + done) / trials.n_steps)

@@ -99,9 +99,9 @@ class Readout(Section):
     Parameters
     ----------
     kind
-        ``ridge``: regression on the classes, L2 penalty chosen by leave-one-out within the training trials.
-        ``logistic``: penalty chosen by threefold cross-validation within them. ``perceptron``: Rosenblatt's rule, one
-        against the rest, without a penalty, as published.
+        ``ridge``: regression on the classes, its L2 penalty chosen by the training trials, left out one at a time;
+        ``logistic``: logistic regression, chosen by threefold cross-validation within them; ``perceptron``:
+        Rosenblatt's rule, one against the rest, without a penalty, as published.
     folds
         Of the cross-validation over trials: each trial is tested once, by a readout that learned from the others.
         Images have training and test images instead.

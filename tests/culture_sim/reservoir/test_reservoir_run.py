@@ -89,6 +89,16 @@ def test_a_run_goes_on_with_the_responses_that_were_saved(
         assert np.array_equal(ours[name], theirs[name]), name
 
 
+def test_stretches_give_the_responses_of_one_simulation(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seed_module, "STRETCH_S", 0.73)  # ends anywhere in a trial
+    other = np.load(run(written(tmp_path, MEMORY), tmp_path / "runs", "--seeds", "1") / "arrays.npz")
+    ours = np.load(finished / "arrays.npz")
+    for name in ("features/culture", "features/before"):
+        assert np.array_equal(other[f"seed_0/{name}"], ours[f"seed_0/{name}"])
+
+
 def test_a_perceptron_with_more_features_than_trials_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,7 +38,7 @@ def test_features_are_those_of_the_spikes_in_each_window(kind: str, before: bool
     trials, rng = expand_reservoir(protocol, 0), np.random.default_rng(0)
     step = np.sort(rng.integers(trials.n_steps, size=20_000))
     heard = Heard(step, rng.integers(64, size=len(step)), rng.random(len(step)) < 0.3)
-    found = features(protocol, trials, heard, before=before)
+    found = features(protocol, trials.at, heard, before=before)
     assert found.shape == (24, 2, 64)
     for trial in (0, 7, 23):
         for window, (first, last) in enumerate(WINDOWS.values()):
