@@ -20,7 +20,17 @@ FORBIDDEN = {
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
     "culture_sim": [
-        *("model", "engines", "living", "spiking", "analysis", "extracellular", "closed_loop", "experiments"),
+        *(
+            "model",
+            "engines",
+            "living",
+            "spiking",
+            "analysis",
+            "extracellular",
+            "closed_loop",
+            "reservoir",
+            "experiments",
+        ),
         *(
             "formats",
             "export",

@@ -9,7 +9,7 @@ from culture_sim.living.wiring import Synapses
 from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.random_streams import stream
 
-STRENGTHS = (0.05, 3.0)  # of the synapses of integrate-and-fire neurons, times those of the culture: least and most
+STRENGTHS = (0.1, 1.5)  # of the synapses of integrate-and-fire neurons, times those of the culture: least and most
 BELOW_THRESHOLD = 0.5  # their mean drive, times the threshold: they are silent without a stimulus, as far as noise lets
 EVERYWHERE = 1.0  # m, reach of random wiring
 

@@ -50,4 +50,4 @@ def test_integrate_and_fire_neurons_are_silent_until_they_are_driven(tmp_path: P
     before, after = (recording.step < 300).sum(), ((recording.step >= 300) & (recording.step < 320)).sum()
     assert after > 20 * max(1, before) / 15, "rates before and after a pulse"
     assert recording.direct.any()
-    assert np.allclose(np.diff(np.log(variants.strengths(5))), np.log(60) / 4)
+    assert np.allclose(np.diff(np.log(variants.strengths(5))), np.log(15) / 4)
