@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from figures.html import association, dish, evoked, network, reservoir, study
+from figures.html import study
 from figures.html.blocks import Subject
 from figures.html.recording import MOST_SPIKES
+from figures.html.runs import association, dish, evoked, network, reservoir
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, read_run
 from figures.runs.study import FILE, read_answer
 from protocols.spec.faults import ProtocolFault

@@ -16,7 +16,7 @@ from culture_sim.export import nwb_file
 from culture_sim.formats.finished_run import experiments
 from culture_sim.live import LiveDish, Tick, live
 from culture_sim.living import LivingCulture, LivingSession, simulate
-from figures.html.dish import subject
+from figures.html.runs.dish import subject
 from figures.runs.run import DishRun, read_run
 from protocols.loading.loader import load
 from protocols.plan.dish import electrode_pulses, expand_dish

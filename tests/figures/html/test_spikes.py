@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from figures.html import recording, spikes
-from figures.html.evoked import heard
+from figures.html.runs.evoked import heard
 
 N = 5
 

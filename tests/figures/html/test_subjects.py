@@ -11,9 +11,10 @@ import pytest
 
 from figures import report
 from figures.culture import kernels
-from figures.html import dish, page, subjects
+from figures.html import page, subjects
 from figures.html.blocks import Plot, Subject
 from figures.html.recording import Array
+from figures.html.runs import dish
 from figures.runs import repeat
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
 from protocols.loading.loader import load

@@ -6,8 +6,8 @@ from figures.culture import kernels, responses
 from figures.culture.curves import chance
 from figures.html import common
 from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
-from figures.html.evoked import weights
 from figures.html.recording import Array, Map
+from figures.html.runs.evoked import weights
 from figures.runs.run import AssociationRun
 
 SHOWN = ("accuracy/test", "accuracy/best_snapshot", "accuracy/lowest_after_first_third", "accuracy/untrained")

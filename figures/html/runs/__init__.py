@@ -1,0 +1,1 @@
+"""Pages of finished runs, one module a kind of experiment."""
