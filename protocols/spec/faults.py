@@ -38,6 +38,9 @@ TAG_VALUES = LAYERS | {
 #: tags that also stand in last place, and are no keys
 INNER_TAGS = {"all layers", "each layer", "rows array", "probe array", "electrode places", "probe contacts"}
 
+#: tags below a key of NAMED; with a space, they are no names
+SPACED_TAGS = {f"{kind} patterns" for kind in ("positions", "bars", "clock_digits", "images", "xor", "classes")}
+
 #: length of a value or a key in a message, of a list of allowed words, and of what no message exceeds
 MOST_VALUE, MOST_LIST, MOST_WORD, MOST_LINE = 60, 160, 150, 700
 
@@ -178,7 +181,8 @@ def _without_tags(location: tuple[Any, ...]) -> list[Any]:
     return [
         part
         for place, (above, part) in pairs
-        if above in NAMED or (part not in INNER_TAGS and (part not in TAG_VALUES or place == len(location)))
+        if part not in SPACED_TAGS
+        and (above in NAMED or (part not in INNER_TAGS and (part not in TAG_VALUES or place == len(location))))
     ]
 
 

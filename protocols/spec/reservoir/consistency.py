@@ -122,6 +122,8 @@ def _check_trials(culture: LivingCulture, reservoir: Reservoir) -> None:
             f"reservoir.readout.folds, {reservoir.readout.folds}, so that each fold can test it"
         )
     trials = len(members) * reservoir.trials
+    if reservoir.memory > trials // 2:
+        raise ValueError(f"reservoir.memory: {reservoir.memory}; allowed: at most half of the {trials} trials")
     seconds = reservoir.settling + reservoir.sessions.count * (trials * reservoir.every + reservoir.sessions.pause)
     if (steps := seconds / culture.simulation.dt) > MOST_STEPS:
         raise ValueError(f"reservoir.trials: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")

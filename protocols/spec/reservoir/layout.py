@@ -104,7 +104,7 @@ def union(first: Places, second: Places) -> Places:
 
 
 def _positions(patterns: Positions, array: Array) -> Places:
-    return tuple(array.places) if patterns.positions == "all" else patterns.positions
+    return tuple(array.places) if patterns.positions is None else patterns.positions
 
 
 def _nearest(value: float) -> int:

@@ -1,8 +1,8 @@
 """The ``reservoir.patterns:`` section: sets of electrodes that are stimulated, and the class of each."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WrapSerializer
 
 from protocols.spec.data import Label
 from protocols.spec.evoked import Name
@@ -14,6 +14,18 @@ Stride = Annotated[int, Field(ge=1, le=100, strict=True)]
 Shift = Annotated[int, Field(ge=-100, le=100, strict=True)]
 
 
+def _none_for_all(given: Any) -> Any:
+    return None if given == "all" else given
+
+
+#: places of electrodes, or ``all`` (None in Python)
+AllOrSome = Annotated[
+    Electrodes | None,
+    BeforeValidator(_none_for_all),
+    WrapSerializer(lambda places, written: "all" if places is None else written(places)),
+]
+
+
 class Positions(Section):
     """Which electrode is stimulated? One class for each.
 
@@ -23,7 +35,7 @@ class Positions(Section):
         (row, column) pairs, or a drawing of the array; ``all`` electrodes.
     """
 
-    positions: Literal["all"] | Electrodes
+    positions: AllOrSome
 
 
 class Grid(Section):

@@ -122,6 +122,9 @@ def test_xor_has_four_patterns_of_two_classes() -> None:
         ("settling: 1 s", "stimulus: {pulses: 50, rate: 100 Hz}", "490 ms in all; allowed: less than every, 200 ms"),
         ("settling: 1 s", "plastic: true", "reservoir: plastic; allowed: only where culture.plasticity is given"),
         ("settling: 1 s", "controls: [without_plasticity]", "allowed: only with reservoir.plastic or sessions.plastic"),
+        ("settling: 1 s", "memory: 13", "reservoir.memory: 13; allowed: at most half of the 24 trials"),
+        ("{bars: 4, length: 4}", "{bars: 1}", "reservoir.patterns.bars: 1 is not allowed"),
+        ("{bars: 4, length: 4}", "{positions: most}", "reservoir.patterns.positions: 'most' line 1 of the"),
         ("settling: 1 s", "controls: [pattern, pattern]", "reservoir.controls: one is listed twice"),
         ("settling: 1 s", "sessions: {count: 2, pause: 100 ms}", "reservoir.sessions.pause: 0.1 s; allowed: at least"),
         (
