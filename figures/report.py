@@ -4,7 +4,8 @@ With ``--html``, one page that holds everything, of a run or a study of any kind
 
 Writes ``association.md`` (a table), ``association.csv`` (its numbers) and ``association.png`` (the curves); of runs of
 pre-trained networks ``networks.md``, ``networks.csv`` and ``networks.png``, and for those with retrieval
-``networks_retrieval.md`` and ``networks_retrieval.csv``.
+``networks_retrieval.md`` and ``networks_retrieval.csv``; of cultures as reservoirs ``reservoirs.md``, ``.csv`` and
+``.png``.
 """
 
 import argparse
@@ -16,9 +17,9 @@ from matplotlib.figure import Figure
 
 from figures.html import page, subjects
 from figures.networks import regimes
-from figures.runs.run import AssociationRun, NetworkRun, read_run
+from figures.runs.run import AssociationRun, NetworkRun, ReservoirRun, RunData, read_run
 from figures.style import save
-from figures.tables import association, curves, retrieval
+from figures.tables import association, curves, reservoirs, retrieval
 from figures.tables import networks as report_networks
 from protocols.spec.faults import ProtocolFault
 
@@ -34,8 +35,8 @@ def report(run_dirs: Sequence[Path], out: Path) -> list[Path]:
     Raises
     ------
     ProtocolFault
-        If a directory is not a finished run of an association or of pre-trained networks, or if both kinds are given;
-        then nothing is written.
+        If a directory is not a finished run of an association, of pre-trained networks or of a reservoir, or if two
+        kinds are given; then nothing is written.
     """
     name, texts, figure = _contents(run_dirs)
     out.mkdir(parents=True, exist_ok=True)
@@ -65,11 +66,21 @@ def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
     runs = [_comparable(path) for path in run_dirs]
     associations = [run for run in runs if isinstance(run, AssociationRun)]
     networks = [run for run in runs if isinstance(run, NetworkRun)]
-    if associations and networks:
-        one, other = associations[0], networks[0]
+    cultures = [run for run in runs if isinstance(run, ReservoirRun)]
+    kinds: dict[str, Sequence[RunData]] = {
+        "networks": networks,
+        "an association": associations,
+        "a reservoir": cultures,
+    }
+    given = [(kind, found[0]) for kind, found in kinds.items() if found]
+    if len(given) > 1:
+        (kind, one), (other, different) = given[:2]
         raise ProtocolFault(
-            [f"{other.path}: a run of networks, {one.path} of an association; allowed: one kind in a report"]
+            [f"{one.path}: a run of {kind}, {different.path} of {other}; allowed: one kind in a report"]
         )
+    if cultures:
+        texts = {".md": reservoirs.markdown(cultures), ".csv": reservoirs.long_form(cultures)}
+        return "reservoirs", texts, reservoirs.figure(cultures)
     if networks:
         texts = {".md": report_networks.markdown(networks), ".csv": report_networks.long_form(networks)}
         if sought := [run for run in networks if run.protocol.network.retrieval is not None]:
@@ -80,11 +91,11 @@ def _contents(run_dirs: Sequence[Path]) -> tuple[str, dict[str, str], Figure]:
     return "association", texts, curves.figure(associations)
 
 
-def _comparable(path: Path) -> AssociationRun | NetworkRun:
+def _comparable(path: Path) -> AssociationRun | NetworkRun | ReservoirRun:
     run = read_run(path)
-    if not isinstance(run, AssociationRun | NetworkRun):
-        name = run.protocol.name
-        raise ProtocolFault([f"{path}: a run of '{name}'; allowed: a run of an association protocol or of networks"])
+    if not isinstance(run, AssociationRun | NetworkRun | ReservoirRun):
+        allowed = "a run of an association protocol, of networks or of a reservoir"
+        raise ProtocolFault([f"{path}: a run of '{run.protocol.name}'; allowed: {allowed}"])
     return run
 
 

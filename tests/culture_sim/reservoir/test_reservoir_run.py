@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from culture_sim.reservoir import seed as seed_module
@@ -64,6 +65,17 @@ def test_figures_and_page_show_every_part(finished: Path) -> None:
     text = page.read_text()
     for word in ("Fading memory", "training trials of each class", "echo state network", "0 degrees"):
         assert word in text
+
+
+def test_a_report_of_several_runs_has_their_numbers(finished: Path, tmp_path: Path) -> None:
+    assert report.main([str(finished), str(finished), "--out", str(tmp_path)]) == 0
+    metrics = json.loads((finished / "metrics.json").read_text())
+    table = pd.read_csv(tmp_path / "reservoirs.csv").set_index("source")
+    assert len(table) == 2 * 8
+    for source in ("culture", "lif"):
+        assert table.loc[source, "accuracy"].tolist() == [metrics[f"accuracy/{source}"]["mean"]] * 2
+    assert f"{100 * metrics['accuracy/lif']['mean']:.1f} [" in (tmp_path / "reservoirs.md").read_text()
+    assert (tmp_path / "reservoirs.png").stat().st_size > 10_000
 
 
 def test_a_run_goes_on_with_the_responses_that_were_saved(
