@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from figures.culture.dish import closed_loop
-from figures.html.dish import recording
+from figures.html.runs.dish import recording
 from figures.runs.run import DishRun
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
