@@ -40,6 +40,7 @@ ROOMS = {
             "electrode_view",
             "run",
             "live",
+            "adapters",
             "search",
             "bench",
         ),

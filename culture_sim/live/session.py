@@ -61,9 +61,18 @@ class LiveSession:
     """Opens a dish and closes it; see `live`."""
 
     def __init__(
-        self, protocol: DishProtocol, seed: int, out: Path | None, device: str, state: Path | None, *, quiet: bool
+        self,
+        protocol: DishProtocol,
+        seed: int,
+        out: Path | None,
+        device: str,
+        state: Path | None,
+        *,
+        quiet: bool,
+        signals: bool,
     ) -> None:
-        self.protocol, self.seed, self.out, self.device, self.quiet = protocol, seed, out, device, quiet
+        self.protocol, self.seed, self.out, self.device = protocol, seed, out, device
+        self.quiet, self.signals = quiet, signals
         self.culture_key = state_file.culture_key(protocol.culture, seed)
         self.from_state = state
         self.parts: list[recorded.Part] = []
@@ -71,7 +80,8 @@ class LiveSession:
     def __enter__(self) -> LiveDish:
         with contextlib.ExitStack() as resources:
             self.run = resources.enter_context(recorded.held(self.protocol, self.seed, self.out))
-            resources.enter_context(interruption.noted_if_possible())
+            if self.signals:
+                resources.enter_context(interruption.noted_if_possible())
             culture = LivingCulture.grow(self.protocol.culture, self.seed)
             state, coming = LivingState.at_rest(culture), list[Pulse]()
             if self.from_state is not None:
@@ -122,6 +132,7 @@ def live(
     state: str | Path | None = None,
     set: Sequence[str] = (),  # noqa: A002  (the command's option has this name)
     quiet: bool = False,
+    signals: bool = True,
 ) -> LiveSession:
     """Open the dish of a protocol for a program that listens and stimulates.
 
@@ -150,6 +161,8 @@ def live(
         Changes of the protocol, ``path=value``, as those of the command's ``--set``.
     quiet
         Whether to print nothing to stderr.
+    signals
+        Whether SIGTERM, too, ends the session like Ctrl-C, so that it is written.
 
     Raises
     ------
@@ -162,4 +175,6 @@ def live(
             raise ProtocolFault([f"{short(str(protocol))}: is not of a living culture; allowed: culture.model: living"])
         protocol = loaded
     folder = None if out is None else Path(out)
-    return LiveSession(protocol, seed, folder, device, None if state is None else Path(state), quiet=quiet)
+    return LiveSession(
+        protocol, seed, folder, device, None if state is None else Path(state), quiet=quiet, signals=signals
+    )

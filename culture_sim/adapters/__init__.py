@@ -1,0 +1,1 @@
+"""Adapters to the software of other makers, each imported only where that software is installed."""
