@@ -24,6 +24,7 @@ from cl.sim import (
 
 from culture_sim.extracellular.amplitude import template
 from culture_sim.live import live
+from culture_sim.living import prepare
 from protocols.spec.dish.extracellular import Extracellular
 from protocols.spec.random_streams import stream
 
@@ -37,9 +38,7 @@ METADATA = SimulatorDataSourceMetadata(channel_count=CHANNELS, frames_per_second
 
 def use(protocol: str = "spontaneous", **arguments: Any) -> None:
     """Let ``cl.open()`` open a twin; arguments as of `source`."""
-    set_simulator_data_source(
-        "culture_sim.adapters.cl:source", config={"protocol": protocol, **arguments}, metadata=METADATA
-    )
+    set_simulator_data_source("culture_sim.adapters.cl:source", config={"protocol": protocol, **arguments})
 
 
 def source(
@@ -87,6 +86,7 @@ class TwinDataSource(SimulatorDataSource):
             raise ValueError(
                 f"culture.simulation.dt: {frames:g} frames of 40 us; allowed: a whole number, such as 1 ms"
             )
+        prepare("auto")  # here, where cl-sdk sets no time limit: the first time, the program is compiled
         self.current_scale, self.samples, self.seed = current_scale, samples, seed
         self.waiting: list[DataSourceSpike] = []
         self.ended = 0  # frame up to which the culture is simulated

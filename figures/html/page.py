@@ -33,7 +33,6 @@ def page(subjects: Sequence[Subject], overview: Section | None = None) -> str:
     overview
         What concerns all of them, before their own sections.
     """
-    style, script = _file("page.css"), "\n".join(map(_file, SCRIPTS))
     data: list[dict[str, Any] | None] = []
     headings = [*([overview.heading] if overview else []), *_headings(subjects)]
     first = _whole(overview, data) if overview else ""
@@ -41,13 +40,48 @@ def page(subjects: Sequence[Subject], overview: Section | None = None) -> str:
     names = [subject.name for subject in subjects]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     title = subjects[0].title if len(names) == 1 else f"Comparison of {', '.join(names[:MOST_NAMED])}{more}"
+    return template(
+        title,
+        body,
+        data,
+        SCRIPTS,
+        contents="".join(f'<a href="#{_anchor(h)}">{escape(h)}</a>' for h in headings),
+        summary=_comparison(subjects).html(0) if len(subjects) > 1 else "",
+    )
+
+
+def template(
+    title: str,
+    body: str,
+    data: object,
+    scripts: Sequence[str],
+    *,
+    contents: str = "",
+    summary: str = "",
+    talks: str = "",
+) -> str:
+    """HTML of a page with the look and the policy of all pages.
+
+    Parameters
+    ----------
+    title
+        Plain text; `body`, `contents` and `summary` are HTML.
+    data
+        For the scripts, as JSON.
+    scripts
+        Files of the folder ``template``.
+    talks
+        Where scripts may send requests to, in the words of a policy; nowhere by default.
+    """
+    style, script = _file("page.css"), "\n".join(map(_file, scripts))
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}"
     filled = {
-        "policy": f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}",
+        "policy": policy + (f"; connect-src {talks}" if talks else ""),
         "style": style,
         "script": script,
         "title": escape(title),
-        "contents": "".join(f'<a href="#{_anchor(h)}">{escape(h)}</a>' for h in headings),
-        "summary": _comparison(subjects).html(0) if len(subjects) > 1 else "",
+        "contents": contents,
+        "summary": summary,
         "body": body,
         "data": as_script(data),
     }
