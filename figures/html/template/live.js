@@ -22,7 +22,7 @@ function live(given) {
     button("step", "Step", () => send({ do: "step" })),
   ];
   const bar = element("div", { class: "controls" }, ...buttons, element("label", {}, "Pulse (uA): ", amplitude));
-  const note = element("p", { class: "note" }, "A click on an electrode stimulates it. Orange: pulses.");
+  const note = element("p", { class: "note" }, "A click on an electrode stimulates it. Raster: the last 10 s, one row an electrode; orange: pulses.");
   main.append(bar, said, element("div", { class: "parts" }, element("div", { class: "map" }, discs.picture), element("div", {}, canvas)), note);
   discs.circles.forEach((circle, k) => {
     circle.setAttribute("tabindex", 0);
