@@ -12,8 +12,8 @@ from rich.console import Console
 
 from culture_sim import engines
 from culture_sim.closed_loop import steps
-from culture_sim.experiments import dish_needs, stretches, table
-from culture_sim.experiments.dispatch import doing, outline, prepare, resumed, run_seed, summarise
+from culture_sim.experiments import dish_needs, table
+from culture_sim.experiments.dispatch import discard, doing, outline, prepare, resumed, run_seed, summarise
 from culture_sim.experiments.estimate import Estimate, estimate
 from culture_sim.model.expected_work import expected_synapses
 from culture_sim.model.topology import MOST_SYNAPSES
@@ -125,7 +125,7 @@ class CultureLearner:
             ):
                 for seed, part in results:
                     run.save_part(f"seed_{seed}", part)
-                    stretches.discard(run, seed)
+                    discard(run, seed)
                     parts[seed] = part
                     progress.report(seed, 1.0)
         targets = read_targets(options.targets) if options.targets else []

@@ -109,6 +109,12 @@ def run_seed(
     raise TypeError(type(protocol))
 
 
+def discard(run: Run, seed: int) -> None:
+    """Delete what was saved on the way of a seed that is finished."""
+    stretches.discard(run, seed)
+    reservoir_seed.discard(run, seed)
+
+
 def summarise(protocol: Protocol, parts: Sequence[dict[str, np.ndarray]], targets: list[Target]) -> dict[str, Any]:
     """The metrics of a run from the arrays of its seeds."""
     match protocol:

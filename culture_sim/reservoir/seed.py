@@ -49,8 +49,6 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
         if name == "culture" and "before" in part:
             responses["before"] = part["before"]
     results = measured(protocol, trials, responses, seed)
-    for name in planned:
-        (run.partial / f"{PART.format(seed, name)}.npz").unlink(missing_ok=True)
     kept = ("truth", "pattern", "session", "part", "current", "at")
     return {
         "positions": culture.positions,
@@ -60,6 +58,12 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
         **{f"features/{name}": responses[name] for name in ("culture", "before") if name in responses},
         **results,
     }
+
+
+def discard(run: Run, seed: int) -> None:
+    """Delete the saved responses of a seed that is finished."""
+    for path in run.partial.glob(f"{PART.format(seed, '*')}.npz"):
+        path.unlink()
 
 
 def _share(report: Report, index: int, of: int) -> Report:
