@@ -26,6 +26,7 @@ def noted() -> Iterator[None]:
     try:
         yield
     finally:
+        _asked.clear()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -43,7 +44,10 @@ def noted_if_possible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def postponed() -> Iterator[None]:
-    """Within this context signals are only remembered; at its end they raise KeyboardInterrupt."""
+    """Within this context signals are only remembered; at its end the first one is sent again.
+
+    For code that an exception at any place leaves in disorder: the writing of a ZIP file, for one.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,7 +59,7 @@ def postponed() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
     if came:
-        raise KeyboardInterrupt
+        signal.raise_signal(came[0])
 
 
 def terminated() -> bool:

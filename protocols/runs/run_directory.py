@@ -25,6 +25,7 @@ import yaml
 
 from protocols.loading.loader import parse_yaml
 from protocols.loading.overrides import check
+from protocols.runs import interruption
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.protocol import Protocol
 
@@ -187,14 +188,15 @@ class Run:
             yield
 
     def save_part(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Save a finished part of the run (one seed), completely or not at all."""
+        """Save a finished part of the run (one seed), completely or not at all; an interruption waits for its end."""
         unfinished = self.partial / f"{name}.unfinished.npz"
-        try:
-            np.savez(unfinished, **arrays)  # type: ignore[arg-type]
-        except OSError as error:  # the disk is full
-            unfinished.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror or str(error), str(unfinished)) from None
-        unfinished.rename(self.partial / f"{name}.npz")
+        with interruption.postponed():
+            try:
+                np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+            except OSError as error:  # the disk is full
+                unfinished.unlink(missing_ok=True)
+                raise OSError(error.errno, error.strerror or str(error), str(unfinished)) from None
+            unfinished.rename(self.partial / f"{name}.npz")
 
     def has_part(self, name: str) -> bool:
         """Whether a part is saved."""
@@ -255,7 +257,8 @@ class Run:
         (self.partial / "protocol.yaml").write_text(resolved(self.protocol))
         (self.partial / "provenance.json").write_text(json.dumps(facts, indent=2) + "\n")
         (self.partial / "metrics.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-        np.savez_compressed(self.partial / "arrays.npz", **arrays)  # type: ignore[arg-type]
+        with interruption.postponed():
+            np.savez_compressed(self.partial / "arrays.npz", **arrays)  # type: ignore[arg-type]
         (self.partial / DATA).unlink(missing_ok=True)  # its content is in the provenance
         shutil.rmtree(self.path, ignore_errors=True)
         self.partial.rename(self.path)

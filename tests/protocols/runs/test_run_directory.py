@@ -1,8 +1,11 @@
 """Run directories: hashes, and no unfinished run that looks complete."""
 
 import json
+import os
 import re
+import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 
 from protocols.loading.loader import load
 from protocols.loading.published import Target, compare, read_targets
-from protocols.runs import run_directory
+from protocols.runs import interruption, run_directory
 
 PACKAGES = ("culture_sim", "protocols")
 
@@ -48,6 +51,25 @@ def test_a_run_is_complete_only_after_finish(tmp_path: Path) -> None:
         "arrays.npz", "metrics.json", "protocol.yaml", "provenance.json"
     ]  # fmt: skip
     assert json.loads((run.path / "metrics.json").read_text()) == {"a": 1.0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_waits_until_a_part_is_whole(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, compressor = run_directory.Run(tmp_path, load("ruaro2005"), "abc"), zipfile._get_compressor  # type: ignore[attr-defined]
+
+    def interrupted(*arguments: object) -> object:
+        os.kill(os.getpid(), number)  # an exception here leaves a ZIP file that cannot even be closed
+        return compressor(*arguments)
+
+    monkeypatch.setattr(zipfile, "_get_compressor", interrupted)
+    with run.writing(), pytest.raises(KeyboardInterrupt), interruption.noted():
+        run.save_part("seed_0", {"x": np.arange(3), "y": np.arange(4)})
+    assert interruption.terminated() == (number == signal.SIGTERM)
+    found = run.load_part("seed_0")
+    assert found is not None
+    assert found["y"].tolist() == [0, 1, 2, 3]
 
 
 def test_not_a_number_never_reaches_the_metrics(tmp_path: Path) -> None:
