@@ -46,6 +46,7 @@ def source(
     seed: int = 0,
     current_scale: float = 30.0,
     samples: bool = True,
+    settling_ms: float = 20.0,
     out: str | None = None,
     set: Sequence[str] = (),  # noqa: A002  (as of `live`)
 ) -> "TwinDataSource":
@@ -60,10 +61,14 @@ def source(
         usual 1 uA reaches the cells around an electrode, as 30 uA do in the model.
     samples
         Whether the raw samples hold noise and the spikes' waveforms; otherwise they are zero, which is faster.
+    settling_ms
+        A pulse that follows another on its channel within this time finds the amplifier unsettled: the spikes that it
+        causes directly are not detected on that channel. So a program that answers each spike with a pulse on its
+        channel does not answer its own pulses for ever.
     out
         Folder of run directories for the session; None: none is written.
     """
-    return TwinDataSource(protocol, seed, current_scale, samples, out, set)
+    return TwinDataSource(protocol, seed, current_scale, samples, settling_ms, out, set)
 
 
 class TwinDataSource(SimulatorDataSource):
@@ -75,6 +80,7 @@ class TwinDataSource(SimulatorDataSource):
         seed: int,
         current_scale: float,
         samples: bool,
+        settling_ms: float,
         out: str | None,
         set: Sequence[str],  # noqa: A002
     ) -> None:
@@ -90,6 +96,9 @@ class TwinDataSource(SimulatorDataSource):
         self.current_scale, self.samples, self.seed = current_scale, samples, seed
         self.waiting: list[DataSourceSpike] = []
         self.ended = 0  # frame up to which the culture is simulated
+        self.settling_s = settling_ms * 1e-3
+        self.last_pulse = np.full(CHANNELS, -(2**31))  # time step of the last pulse of each channel
+        self.hidden: dict[int, list[int]] = {}  # by time step: channels whose spikes are not detected
 
     @property
     def metadata(self) -> SimulatorDataSourceMetadata:
@@ -133,6 +142,9 @@ class TwinDataSource(SimulatorDataSource):
                 continue
             current_uA, width_us = max(phases)
             step = max(self.dish.step, stim.timestamp // self.frames_per_step)
+            if step - self.last_pulse[stim.channel] < self.settling_s / self.dish.dt:
+                self.hidden.setdefault(step, []).append(stim.channel)
+            self.last_pulse[stim.channel] = step
             amplitude = min(max(current_uA * 1e-6 * self.current_scale, 1e-9), 1e-2)
             self.dish.stimulate(stim.channel, amplitude, width_us * 1e-6, at=step * self.dish.dt, label="cl")
 
@@ -149,12 +161,13 @@ class TwinDataSource(SimulatorDataSource):
 
     def _step(self) -> None:
         """Simulate a time step; its spikes fall on frames within it, at random, where their waveforms fit in."""
+        hidden = self.hidden.pop(self.dish.step, ())
         spikes = next(self.ticks).spikes
         if len(spikes.electrode):
             first = min(self.peak, self.frames_per_step - 1)  # earlier frames may be read already
             frames = self.ended + np.sort(self.rng.integers(first, self.frames_per_step, len(spikes.electrode)))
             for frame, channel in zip(frames.tolist(), spikes.electrode.tolist(), strict=True):
-                if channel not in DEAD:
+                if channel not in DEAD and channel not in hidden:
                     self.waiting.append(DataSourceSpike(frame, channel, self.snippet, 0.0))
                     if self.samples:
                         self._add(frame, channel)

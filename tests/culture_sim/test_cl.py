@@ -88,6 +88,21 @@ def test_a_weak_stimulus_a_dead_channel_and_an_anodic_pulse_do_nothing() -> None
     assert not direct.any()
 
 
+def test_direct_spikes_of_pulses_in_quick_succession_are_hidden_on_their_channel() -> None:
+    source = adapter.source("spontaneous", seed=0, samples=False)
+    source.open()
+    spikes = source.read(0, 25_001).spikes
+    source.on_stims([stim(25_001 + 250 * k) for k in range(10)])  # every 10 ms, from 1001 ms on
+    spikes += source.read(25_001, 25_000).spikes
+    _, step, direct = source.dish.record.all_spikes(0, source.dish.step)
+    source.close()
+    assert len(set(step[direct])) == 10
+    own = {spike.timestamp // 25 for spike in spikes if spike.channel == 27}
+    pulses = [1001 + 10 * k for k in range(10)]
+    assert pulses[0] in own
+    assert not own & set(pulses[1:])
+
+
 def test_the_session_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     source = adapter.source("spontaneous", samples=False, out=str(tmp_path))
     source.open()

@@ -347,3 +347,18 @@ def test_a_program_that_is_too_slow_is_reported(tmp_path: Path, capsys: pytest.C
     timing = json.loads((dish.run_dir / "provenance.json").read_text())["live"]
     assert timing["slow_controller_ticks"] >= 1
     assert timing["late_ms"]["most"] > 30
+
+
+@needs_compiler
+def test_brian2_gives_the_same_session(protocol: DishProtocol) -> None:
+    found = []
+    for device in ("cpp", "runtime"):
+        with live(protocol, 2, out=None, quiet=True, device=device) as dish:
+            reacting(dish, 0.4)
+        found.append((dish.record.all_spikes(0, 400), dish.record.arrays(0, 400)))
+    (a, done), (b, same) = found
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(other, one)
+    assert len(done["stimuli/step"]) > 3
+    for name, values in done.items():
+        np.testing.assert_array_equal(same[name], values, err_msg=name)
