@@ -16,7 +16,7 @@ from culture_sim.living import LivingRecording, LivingSession
 from culture_sim.model.electrodes import neurons_within
 from protocols.loading.overrides import check
 from protocols.plan.dish import DishPlan, electrode_pulses
-from protocols.runs.run_directory import Run, provenance, resolved, run_hash
+from protocols.runs.run_directory import Run, RunInUse, provenance, resolved, run_hash
 from protocols.spec.dish.asked import Panel
 from protocols.spec.protocol import DishProtocol
 
@@ -48,7 +48,14 @@ def held(protocol: DishProtocol, seed: int, out: Path | None) -> Iterator[Run | 
         return
     one = protocol.model_copy(update={"seeds": 1, "first_seed": seed})
     run = Run(out, one, f"live-{run_hash(one, {}, PACKAGES)}")
-    with run.writing(afresh=True):
+    with contextlib.ExitStack() as held_one:
+        try:
+            held_one.enter_context(run.writing(afresh=True))
+        except RunInUse:
+            raise RunInUse(
+                f"another program has this dish open ({protocol.name}, seed {seed}, in {out}); "
+                "allowed: another seed, or another folder (out)"
+            ) from None
         try:
             yield run
         finally:

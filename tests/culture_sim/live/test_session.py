@@ -289,7 +289,7 @@ def test_two_programs_on_one_dish_are_refused(tmp_path: Path) -> None:
     with (
         live("spontaneous", out=tmp_path, quiet=True),
         live("spontaneous", 1, out=tmp_path, quiet=True),
-        pytest.raises(RunInUse, match="another process is writing"),
+        pytest.raises(RunInUse, match=r"another program has this dish open \(spontaneous, seed 0"),
         live("spontaneous", out=tmp_path),
     ):
         pass
