@@ -12,6 +12,7 @@ from rich.console import Console
 
 from figures.after_run import make_if_possible
 from hebbian_dl import environment, torchrun
+from protocols.images.masks import examples as masks
 from protocols.images.splits import check_unchanged, fingerprints
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
@@ -22,7 +23,7 @@ from protocols.runs.seed_processes import run_seeds
 from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.file_data import FileData
 from protocols.spec.network import AssociativeNetwork, n_labelled, regime_name
-from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol, SegmentationProtocol
 
 PRELOAD = ("hebbian_dl.experiments.dispatch", "torch.optim", "sklearn.datasets")  # slow to import
 
@@ -47,17 +48,19 @@ class NetworkLearner:
                 _check_retrieval(protocol)
                 _check_pretrained(protocol)
                 _check_memory(protocol, options)
+            case SegmentationProtocol():
+                _check_segmentation(protocol)
             case AssociationProtocol():
                 expand_association(protocol)
 
     def check_data(self, protocol: Protocol, run: run_directory.Run) -> None:
         """Refuse a run whose image files were other ones: the hash of a run does not cover them."""
-        if (
-            (known := run.recorded_data())
-            and isinstance(protocol, NetworkProtocol)
-            and isinstance(protocol.data, FileData)
-        ):
-            check_unchanged(protocol.data, known, run.path if run.complete else run.partial)
+        known, place = run.recorded_data(), run.path if run.complete else run.partial
+        match protocol:
+            case NetworkProtocol(data=FileData() as data) if known:
+                check_unchanged(data, known, place)
+            case SegmentationProtocol(data=data) if known:
+                masks.check_unchanged(data, known, place)
 
     def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
         """Outline for ``--dry-run``: images, layers, methods, operations and memory."""
@@ -86,8 +89,11 @@ class NetworkLearner:
         missing = [index for index in range(len(names)) if index not in parts]
         if missing:
             torchrun.check_begun(run)
-            if isinstance(protocol, NetworkProtocol) and isinstance(protocol.data, FileData):
-                run.record_data(fingerprints(protocol.data))
+            match protocol:
+                case NetworkProtocol(data=FileData() as data):
+                    run.record_data(fingerprints(data))
+                case SegmentationProtocol(data=data):
+                    run.record_data(masks.fingerprints(data))
         if parts:
             console.print(f"Resuming: {len(parts)} of {len(names)} trainings are finished already.")
         device = environment.device_of(options.device)
@@ -130,7 +136,7 @@ class NetworkLearner:
 
 def _check_network(protocol: Protocol) -> None:
     match protocol:
-        case NetworkProtocol() | AssociationProtocol(network=AssociativeNetwork()):
+        case NetworkProtocol() | SegmentationProtocol() | AssociationProtocol(network=AssociativeNetwork()):
             return
     raise ProtocolFault(
         [f"network: missing in '{protocol.name}'; allowed: a protocol with one, or python -m culture_sim.run"]
@@ -157,6 +163,16 @@ def _check_own(protocol: NetworkProtocol) -> None:
         from hebbian_dl.networks import own
 
         own.check(protocol)
+
+
+def _check_segmentation(protocol: SegmentationProtocol) -> None:
+    """Refuse missing or too few images, names in plans that no layer has, and several processes."""
+    if environment.n_processes() > 1:
+        raise ProtocolFault(["segmentation: learns in one process; allowed: 1 process, without torchrun"])
+    masks.counts(protocol.data)
+    from hebbian_dl.segmentation.pretraining import check
+
+    check(protocol.segmentation, protocol.data.channels)
 
 
 def _check_regimes(protocol: NetworkProtocol) -> None:

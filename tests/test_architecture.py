@@ -46,8 +46,8 @@ ROOMS = {
         ),
     ],
     "hebbian_dl": [
-        *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "experiments"),
-        *("memory", "torchrun", "run", "features", "search", "bench", "tensorboard"),
+        *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "segmentation", "experiments"),
+        *("memory", "torchrun", "run", "segment", "features", "search", "bench", "tensorboard"),
     ],
     "figures": [
         "style",

@@ -6,12 +6,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from hebbian_dl.experiments import segmentation_summary
 from protocols.results.accuracy_table import show_accuracy
 from protocols.spec.retrieval import DIVIDED, metric
 
 
 def show(metrics: dict[str, Any], console: Console) -> None:
     """Print accuracies, and mean average precisions where there are some, in per cent."""
+    if any(path.startswith("dice/") for path in metrics):
+        segmentation_summary.show(metrics, console)
+        return
     if "accuracy/test" in metrics:
         show_accuracy(metrics, console)
         return

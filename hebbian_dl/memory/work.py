@@ -1,14 +1,16 @@
 """Outline of a network's protocol before training: images, layers, floating-point operations."""
 
 from protocols.images.examples import count_images
+from protocols.images.masks.examples import counts
 from protocols.images.splits import find_images
 from protocols.plan.curriculum import expand_association
 from protocols.spec.data import ImageData
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
 from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining
+from protocols.spec.nets.segmentation import n_masks
 from protocols.spec.network import Network, n_labelled, regime_name
-from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol, SegmentationProtocol
 from protocols.spec.retrieval import Retrieval
 
 # operations of a step, in forward passes of the network
@@ -28,7 +30,30 @@ def outline(protocol: Protocol) -> list[str]:
             return _semi_supervised(protocol)
         case AssociationProtocol():
             return _association(protocol)
+        case SegmentationProtocol():
+            return _segmentation(protocol)
     raise TypeError(type(protocol))
+
+
+def _segmentation(protocol: SegmentationProtocol) -> list[str]:
+    """Images, the U-Net and its work; nothing is read."""
+    from hebbian_dl.segmentation.segmenter import forward_flop as of_segmenter
+
+    spec, data = protocol.segmentation, protocol.data
+    (n, n_validation, n_test), tuning = counts(data), spec.finetuning
+    each = of_segmenter(spec, data)
+    masks = ", ".join(f"{regime_name(r)} ({n_masks(r, n)})" for r in spec.regimes)
+    images = sum(max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + n_validation for r in spec.regimes)
+    lines = [
+        f"data: {n} training, {n_validation} validation, {n_test} test images with masks, {data.n_classes} classes",
+        f"U-Net: {spec.network.width} maps, {spec.network.depth} times halved, {each / 1e9:.3f} GFLOP an image forward",
+        f"masks: {masks}",
+    ]
+    for name, method in spec.methods.items():
+        if not isinstance(method, NoPretraining):
+            factor = HEBBIAN if isinstance(method, HebbianPretraining) else BACKPROP
+            lines.append(f"pre-training {name}: {_flop(each * method.epochs * (factor * n + n_validation))}")
+    return [*lines, f"fine-tuning, each method: {_flop(each * tuning.epochs * images)}, {protocol.seeds} seeds"]
 
 
 def _association(protocol: AssociationProtocol) -> list[str]:

@@ -111,7 +111,12 @@ def n_features(spec: Network, shape: tuple[int, int, int]) -> int:
 def n_neurons(spec: Network, shape: tuple[int, int, int]) -> int:
     """Number of neurons: outputs of the linear layers, channels of the convolutions."""
     with torch.random.fork_rng(devices=[]):
-        layers = [layer for layer in assembled(spec, shape).modules() if isinstance(layer, LEARNABLE)]
+        return neurons_of(assembled(spec, shape))
+
+
+def neurons_of(network: nn.Module) -> int:
+    """Number of neurons of a network: outputs of its linear layers, channels of its convolutions."""
+    layers = [layer for layer in network.modules() if isinstance(layer, LEARNABLE)]
     return sum(int(getattr(layer, "out_features", 0) or getattr(layer, "out_channels", 0)) for layer in layers)
 
 

@@ -50,7 +50,7 @@ class ClassMeans:
 
 
 def hebbian_training(
-    name: str, network: nn.Sequential, method: HebbianPretraining, splits: Splits[Images], n_classes: int
+    name: str, network: nn.Sequential, method: HebbianPretraining, splits: Splits[Images], n_classes: int | None
 ) -> Training:
     """The training of a network by its layers' rules.
 
@@ -62,9 +62,11 @@ def hebbian_training(
         As `hebbian_dl.networks.saved.draw` gives it; its Hebbian layers are set to learn in place.
     splits
         Images as the method needs them, whitened or not.
+    n_classes
+        None for images without classes: epochs are scored by the features' effective rank alone.
     """
     stages = _stages(network, splits.training.shape) if method.layers == "one_by_one" else [_whole(network)]
-    means, stage = ClassMeans(n_classes), stages[0]
+    means, stage = None if n_classes is None else ClassMeans(n_classes), stages[0]
     forward = mixed_precision(network, method.precision)
     layers = [layer for _, layer in hebbian_layers(network)]
     given = method.learning_rate
@@ -85,28 +87,29 @@ def hebbian_training(
                 for layer in layers:
                     layer.more_to_come = not last
                 features = forward(part.images, stage.stop)
-                if stage is stages[-1]:
+                if means is not None and stage is stages[-1]:
                     means.add(processes.gathered(features.float()), processes.gathered(part.labels))
 
     def score() -> Record:
         if stage is not stages[-1]:
-            return dict.fromkeys((LABELLED, LABEL_FREE), 0.0)
+            return dict.fromkeys((LABEL_FREE,) if means is None else (LABELLED, LABEL_FREE), 0.0)
         network.eval()
         n = len(splits.validation)
         ranked = torch.linspace(0, n - 1, min(RANKED, n)).long()
         right, kept, start = 0, [], 0
         answered = answers(lambda images: forward(images, len(network)).float(), splits.validation)
         for features, labels in answered:  # features of all images may not fit into memory
-            right += means.right(features, labels)
+            right += 0 if means is None else means.right(features, labels)
             kept.append(features[ranked[(ranked >= start) & (ranked < start + len(labels))] - start])
             start += len(labels)
-        return {LABELLED: right / start, LABEL_FREE: effective_rank(torch.cat(kept))}
+        rank = {LABEL_FREE: effective_rank(torch.cat(kept))}
+        return rank if means is None else {LABELLED: right / start} | rank
 
     epochs, best_by = method.epochs * len(stages), BEST_BY[method.selection]
     return Training(
         *(name, network, splits.training, method.batch, epochs, step, score, best_by),
         begin_epoch=begin_epoch,
-        gathered=means.gathered,
+        gathered={} if means is None else means.gathered,
         diagnose=Diagnostics(network, splits.validation, lambda images: forward(images, len(network))),
     )
 

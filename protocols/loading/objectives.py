@@ -35,6 +35,7 @@ from protocols.spec.protocol import (
     NetworkProtocol,
     Protocol,
     ReservoirProtocol,
+    SegmentationProtocol,
 )
 from protocols.spec.search import Search
 
@@ -47,6 +48,9 @@ def metric_names(protocol: Protocol) -> list[str]:
         case NetworkProtocol(network=network):
             regimes = [regime_name(regime) for regime in network.regimes]
             return [f"validation/{method}/{regime}" for method in network.methods for regime in regimes]
+        case SegmentationProtocol(segmentation=spec):
+            regimes = [regime_name(regime) for regime in spec.regimes]
+            return [f"validation_dice/{method}/{regime}" for method in spec.methods for regime in regimes]
         case DishProtocol(measure=measure):
             names = [path for name, asked in measure.items() for path in _measured(name, asked, protocol)]
             return [*names, "distance"] if protocol.targets else names
@@ -95,7 +99,8 @@ def held_out(metric: str) -> str:
     if metric.startswith("accuracy/validation"):
         return "accuracy/test"
     kind, slash, rest = metric.partition("/")
-    return f"accuracy/{rest}" if slash and kind == "validation" else metric
+    tested = {"validation": "accuracy", "validation_dice": "dice"}
+    return f"{tested[kind]}/{rest}" if slash and kind in tested else metric
 
 
 def check_objectives(protocol: Protocol) -> None:
@@ -120,7 +125,7 @@ def check_objectives(protocol: Protocol) -> None:
 
 
 def _fault(name: str, allowed: Sequence[str], numbers: Sequence[str]) -> str:
-    if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/")):
+    if name.startswith(("accuracy/", "top5/", "confusion", "separation/", "ceiling/", "gain/", "map/", "dice/")):
         hint = f"is measured on test images, which must not be optimised; allowed: {listed(allowed)}"
     else:
         hint = f"no such metric; {nearest(name, [*allowed, *numbers])}"

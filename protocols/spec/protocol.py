@@ -1,9 +1,9 @@
 """A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
-There are five kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
+There are six kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
 labels in a culture or a spiking network (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`),
-living cultures as reservoirs that a linear classifier reads (`ReservoirProtocol`), and networks pre-trained without
-labels and fine-tuned with few (`NetworkProtocol`).
+living cultures as reservoirs that a linear classifier reads (`ReservoirProtocol`), networks pre-trained without labels
+and fine-tuned with few (`NetworkProtocol`), and segmentation with few masks (`SegmentationProtocol`).
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,8 @@ from protocols.spec.dish.timeline import DishRecord, Pattern, Step
 from protocols.spec.evoked import Count, Evoked, Name, Phase, Record
 from protocols.spec.file_data import FolderData, SyntheticData
 from protocols.spec.nets.consistency import check_spiking
+from protocols.spec.nets.masks import AnyMasks
+from protocols.spec.nets.segmentation import Segmentation, check_segmentation
 from protocols.spec.nets.spiking import SpikingNetwork
 from protocols.spec.network import AssociativeNetwork, Network
 from protocols.spec.reservoir.consistency import check_reservoir
@@ -168,6 +170,18 @@ class NetworkProtocol(Protocol):
         return self
 
 
+class SegmentationProtocol(Protocol):
+    """U-Nets pre-trained without masks, fine-tuned on fractions of the masks, and tested."""
+
+    data: AnyMasks
+    segmentation: Segmentation
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        check_segmentation(self.data, self.segmentation)
+        return self
+
+
 def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
     """The kind of protocol, from the sections in a file."""
     if "spiking_network" in content:
@@ -176,6 +190,8 @@ def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
         return ReservoirProtocol
     if "association" in content:
         return CultureAssociation
+    if "segmentation" in content:
+        return SegmentationProtocol
     if "network" in content:
         return NetworkProtocol
     if "data" in content:

@@ -1,5 +1,7 @@
 """U-Net (Ronneberger, Fischer and Brox 2015): encoder and decoder, with connections between maps of equal size."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,10 +34,16 @@ class EncoderDecoder(nn.Module):
         Of an image.
     momentum
         Of batch normalisation, in torch's convention.
+
+    Attributes
+    ----------
+    width : int
+        Channels of the decoder's last maps.
     """
 
     def __init__(self, spec: UNet, channels: int, momentum: float) -> None:
         super().__init__()
+        self.width = spec.width
         widths = [spec.width * 2**level for level in range(spec.depth + 1)]
         sizes = zip([channels, *widths], widths, strict=False)
         self.down = nn.ModuleList(Level(before, after, momentum) for before, after in sizes)
@@ -43,17 +51,25 @@ class EncoderDecoder(nn.Module):
         self.enlarge = nn.ModuleList(nn.ConvTranspose2d(below, above, 2, 2) for below, above in pairs)
         self.up = nn.ModuleList(Level(2 * above, above, momentum) for _, above in pairs)
 
-    def maps(self, images: Tensor) -> Tensor:
-        """The decoder's last maps: (n, channels, height, width) -> (n, width, height, width)."""
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """The maps of every level, from the first (n, width, height, width) to the deepest."""
         passed: list[Tensor] = []
         signal = images
         for depth, level in enumerate(self.down):
             signal = level(functional.max_pool2d(signal, 2) if depth else signal)
             passed.append(signal)
-        passed.pop()
-        for enlarge, level in zip(self.enlarge, self.up, strict=True):
-            signal = level(torch.cat([enlarge(signal), passed.pop()], 1))
+        return passed
+
+    def decode(self, passed: Sequence[Tensor]) -> Tensor:
+        """The decoder's last maps, (n, width, height, width), from the maps of every level."""
+        *above, signal = passed
+        for enlarge, level, beside in zip(self.enlarge, self.up, reversed(above), strict=True):
+            signal = level(torch.cat([enlarge(signal), beside], 1))
         return signal
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The decoder's last maps: (n, channels, height, width) -> (n, width, height, width)."""
+        return self.decode(self.encode(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (n, channels, height, width) -> features (n, 16 * width)."""

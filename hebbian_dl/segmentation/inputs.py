@@ -1,0 +1,68 @@
+"""Images and masks as a network's inputs: normalised by the training images' channels."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hebbian_dl.images.in_memory import Examples, Splits
+from hebbian_dl.images.prepare import Prepare
+from protocols.images.masks.examples import Masked, load_masks
+from protocols.spec.nets.masks import MaskData
+
+#: parts of the last data set that this process used: its trainings share them
+_loaded = functools.lru_cache(maxsize=1)(load_masks)
+
+
+@dataclass(frozen=True)
+class MaskInputs:
+    """Inputs of a network.
+
+    Parameters
+    ----------
+    masked
+        Images with masks, which take the place of labels: class indices, int64, shape (n, rows, columns).
+    unmasked
+        The same images, and after the training images those without masks, for pre-training; labels are zeros.
+    prepare
+        What turned pixels from 0 to 1 into inputs.
+    """
+
+    masked: Splits[Examples]
+    unmasked: Splits[Examples]
+    prepare: Prepare
+
+
+def inputs_of(data: MaskData, device: torch.device) -> MaskInputs:
+    """Images of a protocol, with mean 0 and variance 1 over the training images, masked or not.
+
+    Raises
+    ------
+    ProtocolFault
+        If images or masks are missing or wrong.
+    """
+    splits = _loaded(data)
+    every = np.concatenate([splits.training.images, splits.unlabelled])
+    mean, sd = (measure(every, axis=(0, 2, 3), dtype=np.float64) for measure in (np.mean, np.std))
+    both = (mean, 1 / np.maximum(sd, 1e-12))
+    prepare = Prepare(*(torch.tensor(v, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for v in both))
+
+    def inputs(images: np.ndarray) -> Tensor:
+        return prepare(torch.from_numpy(images).to(device))
+
+    def with_masks(part: Masked) -> Examples:
+        return Examples(inputs(part.images), torch.from_numpy(part.masks).to(device, torch.int64))
+
+    masked = Splits(*map(with_masks, (splits.training, splits.validation, splits.test)))
+    unmasked = Splits(
+        _without_masks(torch.cat([masked.training.images, inputs(splits.unlabelled)])),
+        _without_masks(masked.validation.images),
+        _without_masks(masked.test.images),
+    )
+    return MaskInputs(masked, unmasked, prepare)
+
+
+def _without_masks(images: Tensor) -> Examples:
+    return Examples(images, torch.zeros(len(images), dtype=torch.int64, device=images.device))
