@@ -22,7 +22,9 @@ from figures.networks import (
     retrieval,
     speed,
 )
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, read_run
+from figures.networks.masks import predictions
+from figures.networks.masks import regimes as mask_regimes
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, SegmentationRun, read_run
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
 
@@ -70,6 +72,10 @@ NETWORK: dict[str, Callable[[NetworkRun], Figure | None]] = {
     "precision": precision.figure,
     "retrieval": retrieval.figure,
 }
+SEGMENTATION: dict[str, Callable[[SegmentationRun], Figure | None]] = {
+    "regimes": mask_regimes.figure,
+    "predictions": predictions.figure,
+}
 USAGE = """\
 usage: python -m figures.make RUN_DIR|CSV [RUN_DIR|CSV ...]
   RUN_DIR  a finished run: its figures go to RUN_DIR/figures
@@ -102,7 +108,7 @@ def make_speed(table: Path) -> list[Path]:
 
 
 def _drawn(
-    run: EvokedRun | AssociationRun | DishRun | NetworkRun | ReservoirRun,
+    run: EvokedRun | AssociationRun | DishRun | NetworkRun | ReservoirRun | SegmentationRun,
 ) -> Iterator[tuple[str, Figure | None]]:
     """The figures for this kind of run, by name, drawn one at a time."""
     match run:
@@ -120,6 +126,8 @@ def _drawn(
             yield from ((name, draw(run)) for name, draw in RESERVOIR.items())
         case NetworkRun():
             yield from ((name, draw(run)) for name, draw in NETWORK.items())
+        case SegmentationRun():
+            yield from ((name, draw(run)) for name, draw in SEGMENTATION.items())
 
 
 def main(arguments: list[str]) -> int:

@@ -46,7 +46,17 @@ ROOMS = {
         ),
     ],
     "hebbian_dl": [
-        *("environment", "processes", "layers", "images", "training", "networks", "retrieval", "segmentation", "experiments"),
+        *(
+            "environment",
+            "processes",
+            "layers",
+            "images",
+            "training",
+            "networks",
+            "retrieval",
+            "segmentation",
+            "experiments",
+        ),
         *("memory", "torchrun", "run", "segment", "features", "search", "bench", "tensorboard"),
     ],
     "figures": [

@@ -8,7 +8,7 @@ from typing import Any
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.pretraining import NoPretraining
 from protocols.spec.network import regime_name
-from protocols.spec.protocol import NetworkProtocol
+from protocols.spec.protocol import NetworkProtocol, SegmentationProtocol
 from protocols.spec.retrieval import NORMALISATIONS, metric, top_name
 
 ASSOCIATION = {
@@ -74,6 +74,22 @@ def check_network(path: Path, protocol: NetworkProtocol, metrics: Mapping[str, A
             name = f"pretraining/{method}"
             _has(path, metrics, name, ("kept_epoch_per_seed",))
             _are_numbers(path, name, "kept_epoch_per_seed", metrics[name]["kept_epoch_per_seed"], n)
+
+
+def check_segmentation(path: Path, protocol: SegmentationProtocol, metrics: Mapping[str, Any]) -> None:
+    """Refuse a segmentation run that lacks a measure of some method and fraction of the masks, or has other seeds.
+
+    Raises
+    ------
+    ProtocolFault
+        With one line.
+    """
+    for method in protocol.segmentation.methods:
+        for regime in map(regime_name, protocol.segmentation.regimes):
+            for measure in ("dice", "jaccard", "hausdorff95"):
+                name = f"{measure}/{method}/{regime}"
+                _has(path, metrics, name, (*OVER_SEEDS, "masks"))
+                _is_over_seeds(path, metrics, name, protocol.seeds)
 
 
 def precisions(protocol: NetworkProtocol, method: str, regime: str) -> list[str]:

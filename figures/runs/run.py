@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from figures.runs.checks import check_association, check_network
+from figures.runs.checks import check_association, check_network, check_segmentation
 from protocols.loading.published import Target, read_targets
 from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.array import Array
@@ -26,6 +26,7 @@ from protocols.spec.protocol import (
     NetworkProtocol,
     Protocol,
     ReservoirProtocol,
+    SegmentationProtocol,
     SpikingAssociation,
 )
 from protocols.spec.reservoir.layout import classes
@@ -209,6 +210,28 @@ class NetworkRun(RunData):
 
 
 @dataclass(frozen=True)
+class SegmentationRun(RunData):
+    """A run of U-Nets, pre-trained with several methods and fine-tuned on fractions of the masks."""
+
+    protocol: SegmentationProtocol
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods of pre-training, in the protocol's order."""
+        return list(self.protocol.segmentation.methods)
+
+    @property
+    def regimes(self) -> dict[float, str]:
+        """Fractions of the masks, ascending, and their names in the metrics."""
+        return {fraction: regime_name(fraction) for fraction in sorted(self.protocol.segmentation.regimes)}
+
+    def value(self, measure: str, method: str, regime: str) -> dict[str, Any]:
+        """A measure of the test images: mean, ci95, n, per_seed, masks."""
+        value: dict[str, Any] = self.metrics[f"{measure}/{method}/{regime}"]
+        return value
+
+
+@dataclass(frozen=True)
 class DishRun(RunData):
     """A run of a living culture with a timeline of steps."""
 
@@ -243,7 +266,7 @@ def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -
     return image
 
 
-def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | ReservoirRun:
+def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | ReservoirRun | SegmentationRun:
     """Read a run directory; the class of the result follows from the kind of the protocol.
 
     Raises
@@ -268,6 +291,9 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | 
             return ReservoirRun(path, protocol, arrays, metrics, provenance)
         case EvokedProtocol():
             return EvokedRun(path, protocol, arrays, metrics, provenance)
+        case SegmentationProtocol():
+            check_segmentation(path, protocol, metrics)
+            return SegmentationRun(path, protocol, arrays, metrics, provenance)
         case NetworkProtocol():
             run = NetworkRun(path, protocol, arrays, metrics, provenance)
             check_network(path, protocol, metrics, run.measure)

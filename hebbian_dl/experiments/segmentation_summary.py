@@ -72,7 +72,10 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     """Print Dice coefficients and Hausdorff distances by method and fraction of the masks."""
     cells = [path.split("/")[1:] for path in metrics if path.startswith("dice/")]
     methods, regimes = (list(dict.fromkeys(column)) for column in zip(*cells, strict=True))
-    for measure, title in (("dice", "Dice coefficient of test images, %"), ("hausdorff95", "95 % Hausdorff distance, px")):
+    for measure, title in (
+        ("dice", "Dice coefficient of test images, %"),
+        ("hausdorff95", "95 % Hausdorff distance, px"),
+    ):
         table = Table("masks", "images", box=box.SIMPLE_HEAD, title=title, title_justify="left")
         for method in methods:
             table.add_column(method, justify="right")

@@ -43,7 +43,9 @@ def _segmentation(protocol: SegmentationProtocol) -> list[str]:
     (n, n_validation, n_test), tuning = counts(data), spec.finetuning
     each = of_segmenter(spec, data)
     masks = ", ".join(f"{regime_name(r)} ({n_masks(r, n)})" for r in spec.regimes)
-    images = sum(max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + n_validation for r in spec.regimes)
+    images = sum(
+        max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + n_validation for r in spec.regimes
+    )
     lines = [
         f"data: {n} training, {n_validation} validation, {n_test} test images with masks, {data.n_classes} classes",
         f"U-Net: {spec.network.width} maps, {spec.network.depth} times halved, {each / 1e9:.3f} GFLOP an image forward",

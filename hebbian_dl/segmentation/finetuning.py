@@ -16,9 +16,7 @@ THRESHOLDS = tuple(k / 20 for k in range(1, 20))
 SCORE = "validation_dice"
 
 
-def finetuning(
-    name: str, model: Segmenter, spec: MaskFinetuning, labelled: Examples, validation: Examples
-) -> Training:
+def finetuning(name: str, model: Segmenter, spec: MaskFinetuning, labelled: Examples, validation: Examples) -> Training:
     """Training of a segmenter on images with masks; the epoch with the best Dice on validation images is kept."""
     descent = Descent(model, spec, spec.weight_decay)
 

@@ -38,9 +38,7 @@ def drawn(spec: Segmentation, channels: int, method: MaskMethod, seed: int) -> E
     return network
 
 
-def pretraining(
-    name: str, network: EncoderDecoder, spec: Segmentation, images: Splits[Examples]
-) -> Training:
+def pretraining(name: str, network: EncoderDecoder, spec: Segmentation, images: Splits[Examples]) -> Training:
     """The training of a network by the method of this name; its layers keep their names in `state_dict`.
 
     Raises

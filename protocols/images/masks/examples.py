@@ -139,6 +139,4 @@ def _read(data: MaskFolder) -> MaskSplits:
 
     rest = [pairs.read_image(path, data) for path in found.unpaired]
     unlabelled = np.stack(rest) if rest else np.zeros((0, *data.shape), np.float32)
-    return MaskSplits(
-        part(n_test + n_validation, n), part(n_test, n_validation), part(0, n_test), unlabelled
-    )
+    return MaskSplits(part(n_test + n_validation, n), part(n_test, n_validation), part(0, n_test), unlabelled)

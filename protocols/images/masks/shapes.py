@@ -4,6 +4,7 @@ Positions are in units of the image's shorter side, so that an image looks the s
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
@@ -143,7 +144,7 @@ def _walk(start: tuple[float, float], angle: float, step: float, n: int, turn: f
 def _tube(grid: Grid, path: np.ndarray, radius: float) -> np.ndarray:
     """The pixels within a radius of the segments of a path."""
     near = np.zeros(grid[0].shape, bool)
-    for begin, end in zip(path[:-1], path[1:], strict=True):
+    for begin, end in pairwise(path):
         low, high = np.minimum(begin, end) - radius, np.maximum(begin, end) + radius
         axes = (grid[0][:, 0], grid[1][0])
         box = tuple(slice(*np.searchsorted(axis, reach)) for axis, *reach in zip(axes, low, high, strict=True))

@@ -159,6 +159,8 @@ def check_segmentation(data: MaskData, spec: Segmentation) -> None:
             case HebbianPretraining(precision="bfloat16"):
                 raise ValueError(f"{path}.precision: 'bfloat16'; allowed: float32")
             case HebbianPretraining(rule=tuple()) | HebbianPretraining(learning_rate=tuple()):
-                raise ValueError(f"{path}: a list with an entry for each layer; allowed: one rule with a plan, one rate")
+                raise ValueError(
+                    f"{path}: a list with an entry for each layer; allowed: one rule with a plan, one rate"
+                )
         if isinstance(method, NoPretraining | HebbianPretraining) and method.whitening is not None:
             raise ValueError(f"{path}.whitening: {method.whitening:g}; allowed: null for segmentation")

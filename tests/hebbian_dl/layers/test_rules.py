@@ -197,6 +197,18 @@ def test_every_rule_is_its_literal_formula(kind: str, data: st.DataObject) -> No
             assert_close(output, layer(inputs), rule)
 
 
+@pytest.mark.parametrize("n_dims", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_transposed_convolutions_of_a_unet_learn_by_the_literal_formula(n_dims: int, stride: int, padding: int) -> None:
+    layer = LAYERS[f"transposed{n_dims}d"](3, 4, 3, stride, padding, bias=False).double()
+    inputs = draw_normal(2, 3, *(3, 2, 2)[:n_dims], seed=stride)
+    C, B = reference_view(layer, inputs)
+    for rule in (specs.SoftWTA(), specs.SoftWTA(temperature=0.3, score="activation"), specs.HebbianPCA()):
+        found = rules.update(rule, inputs, layer.weight.detach(), Geometry.of(layer))
+        assert_close(torch.from_numpy(rows(layer, found)), expected_of_all(rule, C, B), rule)
+
+
 def test_the_output_is_what_the_rule_says() -> None:
     inputs, weights = draw_normal(5, 3), draw_normal(4, 3, seed=1)
     drive = inputs @ weights.t()
