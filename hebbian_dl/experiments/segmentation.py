@@ -120,10 +120,10 @@ def _pretrained(state: State, report: Report) -> tuple[EncoderDecoder, Part]:
         learner = drawn(spec, channels, method, seed).to(state.device)
         training = pretraining(name, learner, spec, state.inputs.unmasked)
         training.run(seed, path, state.log, report)
-        facts = {"method": name, "seed": seed, "history": training.history, "epoch": training.best_epoch}
-        facts["wall_s"] = round(time.monotonic() - started, 3)
-        facts["diagnostics"] = diagnostics.table(training) if any(hebbian_layers(learner)) else {}
-        checkpoint.save(finished, learner.state_dict(), facts)
+        found = {"method": name, "seed": seed, "history": training.history, "epoch": training.best_epoch}
+        found |= {"wall_s": round(time.monotonic() - started, 3)}
+        found["diagnostics"] = diagnostics.table(training) if any(hebbian_layers(learner)) else {}
+        checkpoint.save(finished, learner.state_dict(), found)
     tensors, facts = checkpoint.load(finished)
     checkpoint.check_facts(finished, facts, {"method": name, "seed": seed})
     checkpoint.restore(plain, tensors, finished)

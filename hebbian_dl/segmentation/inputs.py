@@ -46,8 +46,11 @@ def inputs_of(data: MaskData, device: torch.device) -> MaskInputs:
     splits = _loaded(data)
     every = np.concatenate([splits.training.images, splits.unlabelled])
     mean, sd = (measure(every, axis=(0, 2, 3), dtype=np.float64) for measure in (np.mean, np.std))
-    both = (mean, 1 / np.maximum(sd, 1e-12))
-    prepare = Prepare(*(torch.tensor(v, dtype=torch.float32, device=device).reshape(1, -1, 1, 1) for v in both))
+    shift, scale = (
+        torch.tensor(v, dtype=torch.float32, device=device).reshape(1, -1, 1, 1)
+        for v in (mean, 1 / np.maximum(sd, 1e-12))
+    )
+    prepare = Prepare(shift, scale)
 
     def inputs(images: np.ndarray) -> Tensor:
         return prepare(torch.from_numpy(images).to(device))
@@ -55,7 +58,7 @@ def inputs_of(data: MaskData, device: torch.device) -> MaskInputs:
     def with_masks(part: Masked) -> Examples:
         return Examples(inputs(part.images), torch.from_numpy(part.masks).to(device, torch.int64))
 
-    masked = Splits(*map(with_masks, (splits.training, splits.validation, splits.test)))
+    masked = Splits(with_masks(splits.training), with_masks(splits.validation), with_masks(splits.test))
     unmasked = Splits(
         _without_masks(torch.cat([masked.training.images, inputs(splits.unlabelled)])),
         _without_masks(masked.validation.images),

@@ -1,6 +1,7 @@
 """Pre-training of a U-Net without masks: by Hebbian rules, by denoising, as a VAE."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
 from protocols.spec.nets.segmentation import DenoisingPretraining, MapVaePretraining, MaskMethod, Segmentation
 from protocols.spec.random_streams import stream
+from protocols.spec.rules import Rule
 
 
 def drawn(spec: Segmentation, channels: int, method: MaskMethod, seed: int) -> EncoderDecoder:
@@ -60,7 +62,8 @@ def pretraining(name: str, network: EncoderDecoder, spec: Segmentation, images: 
 def hebbian(name: str, network: EncoderDecoder, method: HebbianPretraining) -> nn.Sequential:
     """The network with all its convolutions and transposed convolutions Hebbian, or those that the plan names."""
     try:
-        learner = hebbianize(network, method.plan | {"*": method.rule})  # type: ignore[dict-item]  # one rule
+        rule = cast(Rule, method.rule)  # a list of rules is of `network.layers`
+        learner = hebbianize(network, method.plan | {"*": rule})
     except ValueError as error:
         raise ProtocolFault([f"segmentation.methods.{name}: {error}"]) from None
     return nn.Sequential(learner, nn.Flatten())

@@ -55,8 +55,10 @@ def load_masks(data: MaskData) -> MaskSplits:
     """
     match data:
         case ShapesData():
-            none = np.zeros((0, *data.shape), np.float32)
-            return MaskSplits(*(_generated(data, part, n) for part, n in zip(PARTS, counts(data), strict=True)), none)
+            training, validation, test = (
+                _generated(data, part, n) for part, n in zip(PARTS, counts(data), strict=True)
+            )
+            return MaskSplits(training, validation, test, np.zeros((0, *data.shape), np.float32))
         case MaskFolder():
             return _read(data)
     raise TypeError(type(data))
