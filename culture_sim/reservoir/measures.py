@@ -1,12 +1,12 @@
 """Measures of a reservoir: accuracy of the readout and of its controls, ranks, information, memory, drift."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from culture_sim.reservoir import echo_state, separation
-from culture_sim.reservoir.readout import Answers, Split, read, splits
+from culture_sim.reservoir.readout import Answers, Split, joined, read, splits
 from culture_sim.reservoir.tasks import Task, tasks
 from protocols.plan.reservoir import Trials
 from protocols.spec.protocol import ReservoirProtocol
@@ -14,6 +14,7 @@ from protocols.spec.random_streams import stream
 from protocols.spec.reservoir.patterns import Images
 
 PREFIX = "measured/"
+CORRECT = "fraction correct"
 GROWTH = 2  # of the numbers of trials and electrodes in a curve, from one to the next
 
 WHAT = {
@@ -24,8 +25,8 @@ WHAT = {
     "shuffled": "from the response of the culture with random targets of its synapses",
     "unconnected": "from the response of the culture without synapses",
     "without_plasticity": "from the response of the culture without plasticity",
-    "echo_state": "from an echo state network with as many units as features, the best on validation trials",
-    "lif": "from as many integrate-and-fire neurons, the best strength on validation trials",
+    "echo_state": "from an echo state network of as many units as features, in each fold the best on validation trials",
+    "lif": "from as many integrate-and-fire neurons, in each fold the best on validation trials",
 }
 
 
@@ -38,10 +39,24 @@ class Measure(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Features that a readout reads, shape (n_trials, ...); `roots`: whether it takes their square roots."""
+    """What a readout reads.
 
-    features: np.ndarray
+    Parameters
+    ----------
+    settings
+        Features, shape (n_trials, ...), of each setting that is tried: one of a culture, several of artificial
+        reservoirs. The one that is best on the validation trials of a fold is tested in it.
+    roots
+        Whether the readout takes their square roots.
+    """
+
+    settings: Sequence[np.ndarray]
     roots: bool
+
+    @property
+    def features(self) -> np.ndarray:
+        """Those of the only setting, or of the first."""
+        return self.settings[0]
 
 
 def measured(
@@ -60,27 +75,28 @@ def measured(
     asked = tasks(trials, protocol.reservoir.memory)
     parts = {task.name: _splits(protocol, trials, task, seed) for task in asked}
     found: dict[str, Measure] = {}
-    sources = dict(_sources(protocol, trials, responses, seed, parts[""]))
+    sources = dict(_sources(protocol, trials, responses, seed))
     answers: dict[str, Answers] = {}
     for task in asked:
         for name, source in sources.items():
             given = _read(protocol, source, task, parts[task.name])
             answers[task.prefix + name] = given
             how = f"share of trials whose answer is right: {task.meaning}, {WHAT[name]}"
-            found[task.prefix + name] = Measure(given.accuracy, "", how)
+            found[task.prefix + name] = Measure(given.accuracy, CORRECT, how)
             if task.name == "":
-                found[f"validation/{name}"] = Measure(given.validation, "", f"{how}; within training trials")
+                found[f"validation/{name}"] = Measure(given.validation, CORRECT, f"{how}; within training trials")
     ours = answers["accuracy/culture"]
     for name in sources:
         if name != "culture":
             value = found["accuracy/culture"].value - found[f"accuracy/{name}"].value
-            found[f"gain/{name}"] = Measure(value, "", f"accuracy of the culture less that {WHAT[name]}")
+            found[f"gain/{name}"] = Measure(value, CORRECT, f"accuracy of the culture less that {WHAT[name]}")
     n_classes = len(trials.classes)
-    found["chance"] = Measure(float(np.bincount(ours.truth).max() / len(ours.truth)), "", "share of the largest class")
+    largest = float(np.bincount(ours.truth).max() / len(ours.truth))
+    found["chance"] = Measure(largest, CORRECT, "share of the largest class among the tested trials")
     table = separation.confusion(ours.given, ours.truth, n_classes)
     found |= _of_states(protocol, trials, sources["culture"], table, seed)
     found |= _memory_bits(asked, answers, n_classes)
-    found |= _drift(protocol, trials, sources["culture"])
+    found |= _drift(protocol, trials, sources)
     spelled = [(name, one.unit, one.definition) for name, one in found.items()]
     return {
         "answers": ours.given,
@@ -97,11 +113,18 @@ def _splits(protocol: ReservoirProtocol, trials: Trials, task: Task, seed: int) 
 
 
 def _read(protocol: ReservoirProtocol, source: Source, task: Task, parts: list[Split]) -> Answers:
-    return read(source.features, task.truth, parts, protocol.reservoir.readout, roots=source.roots)
+    """Answers of each fold with the setting that is best on its validation trials."""
+    return joined([_best(protocol, source, task.truth, part) for part in parts])
+
+
+def _best(protocol: ReservoirProtocol, source: Source, truth: np.ndarray, part: Split) -> Answers:
+    readout = protocol.reservoir.readout
+    tried = [read(features, truth, [part], readout, roots=source.roots) for features in source.settings]
+    return max(tried, key=lambda answers: answers.validation)
 
 
 def _sources(
-    protocol: ReservoirProtocol, trials: Trials, responses: Mapping[str, np.ndarray], seed: int, parts: list[Split]
+    protocol: ReservoirProtocol, trials: Trials, responses: Mapping[str, np.ndarray], seed: int
 ) -> Iterator[tuple[str, Source]]:
     """Features by name: of the culture, then of the controls in the protocol's order."""
     reservoir = protocol.reservoir
@@ -110,26 +133,21 @@ def _sources(
     if reservoir.response.electrodes == "unstimulated":
         read_out = ~trials.patterned
     culture = responses["culture"][..., read_out]
-    yield "culture", Source(culture, roots)
-    task = tasks(trials, 0)[0]
+    yield "culture", Source([culture], roots)
     for name in reservoir.controls:
         match name:
             case "pattern":
-                yield name, Source(trials.current, roots=False)
+                yield name, Source([trials.current], roots=False)
             case "stimulated":
-                yield name, Source(responses["culture"][..., trials.patterned], roots)
+                yield name, Source([responses["culture"][..., trials.patterned]], roots)
             case "echo_state":
                 units = int(np.prod(culture.shape[1:]))
-                networks = (
-                    Source(echo_state.states(trials, units, setting, seed), roots=False)
-                    for setting in echo_state.settings(reservoir.budget, seed)
-                )
-                yield name, max(networks, key=lambda source: _read(protocol, source, task, parts).validation)
+                tried = echo_state.settings(reservoir.budget, seed)
+                yield name, Source([echo_state.states(trials, units, one, seed) for one in tried], roots=False)
             case "lif":
-                tried = [Source(responses[f"lif_{k}"][..., read_out], roots) for k in range(reservoir.budget)]
-                yield name, max(tried, key=lambda source: _read(protocol, source, task, parts).validation)
+                yield name, Source([responses[f"lif_{k}"][..., read_out] for k in range(reservoir.budget)], roots)
             case _:
-                yield name, Source(responses[name][..., read_out], roots)
+                yield name, Source([responses[name][..., read_out]], roots)
 
 
 def _of_states(
@@ -141,17 +159,20 @@ def _of_states(
     flat = source.features[first].reshape(int(first.sum()), -1)
     flat = separation.standardised(np.sqrt(flat) if source.roots else flat)
     rng = np.random.default_rng(stream("reservoir/ranks", seed))
-    kernel, generalisation = separation.ranks(flat, group[first], rng)
-    same = "images of the same class" if isinstance(protocol.reservoir.patterns, Images) else "repetitions of a pattern"
+    kernel, generalisation, n = separation.ranks(flat, group[first], rng)
+    images = isinstance(protocol.reservoir.patterns, Images)
+    different, same = ("classes", "a class") if images else ("patterns", "a pattern")
+    rank = f"effective rank (at most {n - 1}) of {n} responses, one to each of {n} {different}"
     bits = separation.information(table)
     found = {
-        "kernel rank": Measure(kernel, "", "effective rank of the responses to different patterns, one trial each"),
-        "generalisation rank": Measure(generalisation, "", f"effective rank of as many responses to {same}"),
+        "kernel rank": Measure(kernel, "", rank),
+        "generalisation rank": Measure(generalisation, "", f"effective rank of {n} responses to {same}"),
         "information": Measure(bits, "bits", "mutual information of class and answer, less its bias"),
     }
     if protocol.reservoir.response.features == "counts":
         spikes = float(source.features[first].sum() / first.sum())
-        found["evoked spikes"] = Measure(spikes, "spikes", "heard in the windows, per trial")
+        how = "counts of all windows and electrodes, per trial; a spike that two electrodes hear counts twice"
+        found["evoked spikes"] = Measure(spikes, "spikes", how)
         each = bits / spikes if spikes else np.nan
         found["information per spike"] = Measure(each, "bits", "information / evoked spikes")
     return found
@@ -163,22 +184,23 @@ def _memory_bits(asked: list[Task], answers: Mapping[str, Answers], n_classes: i
     if not names:
         return {}
     each = [
-        separation.information(separation.confusion(answers[name].given, answers[name].truth, n_classes))
+        separation.information(separation.confusion(answers[name].given, answers[name].truth, n_classes), least=-np.inf)
         for name in names
     ]
     how = f"information about the classes of the {len(names)} stimuli before, summed, less its bias"
-    return {"memory": Measure(float(sum(each)), "bits", how)}
+    return {"memory": Measure(float(max(sum(each), 0)), "bits", how)}
 
 
-def _drift(protocol: ReservoirProtocol, trials: Trials, source: Source) -> dict[str, Measure]:
-    """Accuracy in later sessions of a readout that learned the first."""
+def _drift(protocol: ReservoirProtocol, trials: Trials, sources: Mapping[str, Source]) -> dict[str, Measure]:
+    """Accuracy in later sessions of readouts that learned the first."""
     learned = np.flatnonzero(trials.session == 0)
     found = {}
     for k in range(1, int(trials.session[-1]) + 1):
         tested = np.flatnonzero(trials.session == k)
-        given = read(source.features, trials.truth, [(learned, tested)], protocol.reservoir.readout, roots=source.roots)
-        how = f"accuracy in session {k + 1} of the readout that learned session 1"
-        found[f"session/{k + 1}"] = Measure(given.accuracy, "", how)
+        for name, source in sources.items():
+            given = _best(protocol, source, trials.truth, (learned, tested))
+            how = f"share of the trials of session {k + 1} that a readout of session 1 answers right, {WHAT[name]}"
+            found[f"session/{k + 1}/{name}"] = Measure(given.accuracy, CORRECT, how)
     return found
 
 
@@ -194,7 +216,7 @@ def _curves(
         by_trials.append((n, _read(protocol, source, task, fewer).accuracy))
     order = rng.permutation(source.features.shape[-1])
     by_electrodes = [
-        (n, _read(protocol, Source(source.features[..., np.sort(order[:n])], source.roots), task, parts).accuracy)
+        (n, _read(protocol, Source([source.features[..., np.sort(order[:n])]], source.roots), task, parts).accuracy)
         for n in _numbers(1, len(order))
     ]
     return {"curve/trials": np.array(by_trials, float), "curve/electrodes": np.array(by_electrodes, float)}

@@ -10,6 +10,7 @@ from culture_sim.model.placement import place_cells
 from culture_sim.reservoir import echo_state, variants
 from culture_sim.reservoir.seed import STRETCH_S
 from protocols.plan.reservoir import CROSS_VALIDATED, TEST, TRAINING, Trials, expand_reservoir
+from protocols.spec.dish.consistency import MOST_STEPS
 from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import ReservoirProtocol
 from protocols.spec.random_streams import stream
@@ -20,7 +21,7 @@ SPIKE, HEARD = 18, 40  # bytes of a spike while it is read, and of a heard one w
 
 
 def check(protocol: ReservoirProtocol) -> None:
-    """Refuse a protocol whose packages are missing.
+    """Refuse a protocol whose packages are missing, that is too long, or has too few images.
 
     Raises
     ------
@@ -30,6 +31,12 @@ def check(protocol: ReservoirProtocol) -> None:
         raise ProtocolFault([f"reservoir.readout: scikit-learn is not installed ({installation('data')})"])
     if "echo_state" in protocol.reservoir.controls:
         echo_state.check_installed()
+    trials = expand_reservoir(protocol, protocol.first_seed)
+    if trials.n_steps > MOST_STEPS:
+        raise ProtocolFault([f"reservoir.every: {trials.n_steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}"])
+    learned = trials.truth[trials.part == TRAINING]
+    if len(learned) and (fewest := np.bincount(learned, minlength=len(trials.classes)).min()) < 2:
+        raise ProtocolFault([f"data.pool: {fewest} training image of a class; allowed: at least 2 of each"])
 
 
 def outline(protocol: ReservoirProtocol) -> list[str]:

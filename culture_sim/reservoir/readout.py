@@ -91,19 +91,25 @@ def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: 
     """
     flat = features.reshape(len(features), -1).astype(np.float64)
     flat = np.sqrt(flat) if roots else flat
-    tested, given, validation = [], [], []
+    answers = []
     for training, test in parts:
         if shared := set(training.tolist()) & set(test.tolist()):
             raise ValueError(f"trial {min(shared)} is both in training and in test; allowed: one of them")
         learned, score = fitted(flat[training], truth[training], kind)
-        tested.append(test)
-        given.append(learned.predict(flat[test]))
-        validation.append(score)
-    every = np.concatenate(tested)
-    if len(np.unique(every)) < len(every):
+        answers.append(Answers(test, learned.predict(flat[test]), truth[test], score))
+    found = joined(answers)
+    if np.any(np.diff(found.tested) == 0):
         raise ValueError("a trial is tested in two splits; allowed: each once")
-    order = np.argsort(every)
-    return Answers(every[order], np.concatenate(given)[order], truth[every[order]], float(np.mean(validation)))
+    return found
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Answers of several folds as one; the validation accuracy is their mean."""
+    order = np.argsort(np.concatenate([part.tested for part in parts]))
+    tested, given, truth = (
+        np.concatenate([getattr(part, name) for part in parts])[order] for name in ("tested", "given", "truth")
+    )
+    return Answers(tested, given, truth, float(np.mean([part.validation for part in parts])))
 
 
 def fitted(features: np.ndarray, truth: np.ndarray, kind: Readout) -> tuple[Any, float]:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+DRAWS = 30  # random choices of the states of a rank
+
 
 def confusion(given: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
     """How often each class (row) was answered as each (column), int, shape (n_classes, n_classes)."""
@@ -10,20 +12,25 @@ def confusion(given: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarra
     return table
 
 
-def information(table: np.ndarray) -> float:
-    """Mutual information of class and answer in bits, less its bias (Miller 1955; Panzeri and Treves 1996), at least 0.
+def information(table: np.ndarray, least: float = 0.0) -> float:
+    """Mutual information of class and answer in bits, less its bias (Miller 1955; Panzeri and Treves 1996).
+
+    It is at most the entropy of the classes.
 
     Parameters
     ----------
     table : int, shape (n_classes, n_classes)
         Confusions.
+    least
+        Smaller values, which the bias can lead to, become this one.
     """
     n = table.sum()
     share, rows, columns = table / n, table.sum(axis=1) / n, table.sum(axis=0) / n
     there = table > 0
     bits = (share[there] * np.log2(share[there] / np.outer(rows, columns)[there])).sum()
     bias = (there.sum() - (rows > 0).sum() - (columns > 0).sum() + 1) / (2 * n * np.log(2))
-    return float(max(bits - bias, 0))
+    entropy = -(rows[rows > 0] * np.log2(rows[rows > 0])).sum()
+    return float(np.clip(bits - bias, least, entropy))
 
 
 def standardised(features: np.ndarray) -> np.ndarray:
@@ -35,7 +42,8 @@ def standardised(features: np.ndarray) -> np.ndarray:
 def effective_rank(states: np.ndarray) -> float:
     """Number of directions that states spread in: exp of the entropy of their shares of the variance.
 
-    Roy and Vetterli 2007, EUSIPCO. At most one less than the number of states; 0 if they are all the same.
+    After Roy and Vetterli 2007 (EUSIPCO), who take the singular values where this takes their squares, the variances.
+    At most one less than the number of states; 0 if they are all the same.
 
     Parameters
     ----------
@@ -48,12 +56,12 @@ def effective_rank(states: np.ndarray) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def ranks(states: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+def ranks(states: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> tuple[float, float, int]:
     """Kernel rank and generalisation rank (Legenstein and Maass 2007, Neural Networks 20:323), as effective ranks.
 
     The kernel rank is that of the states after different inputs, and should be large; the generalisation rank that of
     the states after repetitions of the same input (mean over the inputs), and should be small. Both are of equally
-    many states.
+    many states, and the mean of `DRAWS` random choices among them.
 
     Parameters
     ----------
@@ -62,9 +70,21 @@ def ranks(states: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> tu
         Which trials have the same input.
     rng
         Chooses among the trials.
+
+    Returns
+    -------
+    kernel, generalisation : float
+        NaN where there are less than two states.
+    n : int
+        Number of the states.
     """
-    members = [rng.permutation(np.flatnonzero(group == one)) for one in np.unique(group)]
-    n = min(len(members), *(len(own) for own in members))
-    different = [own[0] for own in rng.permutation(np.array(members, object))[:n]] if n < len(members) else None
-    chosen = np.array(different if different is not None else [own[0] for own in members])
-    return effective_rank(states[chosen]), float(np.mean([effective_rank(states[own[:n]]) for own in members]))
+    inputs, counts = np.unique(group, return_counts=True)
+    n = int(min(len(inputs), counts.min()))
+    if n < 2:
+        return float("nan"), float("nan"), n
+    kernel, generalisation = [], []
+    for _ in range(DRAWS):
+        members = [rng.permutation(np.flatnonzero(group == one))[:n] for one in inputs]
+        kernel.append(effective_rank(states[[members[k][0] for k in rng.permutation(len(inputs))[:n]]]))
+        generalisation.append(effective_rank(states[members[int(rng.integers(len(inputs)))]]))
+    return float(np.mean(kernel)), float(np.mean(generalisation)), n

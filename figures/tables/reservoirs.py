@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.culture.reservoir.sources import NAMES, sources, value
+from figures.culture.reservoir.sources import COLORS, NAMES, sources, value
 from figures.runs.run import ReservoirRun
-from figures.style import AFTER, GREY, MARKERS, METHOD_COLORS, PUBLISHED, canvas
+from figures.style import GREY, MARKERS, PUBLISHED, canvas
 from figures.tables.association import origin
 from figures.tables.text import as_csv, as_markdown
 
@@ -51,8 +51,6 @@ def figure(runs: Sequence[ReservoirRun]) -> Figure:
     names = _all_sources(runs)
     fig, axes = canvas(1, 1, 1.3 + ROW * len(runs))
     ax = axes[0, 0]
-    colors = {"culture": AFTER, "pattern": GREY}
-    colors |= dict(zip([name for name in names if name not in colors], METHOD_COLORS[1:], strict=False))
     for row, run in enumerate(runs):
         for k, name in enumerate(names):
             if name not in sources(run):
@@ -60,10 +58,10 @@ def figure(runs: Sequence[ReservoirRun]) -> Figure:
             found = value(run, "accuracy/", name)
             height = row + 0.32 * (k - (len(names) - 1) / 2) / max(len(names) - 1, 1)
             if found["ci95"]:
-                ax.plot(100 * np.array(found["ci95"]), [height] * 2, color=colors[name], lw=1.2)
+                ax.plot(100 * np.array(found["ci95"]), [height] * 2, color=COLORS[name], lw=1.2)
             label = NAMES[name] if row == next(i for i, r in enumerate(runs) if name in sources(r)) else None
             size = 6 if name == "culture" else 4
-            ax.plot(100 * found["mean"], height, MARKERS[k % len(MARKERS)], color=colors[name], ms=size, label=label)
+            ax.plot(100 * found["mean"], height, MARKERS[k % len(MARKERS)], color=COLORS[name], ms=size, label=label)
         chance, published = 100 * run.metrics["chance"]["mean"], _published(run)
         ax.plot([chance] * 2, [row - 0.3, row + 0.3], color=GREY, lw=0.9, ls=(0, (1, 2)))
         if published is not None:

@@ -114,6 +114,8 @@ def electrode_pulses(protocol: ReservoirProtocol, trials: Trials) -> ElectrodePu
 def disturbed(current: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Currents of which each fails with probability `noise`; on average as many others are given in their place.
 
+    Others have the mean current of the trial. If there are fewer than fail on average, all of them may be given.
+
     Parameters
     ----------
     current : shape (n_trials, n_electrodes)
@@ -126,7 +128,8 @@ def disturbed(current: np.ndarray, noise: float, rng: np.random.Generator) -> np
     others = np.maximum(current.shape[1] - n, 1)
     draws = rng.random(current.shape)
     kept = np.where(there & (draws >= noise), current, 0)
-    return np.where(~there & (draws < noise * n / others), np.float32(1), kept).astype(np.float32)
+    mean = current.sum(axis=1, keepdims=True) / np.maximum(n, 1)
+    return np.where(~there & (draws < noise * n / others), mean, kept).astype(np.float32)
 
 
 def _images(

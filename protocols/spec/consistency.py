@@ -76,7 +76,7 @@ def check_association(culture: Culture, data: Data, plan: Association) -> None:
 
 def check_plan(data: Data, plan: AssociationPlan) -> None:
     """Check the classes, and evaluations against the training."""
-    _check_classes(data)
+    check_classes(data)
     if plan.evaluation.every > plan.training.presentations:
         raise ValueError(
             f"association.evaluation.every: {plan.evaluation.every}; "
@@ -87,7 +87,7 @@ def check_plan(data: Data, plan: AssociationPlan) -> None:
 def check_network(data: ImageData | FileData, network: Network) -> None:
     """Check the classes, the layers against the image size, and the pre-training methods against the layers."""
     if isinstance(data, ImageData):
-        _check_classes(data)
+        check_classes(data)
     check_form(network, data.shape)
     if network.layers:
         _check_layers(network.layers, network.used_layers, data)
@@ -119,7 +119,8 @@ def check_associative_network(network: AssociativeNetwork, data: ImageData) -> N
             )
 
 
-def _check_classes(data: ImageData) -> None:
+def check_classes(data: ImageData) -> None:
+    """Check that the classes are at least two, each once, and those of the data set."""
     classes, published = data.class_list, CLASSES[data.source]
     if len(set(classes)) < len(classes):
         raise ValueError(f"data.classes: a class is listed twice in {listed(map(str, classes))}")

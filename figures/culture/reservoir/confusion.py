@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from figures.culture.reservoir.sources import cultures
 from figures.runs.run import ReservoirRun
-from figures.style import canvas
+from figures.style import WIDTH, canvas
 
 MOST_NAMED = 16  # classes whose names and shares are written
 
@@ -17,6 +17,7 @@ def figure(run: ReservoirRun) -> Figure:
     n, names = len(share), run.classes
     fig, axes = canvas(1, 1, 4.2 if n > MOST_NAMED else min(4.8, 1.7 + 0.3 * n))
     ax = axes[0, 0]
+    fig.set_size_inches(min(WIDTH, 3.2 + 0.4 * n), fig.get_figheight())
     image = ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
     if n <= MOST_NAMED:
         for (row, column), value in np.ndenumerate(share):
@@ -33,6 +34,6 @@ def figure(run: ReservoirRun) -> Figure:
     ax.tick_params(length=0 if n <= MOST_NAMED else 3)
     ax.set_xlabel("answer")
     ax.set_ylabel("class of the stimulus")
-    fig.colorbar(image, ax=ax, label="share of the trials of a class, %", shrink=0.8)
+    fig.colorbar(image, ax=ax, label="share of a class, %", shrink=0.8)
     ax.set_title(f"{run.protocol.name}: {cultures(run)}", loc="left")
     return fig

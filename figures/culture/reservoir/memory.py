@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from figures.culture.reservoir.sources import NAMES, color, cultures, sources, value
+from figures.culture.reservoir.sources import COLORS, NAMES, cultures, sources, value
 from figures.runs.run import ReservoirRun
 from figures.style import GREY, MARKERS, canvas
 
@@ -22,11 +22,11 @@ def figure(run: ReservoirRun) -> Figure | None:
         for k, name in enumerate(sources(run)):
             found = [value(run, f"{kind}/{lag}/", name) for lag in lags]
             mean = 100 * np.array([one["mean"] for one in found])
-            look = {"color": color(run, name), "label": NAMES[name]}
+            look = {"color": COLORS[name], "label": NAMES[name]}
             ax.plot(lags, mean, f"{MARKERS[k % len(MARKERS)]}-", ms=4, lw=1.4, **look)
             if all(one["ci95"] for one in found):
                 low, high = 100 * np.array([one["ci95"] for one in found]).T
-                ax.fill_between(lags, low, high, color=color(run, name), alpha=0.2, lw=0)
+                ax.fill_between(lags, low, high, color=COLORS[name], alpha=0.2, lw=0)
         ax.axhline(100 / len(run.classes), color=GREY, lw=0.9, ls=(0, (1, 2)))
         ax.set_xticks(lags)
         ax.set_xlabel(f"k   (stimuli come every {run.protocol.reservoir.every * 1e3:g} ms)")
@@ -34,6 +34,7 @@ def figure(run: ReservoirRun) -> Figure | None:
     axes[0, 0].set_ylabel("test accuracy, %")
     axes[0, 0].set_ylim(top=102)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    title = f"{cultures(run)}; bands: 95 % interval of the mean; dotted: chance"
+    bands = "; bands: 95 % interval of the mean" if len(run.seeds) > 1 else ""
+    title = f"{cultures(run)}{bands}; dotted: chance"
     fig.legend(handles, labels, ncols=4, loc="outside lower left", title=title)
     return fig

@@ -23,14 +23,10 @@ def sources(run: ReservoirRun) -> list[str]:
     return ["culture", *run.protocol.reservoir.controls]
 
 
-def color(run: ReservoirRun, source: str) -> str:
-    """The culture is blue, what reads no response grey."""
-    if source == "culture":
-        return AFTER
-    if source in ("pattern", "before"):
-        return GREY
-    others = [name for name in sources(run) if name not in ("culture", "pattern", "before")]
-    return METHOD_COLORS[1 + others.index(source)]
+#: the same in every figure: the culture is blue, the pattern itself grey
+COLORS = {"culture": AFTER, "pattern": GREY} | dict(
+    zip([name for name in NAMES if name not in ("culture", "pattern")], METHOD_COLORS[1:], strict=False)
+)
 
 
 def value(run: ReservoirRun, prefix: str, source: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from protocols.spec.array import Array
-from protocols.spec.consistency import at_most_one_pulse_a_step, inside_array, whole_steps
+from protocols.spec.consistency import at_most_one_pulse_a_step, check_classes, inside_array, whole_steps
 from protocols.spec.data import Data
 from protocols.spec.dish.consistency import MOST_PULSES, MOST_STEPS
 from protocols.spec.dish.living import LivingCulture
@@ -12,6 +12,8 @@ from protocols.spec.reservoir.layout import classes, pixels, placed
 from protocols.spec.reservoir.patterns import ClockDigits, Grid, Images, OwnClasses, Patterns, Xor
 from protocols.spec.reservoir.section import Reservoir
 
+LEAST_UNITS = 10  # of an echo state network; the spectral radius of smaller sparse ones may be zero
+
 
 def check_reservoir(culture: LivingCulture, data: Data | None, reservoir: Reservoir) -> None:
     """Check that patterns lie on the array, windows between stimuli, and controls fit the culture."""
@@ -19,9 +21,12 @@ def check_reservoir(culture: LivingCulture, data: Data | None, reservoir: Reserv
         raise ValueError("culture.array: a probe; allowed: rows and columns (patterns lie on a grid)")
     if culture.stimulation is None:
         raise ValueError("culture.stimulation: null; allowed: a mapping (a reservoir is stimulated)")
-    if (data is not None) != isinstance(reservoir.patterns, Images):
-        allowed = "null, they are for reservoir.patterns.images" if data else "the images of reservoir.patterns.images"
-        raise ValueError(f"data: {'images' if data else 'null'}; allowed: {allowed}")
+    if data is None and isinstance(reservoir.patterns, Images):
+        raise ValueError("data: null; allowed: a section with the images that reservoir.patterns.images presents")
+    if data is not None and not isinstance(reservoir.patterns, Images):
+        raise ValueError("data: given; allowed: null, unless reservoir.patterns is images")
+    if data is not None:
+        check_classes(data)
     _check_patterns(culture.array, culture, data, reservoir)
     _check_times(culture, reservoir)
     _check_trials(culture, reservoir)
@@ -46,6 +51,8 @@ def _check_patterns(array: Array, culture: LivingCulture, data: Data | None, res
 
 def _check_placed(patterns: Patterns, array: Array, culture: LivingCulture) -> int:
     """Check patterns that are no images; returns the number of electrodes that they stimulate."""
+    if isinstance(patterns, ClockDigits) and patterns.size[0] % 2 == 0:
+        raise ValueError(f"reservoir.patterns.size: {patterns.size[0]} rows; allowed: an odd number of rows")
     if isinstance(patterns, ClockDigits):
         _check_fits(patterns, patterns.size, array, "reservoir.patterns.size")
     if isinstance(patterns, OwnClasses):
@@ -73,9 +80,11 @@ def _check_fits(grid: Grid, size: tuple[int, int], array: Array, path: str) -> N
     """Check that a pattern of rows and columns is no larger than the array."""
     rows, columns = ((n - 1) * grid.stride + 1 for n in size)
     if (grid.row or 0) + rows > array.rows or (grid.column or 0) + columns > array.columns:
+        centred = grid.row is None and grid.column is None
+        where = "" if centred else f" from row {grid.row or 0}, column {grid.column or 0} on"
         raise ValueError(
-            f"{path}: {size[0]} x {size[1]} points take {rows} x {columns} electrodes from row {grid.row or 0}, column "
-            f"{grid.column or 0} on; allowed: what fits onto the array of {array.rows} x {array.columns}"
+            f"{path}: {size[0]} x {size[1]} points take {rows} x {columns} electrodes{where}; "
+            f"allowed: what fits onto the array of {array.rows} x {array.columns}"
         )
 
 
@@ -103,27 +112,33 @@ def _check_times(culture: LivingCulture, reservoir: Reservoir) -> None:
                 f"{path}: ends at {last * 1e3:g} ms, when the next trial has begun: training and test trials would "
                 f"share spikes; allowed: at most every, {every * 1e3:g} ms"
             )
-        if last > reservoir.settling + 1e-9 and "before" in reservoir.controls:
-            raise ValueError(f"reservoir.settling: {reservoir.settling:g} s; allowed: at least the windows, {last:g} s")
+
+    longest = max(last for _, last in reservoir.response.windows.values())
+    if longest > reservoir.settling + 1e-9 and "before" in reservoir.controls:
+        raise ValueError(f"reservoir.settling: {reservoir.settling:g} s; allowed: at least the windows, {longest:g} s")
 
 
 def _check_trials(culture: LivingCulture, reservoir: Reservoir) -> None:
-    images = isinstance(reservoir.patterns, Images)
+    images, folds = isinstance(reservoir.patterns, Images), reservoir.readout.folds
     if images and (reservoir.sessions.count > 1 or reservoir.trials != Reservoir.model_fields["trials"].default):
         raise ValueError("reservoir.trials, sessions: given; allowed: none of them with images, each is shown once")
+    if images and reservoir.memory:
+        raise ValueError(f"reservoir.memory: {reservoir.memory}; allowed: 0 with images")
     if images:
         return
     members = placed(reservoir.patterns, culture.array)  # type: ignore[arg-type]
     n = Counter(one.truth for one in members)
-    fewest = min(n.values()) * reservoir.trials
-    if fewest < reservoir.readout.folds:
+    fewest, trials = min(n.values()) * reservoir.trials, len(members) * reservoir.trials
+    if fewest < folds or fewest - -(-fewest // folds) < 2:
         raise ValueError(
-            f"reservoir.trials: {reservoir.trials}, so that a class has {fewest} in a session; allowed: at least "
-            f"reservoir.readout.folds, {reservoir.readout.folds}, so that each fold can test it"
+            f"reservoir.trials: {reservoir.trials}, so that a class has {fewest} in a session; allowed: so many that "
+            f"each of the {folds} folds (reservoir.readout.folds) tests one and learns from two"
         )
-    trials = len(members) * reservoir.trials
-    if reservoir.memory > trials // 2:
-        raise ValueError(f"reservoir.memory: {reservoir.memory}; allowed: at most half of the {trials} trials")
+    if reservoir.memory and trials - reservoir.memory < (enough := 4 * folds * len(n)):
+        raise ValueError(
+            f"reservoir.memory: {reservoir.memory}; allowed: so few that {enough} of the {trials} trials of a session "
+            "have as many before them"
+        )
     seconds = reservoir.settling + reservoir.sessions.count * (trials * reservoir.every + reservoir.sessions.pause)
     if (steps := seconds / culture.simulation.dt) > MOST_STEPS:
         raise ValueError(f"reservoir.trials: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}")
@@ -143,5 +158,10 @@ def _check_controls(culture: LivingCulture, reservoir: Reservoir) -> None:
         )
     if changes and culture.plasticity is None:
         raise ValueError("reservoir: plastic; allowed: only where culture.plasticity is given")
-    if {"shuffled", "unconnected"} & set(controls) and culture.synapses is None:
-        raise ValueError("reservoir.controls: shuffled, unconnected; allowed: only where the culture has synapses")
+    if (needing := {"shuffled", "unconnected", "lif"} & set(controls)) and culture.synapses is None:
+        raise ValueError(f"reservoir.controls: {min(needing)}; allowed: only where the culture has synapses")
+    features = culture.array.n_electrodes * len(reservoir.response.windows)
+    if "echo_state" in controls and features < LEAST_UNITS:
+        raise ValueError(
+            f"reservoir.controls: echo_state, with {features} features; allowed: {LEAST_UNITS} or more, its units"
+        )

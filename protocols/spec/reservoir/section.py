@@ -133,7 +133,7 @@ class Reservoir(Section):
         ``echo_state``: an echo state network (Jaeger 2001) with as many units as there are features; ``lif``: as many
         integrate-and-fire neurons as the culture has, with random wiring, without adaptation and depression.
     budget
-        Settings of the artificial reservoirs that are tried; the best on validation trials is tested.
+        Settings of the artificial reservoirs that are tried; in each fold, the best on its validation trials is tested.
     """
 
     patterns: Patterns

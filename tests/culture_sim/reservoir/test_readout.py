@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from culture_sim.reservoir.measures import Source
+from culture_sim.reservoir.measures import _read as answers_of
 from culture_sim.reservoir.readout import PENALTIES, fitted, read, splits
+from culture_sim.reservoir.tasks import tasks
 from protocols.plan.reservoir import TEST, TRAINING, expand_reservoir
 from protocols.spec.reservoir.section import Readout
 from tests.protocols.plan.test_reservoir import loaded
@@ -68,3 +71,17 @@ def test_folds_test_every_trial_once_with_all_classes(tmp_path: Path) -> None:
     given = replace(trials, part=np.where(np.arange(24) < 20, TRAINING, TEST))
     ((training, test),) = splits(given, given.truth, np.arange(24), 3, seed=0)
     assert (training.tolist(), test.tolist()) == (list(range(20)), list(range(20, 24)))
+
+
+def test_a_setting_is_chosen_without_the_trials_that_test_it(tmp_path: Path) -> None:
+    """Of many settings of noise the best is no better than chance, if no fold's test trials took part in the choice."""
+    protocol = loaded(tmp_path, GOOD.replace("bars: 4", "bars: 2").replace("trials: 6", "trials: 30"))
+    trials = expand_reservoir(protocol, 0)
+    task = tasks(trials, 0)[0]
+    parts = splits(trials, task.truth, task.chosen, 3, seed=0)
+    accuracy = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        noise = Source([rng.normal(size=(60, 20)) for _ in range(12)], roots=False)
+        accuracy.append(answers_of(protocol, noise, task, parts).accuracy)
+    assert abs(np.mean(accuracy) - 0.5) < 2.5 * np.std(accuracy) / np.sqrt(12) + 0.01

@@ -52,7 +52,14 @@ def test_metrics_follow_from_the_answers_that_are_kept(finished: Path) -> None:
     assert metrics["accuracy/pattern"]["mean"] == 1.0, "the two bars have different electrodes"
     assert metrics["chance"]["mean"] == 0.5
     assert abs(metrics["accuracy/before"]["mean"] - 0.5) < 0.2
-    assert {"memory/2/culture", "parity/1/pattern", "session/2", "memory", "validation/lif"} <= metrics.keys()
+    assert {
+        "memory/2/culture",
+        "parity/1/pattern",
+        "session/2/culture",
+        "memory",
+        "validation/lif",
+        "session/2/lif",
+    } <= metrics.keys()
     gain = metrics["gain/pattern"]["per_seed"]
     assert gain == [pytest.approx(accuracy - 1) for accuracy in metrics["accuracy/culture"]["per_seed"]]
 

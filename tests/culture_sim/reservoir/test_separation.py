@@ -23,11 +23,13 @@ def test_effective_rank_of_known_spectra() -> None:
 def test_ranks_of_equally_many_states() -> None:
     group = np.repeat(np.arange(4), 6)
     states = np.eye(8)[group] + 1e-9 * np.random.default_rng(0).normal(size=(24, 8))
-    kernel, generalisation = ranks(states, group, np.random.default_rng(1))
+    kernel, generalisation, n = ranks(states, group, np.random.default_rng(1))
+    assert n == 4
     assert kernel == pytest.approx(3, rel=1e-3), "four different states, less their mean"
     assert 1 < generalisation <= 3, "of the noise alone, with as many states"
-    one, same = ranks(np.ones((24, 8)), group, np.random.default_rng(1))
-    assert one == same == 0
+    assert ranks(np.ones((24, 8)), group, np.random.default_rng(1)) == (0, 0, 4)
+    one = ranks(states, np.arange(24), np.random.default_rng(1))
+    assert np.isnan(one[:2]).all(), "no input is repeated"
 
 
 def test_information_equals_that_of_scikit_learn_less_its_bias() -> None:
@@ -39,7 +41,8 @@ def test_information_equals_that_of_scikit_learn_less_its_bias() -> None:
     assert table[1, 2] == ((truth == 1) & (given == 2)).sum()
     bits = mutual_info_score(truth, given) / np.log(2)
     assert information(table) == pytest.approx(bits - 4 / (2 * 3000 * np.log(2)))
-    assert information(np.diag([20, 20, 20, 20])) == pytest.approx(2 - (4 - 4 - 4 + 1) / (160 * np.log(2)))
+    assert information(np.diag([20, 20, 20, 20])) == pytest.approx(2), "no more than the classes have"
+    assert information(np.full((2, 2), 5), least=-1) == pytest.approx(-1 / (40 * np.log(2)))
 
 
 def test_information_of_independent_answers_is_about_nothing() -> None:

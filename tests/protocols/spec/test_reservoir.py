@@ -112,9 +112,8 @@ def test_xor_has_four_patterns_of_two_classes() -> None:
         ("{bars: 4, length: 4}", "{clock_digits: [1, 1]}", "the same electrodes twice (1, 1)"),
         ("{bars: 4, length: 4}", "{positions: [[0, 0]]}", "reservoir.patterns: 1 class; allowed: at least 2"),
         ("{bars: 4, length: 4}", "{xor: [[[0, 0]], [[0, 0]]]}", "both sets have (0, 0); allowed: no common electrode"),
-        ("{bars: 4, length: 4}", "{images: grey}", "data: null; allowed: the images of reservoir.patterns.images"),
+        ("{bars: 4, length: 4}", "{images: grey}", "data: null; allowed: a section with the images"),
         ("{bars: 4, length: 4}", "{spirals: 2}", "reservoir.patterns: keys spirals; allowed: a mapping with one of"),
-        ("trials: 6", "trials: 2", "reservoir.trials: 2, so that a class has 2 in a session; allowed: at least"),
         ("settling: 1 s", "response: {windows: {w: [-5 ms, 5 ms]}}", "reservoir.response.windows.w.0:"),
         ("settling: 1 s", "response: {windows: {w: [20 ms, 5 ms]}}", "ends at 5 ms; allowed: after 20 ms, its start"),
         ("settling: 1 s", "response: {windows: {w: [0 ms, 300 ms]}}", "training and test trials would share spikes"),
@@ -122,10 +121,13 @@ def test_xor_has_four_patterns_of_two_classes() -> None:
         ("settling: 1 s", "stimulus: {pulses: 50, rate: 100 Hz}", "490 ms in all; allowed: less than every, 200 ms"),
         ("settling: 1 s", "plastic: true", "reservoir: plastic; allowed: only where culture.plasticity is given"),
         ("settling: 1 s", "controls: [without_plasticity]", "allowed: only with reservoir.plastic or sessions.plastic"),
-        ("settling: 1 s", "memory: 13", "reservoir.memory: 13; allowed: at most half of the 24 trials"),
+        ("settling: 1 s", "memory: 1", "reservoir.memory: 1; allowed: so few that 48 of the 24 trials"),
         ("{bars: 4, length: 4}", "{bars: 1}", "reservoir.patterns.bars: 1 is not allowed"),
         ("{bars: 4, length: 4}", "{positions: most}", "reservoir.patterns.positions: 'most' line 1 of the"),
         ("settling: 1 s", "controls: [pattern, pattern]", "reservoir.controls: one is listed twice"),
+        ("{bars: 4, length: 4}", "{bars: 4, xor: 3}", "reservoir.patterns: keys bars, xor; allowed: one of them"),
+        ("{bars: 4, length: 4}", "{clock_digits: [0, 1], size: [6, 4]}", "6 rows; allowed: an odd number of rows"),
+        ("trials: 6", "trials: 2", "reservoir.trials: 2, so that a class has 2 in a session; allowed: so many"),
         ("settling: 1 s", "sessions: {count: 2, pause: 100 ms}", "reservoir.sessions.pause: 0.1 s; allowed: at least"),
         (
             "neurons: {count: 100}",
@@ -141,6 +143,12 @@ def test_a_mistake_is_one_clear_line(old: str, new: str, message: str, tmp_path:
     (line,) = fault.value.lines
     assert message in line
     assert line.startswith(("reservoir", "culture", "data"))
+
+
+def test_controls_that_need_synapses_are_refused_without(tmp_path: Path) -> None:
+    text = GOOD.replace("count: 100}", "count: 100}\n  synapses: null") + "  controls: [lif]\n"
+    with pytest.raises(ProtocolFault, match=r"reservoir.controls: lif; allowed: only where the culture has synapses"):
+        load(written(tmp_path, text))
 
 
 def test_unstimulated_electrodes_must_exist(tmp_path: Path) -> None:
