@@ -78,7 +78,9 @@ class Answer(Part):
     @property
     def learners(self) -> str:
         """Kind of the learners: cultures or networks."""
-        return "cultures" if any(line.what.startswith("Neuron density") for line in self.recipe) else "networks"
+        kinds = {line.what.partition(" ")[0] for line in self.recipe}
+        searched = any(parameter.path.startswith("culture.") for parameter in self.parameters)
+        return "cultures" if "Neuron" in kinds or (searched and "Layers" not in kinds) else "networks"
 
 
 def read_answer(study_dir: Path) -> Answer:

@@ -11,6 +11,8 @@ NAMES = {
     "accuracy/validation": "accuracy on validation images",
     "accuracy/validation_lowest": "lowest accuracy on validation images",
     "accuracy/test": "accuracy on test images",
+    "validation/culture": "accuracy on validation trials",  # of a culture as a reservoir
+    "accuracy/culture": "accuracy on test trials",
 }
 SIDE = 32  # characters of an axis label that fit beside a panel
 

@@ -55,7 +55,7 @@ def answer(
     out = study.folder.parent.parent
     metrics = {}
     for name, protocol in protocols.items():
-        console.print(f"Predicting: the {name} in full, on images and seeds that the search never saw.")
+        console.print(f"Predicting: the {name} in full, with data and seeds that the search never saw.")
         metrics[name] = cli.perform(learner, protocol, options, out, console).metrics()
     found = _content(study, finished, confirmed, protocols, metrics)
     found["budget"] |= {"seconds": round(study.seconds, 1), "jobs": jobs}
