@@ -141,7 +141,9 @@ def _finetuned(state: State, network: EncoderDecoder, regime: float, masked: np.
     seed_torch(np.random.default_rng(stream(f"classifier/{fraction}", state.seed)))
     model = Segmenter(network, state.protocol.data.n_classes).to(state.device)
     few = splits.training.take(torch.from_numpy(masked).to(state.device))
-    training = finetuning(name, model, spec.finetuning, few, splits.validation)
+    every = state.inputs.unmasked.training
+    rest = every.take(torch.from_numpy(np.setdiff1d(np.arange(len(every)), masked)).to(state.device))
+    training = finetuning(name, model, spec.finetuning, few, splits.validation, rest)
     training.watch = lambda record: state.watch(f"{SCORE}/{name}", record[SCORE])
     path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
     training.run(state.seed, path, state.log, report)

@@ -55,7 +55,8 @@ def _segmentation(protocol: SegmentationProtocol) -> list[str]:
         if not isinstance(method, NoPretraining):
             factor = HEBBIAN if isinstance(method, HebbianPretraining) else BACKPROP
             lines.append(f"pre-training {name}: {_flop(each * method.epochs * (factor * n + n_validation))}")
-    return [*lines, f"fine-tuning, each method: {_flop(each * tuning.epochs * images)}, {protocol.seeds} seeds"]
+    more = f", without that of {tuning.unlabelled.method} on images without masks" if tuning.unlabelled else ""
+    return [*lines, f"fine-tuning, each method: {_flop(each * tuning.epochs * images)}{more}, {protocol.seeds} seeds"]
 
 
 def _association(protocol: AssociationProtocol) -> list[str]:

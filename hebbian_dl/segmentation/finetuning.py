@@ -8,6 +8,7 @@ from hebbian_dl.images.in_memory import Examples
 from hebbian_dl.segmentation.augmentation import augmented
 from hebbian_dl.segmentation.losses import supervised_loss
 from hebbian_dl.segmentation.segmenter import Segmenter, decided, probabilities
+from hebbian_dl.segmentation.semi_supervised import WithCompanion, cross_pseudo, few, ramp
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.nets.segmentation import MaskFinetuning
@@ -16,23 +17,54 @@ THRESHOLDS = tuple(k / 20 for k in range(1, 20))
 SCORE = "validation_dice"
 
 
-def finetuning(name: str, model: Segmenter, spec: MaskFinetuning, labelled: Examples, validation: Examples) -> Training:
-    """Training of a segmenter on images with masks; the epoch with the best Dice on validation images is kept."""
-    descent = Descent(model, spec, spec.weight_decay)
+def finetuning(
+    name: str,
+    model: Segmenter,
+    spec: MaskFinetuning,
+    labelled: Examples,
+    validation: Examples,
+    unlabelled: Examples | None = None,
+) -> Training:
+    """Training of a segmenter on images with masks; the epoch with the best Dice on validation images is kept.
+
+    `unlabelled` are the other training images, from which it learns where the settings say so.
+    """
+    extra, epoch = spec.unlabelled, 0
+    both = None if extra is None or not unlabelled else WithCompanion(model, extra)
+    learner = both or model
+    descent = Descent(learner, spec, spec.weight_decay)
+
+    def begin_epoch(number: int) -> None:
+        nonlocal epoch
+        epoch = number
+        descent.begin_epoch(number)
 
     def loss_of(batch: Examples) -> Tensor:
         images, masks = augmented(batch.images, batch.labels, spec.augmentation)
-        return supervised_loss(model(images), masks, spec.dice)
+        scores = model(images)
+        loss = supervised_loss(scores, masks, spec.dice)
+        if both is None or extra is None or unlabelled is None:
+            return loss
+        more, _ = augmented(*few(unlabelled, extra.ratio * len(images)), spec.augmentation)
+        t = epoch / (extra.ramp_up * spec.epochs)
+        weight = extra.weight * ramp(t)
+        if extra.method == "cross_pseudo":
+            other = both.teacher(images)
+            loss = loss + supervised_loss(other, masks, spec.dice) + weight * cross_pseudo(scores, other)
+        return loss + weight * both.loss(more, t)
 
     def step(batch: Examples) -> Tensor:
-        return descent.step(batch, loss_of)
+        loss = descent.step(batch, loss_of)
+        if both is not None:
+            both.follow()
+        return loss
 
     def score() -> Record:
         return {SCORE: best_threshold(probabilities(model, validation.images), validation.labels)[1]}
 
     return Training(
-        *(name, model, repeated(labelled, spec), spec.batch, spec.epochs, step, score),
-        *(SCORE, descent.optimizer, descent.begin_epoch),
+        *(name, learner, repeated(labelled, spec), spec.batch, spec.epochs, step, score),
+        *(SCORE, descent.optimizer, begin_epoch),
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from protocols.spec.nets.architecture import UNet
 from protocols.spec.nets.descent import GradientDescent
+from protocols.spec.nets.few_masks import Unlabelled
 from protocols.spec.nets.masks import MaskData
 from protocols.spec.nets.numbers import Count, Fraction, NotNegative
 from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
@@ -90,6 +91,8 @@ class MaskFinetuning(GradientDescent):
         Weight of the Dice loss.
     weight_decay
         L2 penalty.
+    unlabelled
+        Learning from the training images without masks, too; null to learn from those with masks alone.
     """
 
     batch: Count = 8
@@ -99,6 +102,7 @@ class MaskFinetuning(GradientDescent):
     dice: NotNegative = 1.0
     weight_decay: NotNegative = 0.0
     augmentation: MaskAugmentation = MaskAugmentation()
+    unlabelled: Unlabelled | None = None
 
 
 class Segmentation(Section):

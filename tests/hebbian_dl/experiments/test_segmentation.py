@@ -14,6 +14,7 @@ from figures.runs.run import SegmentationRun, read_run
 from hebbian_dl.experiments import segmentation
 from hebbian_dl.run import app
 from hebbian_dl.segment import app as segment_app
+from hebbian_dl.segmentation.saved import load_segmenter
 from protocols.images.masks.shapes import draw
 from protocols.results import overlap
 from tests.command import exit_code
@@ -186,6 +187,20 @@ def test_the_plan_says_masks_and_work(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert "masks: 1% (2), 2% (4), 5% (10), 10% (20), 20% (40), 100% (200)" in printed
     assert "U-Net: 8 maps, 3 times halved" in printed
+
+
+@pytest.mark.parametrize("method", ["entropy", "mean_teacher", "uncertainty", "cross_pseudo"])
+def test_images_without_masks_are_learned_from(method: str, protocol: str, tmp_path: Path) -> None:
+    """By any method, after Hebbian pre-training; the segmenter that is saved has no companion."""
+    changes = [
+        f"segmentation.finetuning.unlabelled={{method: {method}, passes: 2}}",
+        "segmentation.finetuning.epochs=1",
+    ]
+    options = [word for change in changes for word in ("--set", change)]
+    assert command(protocol, *options, "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)) == 0
+    found = load_segmenter(only_run(tmp_path), "SWTA")
+    assert found.protocol.segmentation.finetuning.unlabelled is not None
+    assert not found.model.training
 
 
 def test_the_quick_version_of_the_built_in_protocol_runs(tmp_path: Path) -> None:
