@@ -28,7 +28,7 @@ def figure(run: SegmentationRun) -> Figure:
         said.set_in_layout(False)  # it is wider than its panel
     fig.suptitle(" ", fontsize=8)  # room for the methods' names
     fig.supxlabel(
-        "test images by Dice coefficient (%, at the left); errors: pale right, red missed, blue added, grey another class",
+        "test images by Dice coefficient (%, left); errors: pale right, red missed, blue added, grey another class",
         fontsize=7, color=GREY,
     )  # fmt: skip
     return fig
