@@ -1,5 +1,6 @@
 """The panel of spontaneous activity: one number per measure and recording, each with unit and definition."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from culture_sim.analysis.network_bursts import NetworkBursts
 from culture_sim.analysis.spike_trains import SpikeTrains
 from protocols.spec.dish.measures import Coincidence, LogIsi, MaxInterval, Measures, Overlap, Pooled
 
+MEASURED = "measured/"  # of a seed's arrays that hold its measures
+
 
 class Measure(NamedTuple):
     """A value of a recording; NaN where it is not defined (no bursts, no positions)."""
@@ -17,6 +20,13 @@ class Measure(NamedTuple):
     value: float
     unit: str
     definition: str
+
+
+def as_arrays(measures: Mapping[str, Measure]) -> dict[str, np.ndarray]:
+    """As arrays of a seed: ``measured/<name>``; ``definitions``: names, units, definitions, shape (n_measures, 3)."""
+    spelled = [(name, found.unit, found.definition) for name, found in measures.items()]
+    values = {MEASURED + name: np.array(found.value) for name, found in measures.items()}
+    return values | {"definitions": np.array(spelled, np.str_).reshape(-1, 3)}
 
 
 def panel(

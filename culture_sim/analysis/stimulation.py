@@ -26,10 +26,10 @@ def counts(heard: Heard, n_electrodes: int, pulses: np.ndarray, first: int, last
 
     Spikes that a pulse caused directly do not count.
     """
-    return spike_counts(*_indirect(heard), n_electrodes, pulses, first, last)
+    return spike_counts(*indirect(heard), n_electrodes, pulses, first, last)
 
 
-def _indirect(heard: Heard) -> tuple[np.ndarray, np.ndarray]:
+def indirect(heard: Heard) -> tuple[np.ndarray, np.ndarray]:
     """Step and electrode of the spikes that no pulse caused directly."""
     return heard.step[~heard.direct], heard.electrode[~heard.direct]
 
@@ -55,7 +55,7 @@ def latency(heard: Heard, n_electrodes: int, pulses: np.ndarray, longest: int) -
     Spikes in the step of the pulse and directly caused ones do not count, nor pulses that an electrode does not answer
     within `longest` steps.
     """
-    return median_latency(first_spikes(*_indirect(heard), n_electrodes, pulses, 1, longest))
+    return median_latency(first_spikes(*indirect(heard), n_electrodes, pulses, 1, longest))
 
 
 def time_course(

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from culture_sim.analysis import stimulation
+from culture_sim.analysis.panel import MEASURED, as_arrays
 from culture_sim.analysis.stimulation import Heard
 from culture_sim.closed_loop import steps
 from culture_sim.experiments import stretches
@@ -20,8 +21,6 @@ from protocols.runs.reporting import Report
 from protocols.runs.run_directory import Run
 from protocols.spec.dish.timeline import Probe, patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
-
-PREFIX = "measured/"  # of a seed's arrays that hold its measures
 
 
 def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: Report) -> dict[str, np.ndarray]:
@@ -88,17 +87,14 @@ def arrays_of(
     dish = DishRecording.of(protocol, arrays)
     for name, bursts in dish.network_bursts.items():
         arrays |= {f"network_bursts/{name}/start": bursts.start, f"network_bursts/{name}/end": bursts.end}
-    measured = measures(dish)
-    spelled = [(name, found.unit, found.definition) for name, found in measured.items()]
-    arrays |= {PREFIX + name: np.array(found.value) for name, found in measured.items()}
-    return arrays | {"definitions": np.array(spelled, np.str_).reshape(-1, 3)}
+    return arrays | as_arrays(measures(dish))
 
 
 def summarise(parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]) -> dict[str, Any]:
     """The metrics of a run from the arrays of its seeds; a seed in which a measure is not defined does not count."""
     metrics: dict[str, Any] = {}
     for path, unit, definition in parts[0]["definitions"].tolist():
-        values = np.array([float(part[PREFIX + path]) for part in parts])
+        values = np.array([float(part[MEASURED + path]) for part in parts])
         defined = values[np.isfinite(values)]
         if len(defined):
             summary = over_seeds(defined, unit)
@@ -117,7 +113,7 @@ def _distance(metrics: Mapping[str, Any], parts: Sequence[Mapping[str, np.ndarra
     if not rows:
         return None
     published = np.array([[row["published"]["mean"], row["published"]["sd"]] for row in rows])
-    values = np.array([[float(part[PREFIX + row["quantity"]]) for row in rows] for part in parts])
+    values = np.array([[float(part[MEASURED + row["quantity"]]) for row in rows] for part in parts])
     each = np.sqrt(np.nanmean(((values - published[:, 0]) / published[:, 1]) ** 2, axis=1))
     return over_seeds(each, "sd") | {"definition": f"root mean square over {len(rows)} published values, seed by seed"}
 

@@ -43,6 +43,12 @@ class Answers:
         """Share of tested trials that are answered correctly."""
         return float((self.given == self.truth).mean())
 
+    def confusion(self, n_classes: int) -> np.ndarray:
+        """How often each class (row) was answered as each (column), int, shape (n_classes, n_classes)."""
+        from sklearn.metrics import confusion_matrix
+
+        return confusion_matrix(self.truth, self.given, labels=np.arange(n_classes))
+
 
 def splits(trials: Trials, truth: np.ndarray, chosen: np.ndarray, folds: int, seed: int) -> list[Split]:
     """Training and test trials: folds with all classes in equal shares, or the given training and test trials.
@@ -70,7 +76,7 @@ def splits(trials: Trials, truth: np.ndarray, chosen: np.ndarray, folds: int, se
     return [(chosen[training], chosen[test]) for training, test in kept]
 
 
-def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: Readout, *, roots: bool) -> Answers:
+def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: Readout) -> Answers:
     """Learn from training trials, answer test trials, for every split.
 
     Parameters
@@ -81,8 +87,6 @@ def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: 
         Training and test trials.
     kind
         The classifier.
-    roots
-        Whether to take square roots of the features, which makes the variance of counts equal.
 
     Raises
     ------
@@ -90,7 +94,6 @@ def read(features: np.ndarray, truth: np.ndarray, parts: Sequence[Split], kind: 
         If a trial is in both parts of a split, or would be tested twice.
     """
     flat = features.reshape(len(features), -1).astype(np.float64)
-    flat = np.sqrt(flat) if roots else flat
     answers = []
     for training, test in parts:
         if shared := set(training.tolist()) & set(test.tolist()):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from culture_sim.analysis import stimulation
 from culture_sim.analysis.stimulation import Heard
 from protocols.spec.protocol import ReservoirProtocol
 
@@ -26,34 +27,35 @@ def features(protocol: ReservoirProtocol, at: np.ndarray, heard: Heard, *, befor
         Counts and traces in spikes, latencies in seconds.
     """
     response, steps, dt = protocol.reservoir.response, protocol.culture.steps, protocol.culture.simulation.dt
-    indirect = ~heard.direct
-    step, electrode = heard.step[indirect], heard.electrode[indirect]
+    indirect = stimulation.indirect(heard)
     n = protocol.culture.array.n_electrodes
     shift = max(steps(last) for _, last in response.windows.values()) if before else 0
     found = np.zeros((len(at), len(response.windows), n), np.float32)
-    for k, (first, last) in enumerate(response.windows.values()):
-        start, end = at + steps(first) - shift, at + steps(last) - shift
-        trial, spike = _within(step, start, end)
+    for k, edges in enumerate(response.windows.values()):
+        first, last = (steps(edge) - shift for edge in edges)
         match response.features:
             case "counts":
-                found[:, k] = _summed(trial, electrode[spike], np.ones(len(spike)), (len(at), n))
+                found[:, k] = stimulation.spike_counts(*indirect, n, at, first, last)
             case "trace":
-                weight = np.exp(-(end[trial] - step[spike]) * dt / response.decay)
-                found[:, k] = _summed(trial, electrode[spike], weight, (len(at), n))
+                found[:, k] = traces(*indirect, n, at, first, last, response.decay / dt)
             case "latency":
-                found[:, k] = last - first
-                np.minimum.at(found[:, k], (trial, electrode[spike]), ((step[spike] - start[trial]) * dt))
+                wait = stimulation.first_spikes(*indirect, n, at, first, last) - first
+                found[:, k] = np.where(np.isnan(wait), last - first, wait) * dt
     return found
 
 
-def _within(step: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of window and spike that lies in it: their indices. Spikes are in order of time; windows may overlap."""
-    first, last = np.searchsorted(step, start), np.searchsorted(step, end)
-    n = last - first
-    window = np.repeat(np.arange(len(start)), n)
-    return window, np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n) + first[window]
+def traces(
+    step: np.ndarray, electrode: np.ndarray, n_electrodes: int, at: np.ndarray, first: int, last: int, decay: float
+) -> np.ndarray:
+    """Spikes from `first` to before `last` steps after each stimulus, weighted by exp(-t / `decay`), t before `last`.
 
-
-def _summed(row: np.ndarray, column: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    flat = np.bincount(row * shape[1] + column, weight, minlength=shape[0] * shape[1])
-    return flat.reshape(shape).astype(np.float32)
+    Returns
+    -------
+    ndarray, shape (n_trials, n_electrodes)
+    """
+    found = np.zeros((len(at), n_electrodes))
+    for k, stimulus in enumerate(at):
+        begin, end = np.searchsorted(step, [stimulus + first, stimulus + last])
+        weight = np.exp((step[begin:end] - stimulus - last) / decay)
+        found[k] = np.bincount(electrode[begin:end], weight, minlength=n_electrodes)
+    return found

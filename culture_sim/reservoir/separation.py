@@ -5,13 +5,6 @@ import numpy as np
 DRAWS = 30  # random choices of the states of a rank
 
 
-def confusion(given: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
-    """How often each class (row) was answered as each (column), int, shape (n_classes, n_classes)."""
-    table = np.zeros((n_classes, n_classes), np.int64)
-    np.add.at(table, (truth, given), 1)
-    return table
-
-
 def information(table: np.ndarray, least: float = 0.0) -> float:
     """Mutual information of class and answer in bits, less its bias (Miller 1955; Panzeri and Treves 1996).
 
@@ -33,12 +26,6 @@ def information(table: np.ndarray, least: float = 0.0) -> float:
     return float(np.clip(bits - bias, least, entropy))
 
 
-def standardised(features: np.ndarray) -> np.ndarray:
-    """Features less their mean, over their standard deviation; 0 where they do not vary, shape (n_trials, n)."""
-    spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)
-
-
 def effective_rank(states: np.ndarray) -> float:
     """Number of directions that states spread in: exp of the entropy of their shares of the variance.
 
@@ -52,7 +39,8 @@ def effective_rank(states: np.ndarray) -> float:
     variance = np.linalg.svd(states - states.mean(axis=0), compute_uv=False) ** 2
     if not variance.sum():
         return 0.0
-    share = variance[variance > 0] / variance.sum()
+    share = variance / variance.sum()
+    share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from culture_sim.reservoir.measures import Source
-from culture_sim.reservoir.measures import _read as answers_of
+from culture_sim.reservoir.measures import answered
 from culture_sim.reservoir.readout import PENALTIES, fitted, read, splits
 from culture_sim.reservoir.tasks import tasks
 from protocols.plan.reservoir import TEST, TRAINING, expand_reservoir
@@ -47,17 +46,17 @@ def test_every_readout_tells_distant_classes_and_not_shuffled_ones(kind: str) ->
     features, truth = blobs(120, 3, 6.0)
     parts = [(np.arange(0, 90), np.arange(90, 120))]
     readout = Readout(kind=kind)  # type: ignore[arg-type]
-    assert read(features, truth, parts, readout, roots=False).accuracy == 1.0
+    assert read(features, truth, parts, readout).accuracy == 1.0
     shuffled = np.random.default_rng(1).permutation(truth)
-    assert read(features, shuffled, parts, readout, roots=False).accuracy < 0.6
+    assert read(features, shuffled, parts, readout).accuracy < 0.6
 
 
 def test_a_trial_in_training_and_test_is_refused() -> None:
     features, truth = blobs(12, 2, 1.0)
     with pytest.raises(ValueError, match="trial 5 is both in training and in test"):
-        read(features, truth, [(np.arange(6), np.arange(5, 12))], Readout(), roots=False)
+        read(features, truth, [(np.arange(6), np.arange(5, 12))], Readout())
     with pytest.raises(ValueError, match="tested in two splits"):
-        read(features, truth, [(np.arange(6), np.arange(6, 12))] * 2, Readout(), roots=False)
+        read(features, truth, [(np.arange(6), np.arange(6, 12))] * 2, Readout())
 
 
 def test_folds_test_every_trial_once_with_all_classes(tmp_path: Path) -> None:
@@ -82,6 +81,6 @@ def test_a_setting_is_chosen_without_the_trials_that_test_it(tmp_path: Path) -> 
     accuracy = []
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        noise = Source([rng.normal(size=(60, 20)) for _ in range(12)], roots=False)
-        accuracy.append(answers_of(protocol, noise, task, parts).accuracy)
+        noise = [rng.normal(size=(60, 20)) for _ in range(12)]
+        accuracy.append(answered(protocol.reservoir.readout, noise, task.truth, parts).accuracy)
     assert abs(np.mean(accuracy) - 0.5) < 2.5 * np.std(accuracy) / np.sqrt(12) + 0.01

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
-from culture_sim.reservoir.separation import confusion, effective_rank, information, ranks
+from culture_sim.reservoir.readout import Answers
+from culture_sim.reservoir.separation import effective_rank, information, ranks
+
+
+def confusion(given: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
+    return Answers(np.arange(len(given)), given, truth, 0.0).confusion(n_classes)
 
 
 def test_effective_rank_of_known_spectra() -> None:
@@ -16,6 +21,8 @@ def test_effective_rank_of_known_spectra() -> None:
     assert effective_rank(equal) == pytest.approx(4)
     assert effective_rank(np.outer(np.arange(10.0), [1, 2, 3])) == pytest.approx(1)
     assert effective_rank(np.ones((5, 3))) == 0
+    faint = np.diag(np.array([100, 1e-22, 1e-22], np.float32))
+    assert effective_rank(faint) == pytest.approx(1), "shares that vanish in 32 bits count nothing"
     share = np.array([0.5, 0.25, 0.25])
     assert effective_rank(basis[:, :3] * np.sqrt(share)) == pytest.approx(np.exp(-(share * np.log(share)).sum()))
 
