@@ -22,7 +22,6 @@ from figures.after_run import make_if_possible
 from protocols.images import datasets
 from protocols.loading.published import read_targets
 from protocols.plan.curriculum import expand_association
-from protocols.plan.reservoir import expand_reservoir
 from protocols.runs import cli, run_directory
 from protocols.runs.machine import available_memory_bytes, cores
 from protocols.runs.progress import SeedProgress
@@ -108,7 +107,7 @@ class CultureLearner:
         missing = [seed for seed in seeds if seed not in parts]
         lines, before = resumed(protocol, run, missing)
         if isinstance(protocol, ReservoirProtocol):
-            lines += reservoir_plan.notes(protocol, expand_reservoir(protocol, seeds[0]))
+            lines += reservoir_plan.notes(protocol)
         for line in lines:
             console.print(line, soft_wrap=True)
         name: str | None = None

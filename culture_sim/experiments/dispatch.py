@@ -13,7 +13,7 @@ from culture_sim.reservoir import seed as reservoir_seed
 from culture_sim.reservoir.plan import outline as reservoir_outline
 from culture_sim.spiking import training
 from protocols.loading.published import Target
-from protocols.plan.reservoir import expand_reservoir
+from protocols.plan import reservoir
 from protocols.results import learning
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
@@ -42,7 +42,7 @@ def n_steps(protocol: Protocol) -> int:
         case DishProtocol(culture=culture, timeline=timeline):
             return culture.steps(sum(duration(step) for _, step in unrolled(timeline)))
         case ReservoirProtocol():
-            return expand_reservoir(protocol, protocol.first_seed).n_steps
+            return reservoir.n_steps(protocol)
     raise TypeError(type(protocol))
 
 

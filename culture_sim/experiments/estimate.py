@@ -9,6 +9,7 @@ from culture_sim.experiments.dish_needs import Needs
 from culture_sim.experiments.dispatch import n_steps
 from culture_sim.model.expected_work import expected_synapses, most_events
 from culture_sim.reservoir import plan as reservoir_plan
+from culture_sim.reservoir import variants
 from protocols.images.examples import count_images
 from protocols.spec.protocol import CultureProtocol, DishProtocol, ReservoirProtocol, SpikingAssociation
 
@@ -67,10 +68,10 @@ def _of_dish(protocol: DishProtocol) -> Estimate:
 
 def _of_reservoir(protocol: ReservoirProtocol) -> Estimate:
     """The culture and the controls that are simulated, one after the other."""
-    spec, steps, synapses = protocol.culture, n_steps(protocol), reservoir_plan.n_synapses(protocol)
-    all_steps = steps * reservoir_plan.n_simulations(protocol)
+    spec, synapses = protocol.culture, reservoir_plan.n_synapses(protocol)
+    all_steps = n_steps(protocol) * len(variants.simulated(protocol.reservoir))
     events = synapses * all_steps / (spec.steps(spec.neurons.refractory) + 1)
-    return Estimate(synapses, reservoir_plan.needed_bytes(protocol, steps), all_steps, events)
+    return Estimate(synapses, reservoir_plan.needed_bytes(protocol), all_steps, events)
 
 
 def _of_spiking_network(protocol: SpikingAssociation) -> Estimate:

@@ -9,12 +9,12 @@ from culture_sim.model.expected_work import SAMPLE
 from culture_sim.model.placement import place_cells
 from culture_sim.reservoir import echo_state, variants
 from culture_sim.reservoir.seed import STRETCH_S
-from protocols.plan.reservoir import CROSS_VALIDATED, TEST, TRAINING, Trials, expand_reservoir
+from protocols.images.examples import fewest_of_a_class
+from protocols.plan.reservoir import CROSS_VALIDATED, TEST, TRAINING, Trials, expand_reservoir, n_steps, n_trials
 from protocols.spec.dish.consistency import MOST_STEPS
 from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import ReservoirProtocol
 from protocols.spec.random_streams import stream
-from protocols.spec.reservoir.section import CULTURES
 
 RATE_HZ = 10.0  # spikes a second of each neuron that are reckoned with: stimulated cultures fire less, about 3 Hz
 SPIKE, HEARD = 18, 40  # bytes of a spike while it is read, and of a heard one while features are taken, measured
@@ -31,11 +31,9 @@ def check(protocol: ReservoirProtocol) -> None:
         raise ProtocolFault([f"reservoir.readout: scikit-learn is not installed ({installation('data')})"])
     if "echo_state" in protocol.reservoir.controls:
         echo_state.check_installed()
-    trials = expand_reservoir(protocol, protocol.first_seed)
-    if trials.n_steps > MOST_STEPS:
-        raise ProtocolFault([f"reservoir.every: {trials.n_steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}"])
-    learned = trials.truth[trials.part == TRAINING]
-    if len(learned) and (fewest := np.bincount(learned, minlength=len(trials.classes)).min()) < 2:
+    if (steps := n_steps(protocol)) > MOST_STEPS:
+        raise ProtocolFault([f"reservoir.every: {steps:.3g} time steps in all; allowed: {MOST_STEPS:.3g}"])
+    if protocol.data is not None and (fewest := fewest_of_a_class(protocol.data)) < 2:
         raise ProtocolFault([f"data.pool: {fewest} training image of a class; allowed: at least 2 of each"])
 
 
@@ -43,22 +41,24 @@ def outline(protocol: ReservoirProtocol) -> list[str]:
     """Trials, features and controls of one seed, a line each."""
     trials, reservoir = expand_reservoir(protocol, protocol.first_seed), protocol.reservoir
     n_features = _n_features(protocol, trials)
-    cultures = [name for name in reservoir.controls if name in CULTURES]
+    cultures = [name for name in variants.simulated(reservoir) if not name.startswith("lif_")]
     more = f", {reservoir.budget} of integrate-and-fire neurons" if "lif" in reservoir.controls else ""
     return [
         f"trials: {len(trials)} of {len(trials.classes)} classes, every {reservoir.every * 1e3:g} ms, "
         f"{(trials.current > 0).sum(axis=1).mean():.3g} electrodes each on average",
         f"features: {n_features}; readout: {reservoir.readout.kind}, {_tested(protocol, trials)}",
-        f"simulations: the culture{''.join(', ' + name for name in cultures)}{more}; "
-        f"{trials.n_steps * protocol.culture.simulation.dt:g} s each",
-        *notes(protocol, trials),
+        f"simulations: the {', '.join(cultures)}{more}; {trials.n_steps * protocol.culture.simulation.dt:g} s each",
+        *notes(protocol),
     ]
 
 
-def notes(protocol: ReservoirProtocol, trials: Trials) -> list[str]:
+def notes(protocol: ReservoirProtocol) -> list[str]:
     """What a reader of the results should know: a readout without a penalty that has more features than trials."""
+    if protocol.reservoir.readout.kind != "perceptron":
+        return []
+    trials = expand_reservoir(protocol, protocol.first_seed)
     n, features = _n_training(protocol, trials), _n_features(protocol, trials)
-    if protocol.reservoir.readout.kind == "perceptron" and features > n:
+    if features > n:
         return [
             f"reservoir.readout: a perceptron has no penalty, and {features} features are more than {n} training "
             "trials: it fits any labels, so its weights mean little; ridge or logistic choose a penalty"
@@ -72,26 +72,18 @@ def n_synapses(protocol: ReservoirProtocol) -> int:
     return round(protocol.culture.n_neurons * synapses.fan_in) if synapses else 0
 
 
-def needed_bytes(protocol: ReservoirProtocol, n_steps: int) -> int:
+def needed_bytes(protocol: ReservoirProtocol) -> int:
     """Peak memory of a seed: the network, its spikes at `RATE_HZ`, and the features of all sources."""
     spec, reservoir = protocol.culture, protocol.reservoir
     n, word = spec.n_neurons, np.dtype(spec.simulation.precision).itemsize
     network = n_synapses(protocol) * (24 + 8 * word) + n * max(12 * min(n, 1024), 60 * word)
-    spikes = RATE_HZ * n * min(n_steps * spec.simulation.dt, STRETCH_S)
+    spikes = RATE_HZ * n * min(n_steps(protocol) * spec.simulation.dt, STRETCH_S)
     sample = place_cells(spec, SAMPLE, stream("estimate"))
     hearing = neurons_within(reservoir.response.within, electrode_positions(spec.array), sample).nnz / SAMPLE
-    n_trials = n_steps * spec.simulation.dt / reservoir.every
     lif = reservoir.budget if "lif" in reservoir.controls else 0
     sources = len(reservoir.controls) + lif + 4
-    features = n_trials * len(reservoir.response.windows) * spec.array.n_electrodes * 8 * sources
+    features = n_trials(protocol) * len(reservoir.response.windows) * spec.array.n_electrodes * 8 * sources
     return int(300e6 + network + spikes * (SPIKE + HEARD * hearing) + features)
-
-
-def n_simulations(protocol: ReservoirProtocol) -> int:
-    """Simulations of a seed: the culture, and controls that are simulated."""
-    controls = protocol.reservoir.controls
-    lif = len(variants.strengths(protocol.reservoir.budget)) if "lif" in controls else 0
-    return 1 + sum(name in CULTURES for name in controls) + lif
 
 
 def _n_features(protocol: ReservoirProtocol, trials: Trials) -> int:

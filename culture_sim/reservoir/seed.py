@@ -1,6 +1,6 @@
 """One seed of a reservoir experiment: simulate the culture and its controls, then read patterns from the responses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,16 +13,12 @@ from culture_sim.reservoir.responses import features
 from protocols.plan.reservoir import Trials, electrode_pulses, expand_reservoir
 from protocols.runs.reporting import Report
 from protocols.runs.run_directory import Run
-from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.protocol import ReservoirProtocol
 
 PART = "seed_{}_of_{}"  # name of the part with the responses of a culture or a control
 STRETCH_S = 300.0  # of simulated time: bounds the spikes in memory
 NOTHING = Heard(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
 SIMULATED = 0.9  # share of the progress that the simulations have
-
-#: A culture, and whether its synapses may change.
-Grown = Callable[[], tuple[LivingCulture, bool]]
 
 
 def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, report: Report) -> dict[str, np.ndarray]:
@@ -38,12 +34,14 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
     """
     trials = expand_reservoir(protocol, seed)
     culture = LivingCulture.grow(protocol.culture, seed)
-    planned = dict(_simulations(protocol, culture, seed))
+    names = variants.simulated(protocol.reservoir)
     responses: dict[str, np.ndarray] = {}
-    for k, (name, grown) in enumerate(planned.items()):
+    for k, name in enumerate(names):
         part = run.load_part(PART.format(seed, name))
         if part is None:
-            part = _responses(protocol, trials, *grown(), device, _share(report, k, len(planned)))
+            other = variants.grown(name, culture, protocol.reservoir, seed)
+            plastic = trials.plastic if name in variants.PLASTIC else trials.plastic[:0]
+            part = _responses(protocol, trials, other, plastic, device, _share(report, k, len(names)))
             run.save_part(PART.format(seed, name), part)
         responses[name] = part["after"]
         if name == "culture" and "before" in part:
@@ -71,32 +69,17 @@ def _share(report: Report, index: int, of: int) -> Report:
     return lambda done: report(SIMULATED * (index + done) / of)
 
 
-def _integrate_and_fire(spec: LivingSpec, strength: float, seed: int) -> Grown:
-    """Integrate-and-fire neurons of a strength, to be grown when they are needed."""
-    return lambda: (LivingCulture.grow(variants.integrate_and_fire(spec, strength), seed), False)
-
-
-def _simulations(protocol: ReservoirProtocol, culture: LivingCulture, seed: int) -> Iterator[tuple[str, Grown]]:
-    """What is simulated, by name: the culture first."""
-    reservoir = protocol.reservoir
-    yield "culture", lambda: (culture, True)
-    if "shuffled" in reservoir.controls:
-        yield "shuffled", lambda: (variants.shuffled(culture, seed), True)
-    if "unconnected" in reservoir.controls:
-        yield "unconnected", lambda: (variants.unconnected(culture), False)
-    if "without_plasticity" in reservoir.controls:
-        yield "without_plasticity", lambda: (culture, False)
-    if "lif" in reservoir.controls:
-        for k, strength in enumerate(variants.strengths(reservoir.budget)):
-            yield f"lif_{k}", _integrate_and_fire(protocol.culture, strength, seed)
-
-
 def _responses(
-    protocol: ReservoirProtocol, trials: Trials, culture: LivingCulture, plastic: bool, device: str, report: Report
+    protocol: ReservoirProtocol,
+    trials: Trials,
+    culture: LivingCulture,
+    plastic: np.ndarray,
+    device: str,
+    report: Report,
 ) -> dict[str, np.ndarray]:
     """Features ``after`` the stimuli, and ``before`` them where that is a control; simulated in stretches."""
     pulses = electrode_pulses(protocol, trials)
-    session = LivingSession(trials.n_steps, *pulses, plastic=trials.plastic if plastic else trials.plastic[:0])
+    session = LivingSession(trials.n_steps, *pulses, plastic=plastic)
     reached = neurons_within(protocol.reservoir.response.within, culture.electrodes, culture.positions)
     asked = {"after": False} | ({"before": True} if "before" in protocol.reservoir.controls else {})
     found: dict[str, list[np.ndarray]] = {name: [] for name in asked}

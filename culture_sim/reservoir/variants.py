@@ -8,10 +8,33 @@ from culture_sim.living import LivingCulture
 from culture_sim.living.wiring import Synapses
 from protocols.spec.dish.living import LivingCulture as LivingSpec
 from protocols.spec.random_streams import stream
+from protocols.spec.reservoir.section import CULTURES, Reservoir
 
 STRENGTHS = (0.1, 1.5)  # of the synapses of integrate-and-fire neurons, times those of the culture: least and most
 BELOW_THRESHOLD = 0.5  # their mean drive, times the threshold: they are silent without a stimulus, as far as noise lets
 EVERYWHERE = 1.0  # m, reach of random wiring
+
+PLASTIC = ("culture", "shuffled")  # variants whose synapses change when the protocol says so
+
+
+def simulated(reservoir: Reservoir) -> list[str]:
+    """Names of all that is simulated: the culture, then the controls that need a simulation; one of each setting."""
+    cultures = [name for name in CULTURES if name in reservoir.controls]
+    settings = [f"lif_{k}" for k in range(reservoir.budget)] if "lif" in reservoir.controls else []
+    return ["culture", *cultures, *settings]
+
+
+def grown(name: str, culture: LivingCulture, reservoir: Reservoir, seed: int) -> LivingCulture:
+    """What is simulated by this name, for a culture of a seed."""
+    match name:
+        case "shuffled":
+            return shuffled(culture, seed)
+        case "unconnected":
+            return unconnected(culture)
+        case "culture" | "without_plasticity":
+            return culture
+    strength = strengths(reservoir.budget)[int(name.removeprefix("lif_"))]
+    return LivingCulture.grow(integrate_and_fire(culture.spec, strength), seed)
 
 
 def shuffled(culture: LivingCulture, seed: int) -> LivingCulture:

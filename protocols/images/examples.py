@@ -88,6 +88,13 @@ def count_images(data: ImageData) -> tuple[int, int, int]:
     return len(learned), len(held_back), len(tested)
 
 
+def fewest_of_a_class(data: ImageData) -> int:
+    """Number of training images of the class that has the fewest; raises like `load_splits`."""
+    training, test = datasets.load(data.source)
+    learned, _, _ = _split(data, training, test)
+    return int(np.unique(training.labels[learned], return_counts=True)[1].min())
+
+
 def load_images(data: ImageData) -> ImageSplits:
     """Load the images of a network's protocol, select the classes, split and resize; raises like `load_splits`."""
     training, test = datasets.load(data.source)

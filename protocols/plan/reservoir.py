@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocols.images.examples import load_splits
+from protocols.images.examples import count_images, load_splits
 from protocols.plan.dish import ElectrodePulses
 from protocols.spec.array import Array
 from protocols.spec.protocol import ReservoirProtocol
@@ -53,6 +53,22 @@ class Trials:
     def __len__(self) -> int:
         """Number of trials."""
         return len(self.at)
+
+
+def n_trials(protocol: ReservoirProtocol) -> int:
+    """Number of trials of a culture; images are counted, not prepared. Raises as `expand_reservoir`."""
+    if protocol.data is not None:
+        training, _, test = count_images(protocol.data)
+        return training + test
+    reservoir, array = protocol.reservoir, protocol.culture.array
+    return len(placed(reservoir.patterns, array)) * reservoir.trials * reservoir.sessions.count  # type: ignore[arg-type]
+
+
+def n_steps(protocol: ReservoirProtocol) -> int:
+    """Length of the experiment in time steps: the first stimulus, the others every so often, sessions after a pause."""
+    reservoir, steps = protocol.reservoir, protocol.culture.steps
+    every, pauses = steps(reservoir.every), reservoir.sessions.count - 1
+    return steps(reservoir.settling) + n_trials(protocol) * every + pauses * (steps(reservoir.sessions.pause) - every)
 
 
 def expand_reservoir(protocol: ReservoirProtocol, seed: int) -> Trials:

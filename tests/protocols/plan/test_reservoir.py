@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protocols.loading.loader import load
-from protocols.plan.reservoir import disturbed, electrode_pulses, expand_reservoir
+from protocols.plan.reservoir import disturbed, electrode_pulses, expand_reservoir, n_steps, n_trials
 from protocols.spec.protocol import ReservoirProtocol
 from tests.protocols.spec.test_reservoir import GOOD, written
 
@@ -36,6 +36,7 @@ def test_sessions_have_a_pause_in_which_synapses_may_change(tmp_path: Path) -> N
     starts = [trials.at[trials.session == k][0] for k in range(3)]
     ends = [trials.at[trials.session == k][-1] for k in range(3)]
     assert [starts[1] - ends[0], starts[2] - ends[1]] == [5000, 5000]
+    assert (n_trials(protocol), n_steps(protocol)) == (len(trials), trials.n_steps)
     assert trials.plastic.tolist() == [[ends[0] + 200, starts[1]], [ends[1] + 200, starts[2]]]
     always = loaded(tmp_path, text + "  plastic: true\n")
     assert expand_reservoir(always, 0).plastic.tolist() == [[1000, 1000 + 24 * 200]]
@@ -77,7 +78,8 @@ def test_images_are_shown_once_at_the_current_of_their_pixels(tmp_path: Path) ->
     protocol = loaded(tmp_path, text)
     assert protocol.data is not None
     splits = load_splits(protocol.data)
-    assert len(trials) == len(splits.training) + len(splits.test)
+    assert len(trials) == len(splits.training) + len(splits.test) == n_trials(protocol)
+    assert n_steps(protocol) == trials.n_steps
     tested = trials.current[trials.part == 2]
     bright = np.where(splits.test.images >= 0.1, splits.test.images, 0).reshape(len(splits.test), -1)
     assert sorted(map(tuple, tested.tolist())) == sorted(map(tuple, bright.astype(np.float32).tolist()))
