@@ -54,8 +54,7 @@ class Schedule:
     def _cells(self, pulse: Pulse) -> np.ndarray:
         kind = pulse.electrode, pulse.amplitude_A, pulse.width_s
         if kind not in self.cells:
-            threshold = self.culture.threshold_current(pulse.electrode, pulse.width_s)
-            self.cells[kind] = np.flatnonzero(threshold < pulse.amplitude_A).astype(np.int32)
+            self.cells[kind] = self.culture.hit_by(*kind)
         return self.cells[kind]
 
 

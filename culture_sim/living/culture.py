@@ -116,6 +116,10 @@ class LivingCulture:
         """Which synapses belong to excitatory cells, and so can be plastic; bool, shape (n_synapses,)."""
         return np.repeat(self.excitatory, np.diff(self.synapses.start))
 
+    def hit_by(self, electrode: int, amplitude_A: float, width_s: float) -> np.ndarray:
+        """Cells that a pulse on an electrode makes fire: their threshold current lies below it; int32, shape (n,)."""
+        return np.flatnonzero(self.threshold_current(electrode, width_s) < amplitude_A).astype(np.int32)
+
     def threshold_current(self, electrode: int, width_s: float) -> np.ndarray:
         """Least amplitude of a pulse on an electrode that makes each cell fire, in amperes, shape (n_neurons,)."""
         if self.spec.stimulation is None:

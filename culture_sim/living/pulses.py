@@ -29,10 +29,7 @@ class Pulses(NamedTuple):
         """The pulses of a session in this culture."""
         described = np.column_stack([session.electrode, session.amplitude_A, session.width_s])
         kinds, kind = np.unique(described, axis=0, return_inverse=True)
-        cells = [
-            np.flatnonzero(culture.threshold_current(int(electrode), width) < amplitude).astype(np.int32)
-            for electrode, amplitude, width in kinds
-        ]
+        cells = [culture.hit_by(int(electrode), amplitude, width) for electrode, amplitude, width in kinds]
         return cls(session.step, kind.ravel().astype(np.int32), cells)
 
     def hit(self, n_neurons: int) -> dict[int, np.ndarray]:
