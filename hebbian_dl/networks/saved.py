@@ -21,6 +21,7 @@ from hebbian_dl.training.generators import seed_torch
 from protocols.loading.loader import load
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
+from protocols.spec.nets.segmentation import MaskMethod
 from protocols.spec.protocol import NetworkProtocol
 from protocols.spec.random_streams import stream
 from protocols.spec.rules import HebbianPCA
@@ -50,7 +51,8 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
     seed_torch(np.random.default_rng(stream("network", seed)))
     if not spec.layers:
         network = own.learner(spec, shape, method)
-        return Drawn(_redrawn(network, method), network)
+        redraw(network, method)
+        return Drawn(network, network)
     if isinstance(method, VaePretraining):
         network = build(spec.used_layers, shape, None, spec.batch_norm_momentum)
         vae = BetaVae(network, spec.used_layers, shape, method.latents)
@@ -61,11 +63,12 @@ def draw(protocol: NetworkProtocol, method: Method, seed: int) -> Drawn:
         return Drawn(nn.Sequential(local), local)
     rule = method.rule if isinstance(method, HebbianPretraining) else HebbianPCA()
     network = build(spec.used_layers, shape, rule, spec.batch_norm_momentum)
-    return Drawn(_redrawn(network, method), network)
+    redraw(network, method)
+    return Drawn(network, network)
 
 
-def _redrawn(network: nn.Sequential, method: Method) -> nn.Sequential:
-    """The network, with other weights where the method asks for them."""
+def redraw(network: nn.Module, method: Method | MaskMethod) -> None:
+    """Draw the weights of all layers that can learn anew, where the method asks for others."""
     layers: list[Any] = [layer for layer in network.modules() if isinstance(layer, (Hebbian, *LEARNABLE))]
     match method:
         case NoPretraining(weights="xavier"):
@@ -75,7 +78,6 @@ def _redrawn(network: nn.Sequential, method: Method) -> nn.Sequential:
             for layer in layers:
                 geometry = layer.geometry if isinstance(layer, Hebbian) else Geometry.of(layer)
                 nn.init.normal_(layer.weight, std=norm / geometry.fan_in(layer.weight) ** 0.5)
-    return network
 
 
 def path_of(run_dir: Path, method: str, seed: int) -> Path:

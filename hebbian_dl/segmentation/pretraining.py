@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl.images.in_memory import Examples, Splits
-from hebbian_dl.layers.geometry import Geometry
-from hebbian_dl.layers.hebbian import LEARNABLE
 from hebbian_dl.layers.hebbianize import hebbianize
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
+from hebbian_dl.networks.saved import redraw
 from hebbian_dl.networks.vae import divergence
 from hebbian_dl.segmentation.segmenter import Segmenter
 from hebbian_dl.training.descent import Descent
@@ -20,7 +19,7 @@ from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.nets.segmentation import DenoisingPretraining, MapVaePretraining, MaskMethod, Segmentation
 from protocols.spec.random_streams import stream
 from protocols.spec.rules import Rule
@@ -30,13 +29,7 @@ def drawn(spec: Segmentation, channels: int, method: MaskMethod, seed: int) -> E
     """The network with its initial weights: the same ones for all methods, unless a method asks for others."""
     seed_torch(np.random.default_rng(stream("network", seed)))
     network = EncoderDecoder(spec.network, channels, spec.batch_norm_momentum)
-    layers = [layer for layer in network.modules() if isinstance(layer, LEARNABLE)]
-    for layer in layers:
-        match method:
-            case NoPretraining(weights="xavier"):
-                nn.init.xavier_uniform_(layer.weight)
-            case NoPretraining(initial_norm=float(norm)) | HebbianPretraining(initial_norm=float(norm)):
-                nn.init.normal_(layer.weight, std=norm / Geometry.of(layer).fan_in(layer.weight) ** 0.5)
+    redraw(network, method)
     return network
 
 
