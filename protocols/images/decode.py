@@ -4,9 +4,12 @@ A rectangle of the image, in its centre or at random, is cut out and resized to 
 bilinear filter (antialiased when shrinking).
 """
 
+import contextlib
 import math
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +44,18 @@ class CorruptImage(Exception):
     """The bytes are not an image, or not a complete one."""
 
 
+@contextlib.contextmanager
+def opened(file: Path | BytesIO) -> Iterator["Image.Image"]:
+    """An image file of an accepted format; one with too many pixels is an error, other warnings are silent."""
+    with needs("Pillow"):
+        from PIL import Image
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file, formats=FORMATS) as image:
+            yield image
+
+
 def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> npt.NDArray[np.uint8]:
     """Decode an image file, cut out a rectangle, and resize it.
 
@@ -66,14 +81,9 @@ def decode(content: bytes, data: FileData, rng: np.random.Generator | None) -> n
     CorruptImage
         If the file is not a complete, readable image, or has so many pixels that Pillow refuses it.
     """
-    with needs("Pillow"):
-        from PIL import Image
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content), formats=FORMATS) as image:
-                pixels = _pixels(image, data, rng)
+        with opened(BytesIO(content)) as image:
+            pixels = _pixels(image, data, rng)
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many types of exception for damaged files

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from protocols.images import datasets
-from protocols.images.decode import FORMATS
+from protocols.images import datasets, decode
 from protocols.images.download import needs
 from protocols.images.folders import SUFFIXES
 from protocols.spec.faults import ProtocolFault, listed, short
@@ -88,16 +86,13 @@ def opened(path: Path) -> Iterator["Image"]:
         If it is no complete image, or has several pages.
     """
     with needs("Pillow"):
-        from PIL import Image, ImageOps
+        from PIL import ImageOps
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                if (pages := getattr(image, "n_frames", 1)) > 1:
-                    raise ProtocolFault([f"{path}: {pages} pages; allowed: one image a file"])
-                image.load()
-                upright = ImageOps.exif_transpose(image)
+        with decode.opened(path) as image:
+            if (pages := getattr(image, "n_frames", 1)) > 1:
+                raise ProtocolFault([f"{path}: {pages} pages; allowed: one image a file"])
+            image.load()
+            upright = ImageOps.exif_transpose(image)
     except (ProtocolFault, MemoryError):
         raise
     except Exception as error:  # Pillow raises many types of exception for damaged files
