@@ -40,8 +40,10 @@ class ToldByKey:
         return next((key + self.suffix for key in self.kinds if key in given), None)
 
     def known(self, given: Any) -> Any:
-        """The value itself, if it has one of the keys."""
+        """The value itself, if it has one of the keys, and no more than one."""
         if self.tag(given) is None:
             keys = f"keys {', '.join(map(str, given))}" if isinstance(given, Mapping) and given else self.nothing
             raise ValueError(f"{keys}; allowed: a mapping with one of {', '.join(self.kinds)}")
+        if isinstance(given, Mapping) and len(kinds := [key for key in self.kinds if key in given]) > 1:
+            raise ValueError(f"keys {', '.join(kinds)}; allowed: one of them")
         return given

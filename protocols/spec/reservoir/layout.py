@@ -51,7 +51,7 @@ def placed(patterns: Patterns, array: Array) -> list[Placed]:
                 Placed(k, on_grid(patterns, clock_digit(digit, *size), size, array)) for k, digit in enumerate(digits)
             ]
         case Xor(xor=(first, second)):
-            return [Placed(0, ()), Placed(1, first), Placed(1, second), Placed(0, union(first, second))]
+            return [Placed(0, ()), Placed(1, first), Placed(1, second), Placed(0, tuple(sorted({*first, *second})))]
         case OwnClasses(classes=own):
             return [Placed(k, places) for k, members in enumerate(own.values()) for places in members]
     raise TypeError(type(patterns))
@@ -96,11 +96,6 @@ def clock_digit(digit: int, rows: int, columns: int) -> Places:
         "r": [(r, columns - 1) for r in range(middle, rows)],
     }
     return tuple(sorted({place for name in SEGMENTS[digit] for place in segments[name]}))
-
-
-def union(first: Places, second: Places) -> Places:
-    """Places of either, each once, in order."""
-    return tuple(sorted({*first, *second}))
 
 
 def _positions(patterns: Positions, array: Array) -> Places:

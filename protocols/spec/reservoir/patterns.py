@@ -1,6 +1,5 @@
 """The ``reservoir.patterns:`` section: sets of electrodes that are stimulated, and the class of each."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WrapSerializer
@@ -138,14 +137,6 @@ PATTERNS = ToldByKey(
     suffix=" patterns",
 )
 
-
-def _of_one_kind(given: Any) -> Any:
-    """The value, unless it has the keys of two kinds."""
-    if isinstance(given, Mapping) and len(kinds := [key for key in PATTERNS.kinds if key in given]) > 1:
-        raise ValueError(f"keys {', '.join(kinds)}; allowed: one of them")
-    return PATTERNS.known(given)
-
-
 Patterns = Annotated[
     Annotated[Positions, Tag("positions patterns")]
     | Annotated[Bars, Tag("bars patterns")]
@@ -154,5 +145,5 @@ Patterns = Annotated[
     | Annotated[Xor, Tag("xor patterns")]
     | Annotated[OwnClasses, Tag("classes patterns")],
     Discriminator(PATTERNS.tag),
-    BeforeValidator(_of_one_kind),
+    BeforeValidator(PATTERNS.known),
 ]
