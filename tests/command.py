@@ -1,10 +1,18 @@
 """A command-line program, run in this process."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocols.runs import cli
+
+
+def finished_run(app: Any, out: Path, *arguments: str) -> Path:
+    """Run a program to its end, with `out` as the folder of runs, and exit code 0; the directory of its only run."""
+    assert exit_code(app, *arguments, "--out", str(out)) == 0
+    (found,) = (path for protocol in out.iterdir() for path in protocol.iterdir() if path.is_dir())
+    return found
 
 
 def exit_code(app: Any, *arguments: str) -> int:

@@ -17,17 +17,14 @@ from figures.runs.run import DishRun, read_run
 from protocols.loading.loader import load
 from protocols.loading.objectives import metric_names
 from protocols.runs import cli
+from tests.command import finished_run
 from tests.protocols.spec.test_dish import GOOD, written
 
 pytestmark = pytest.mark.whole
 
 
 def run(protocol: str, out: Path, *more: str) -> Path:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(app, [protocol, "--out", str(out), *more])
-    assert not exit_.value.code
-    (found,) = (path for path in (out / "mine").iterdir() if path.is_dir())
-    return found
+    return finished_run(app, out, protocol, *more)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from culture_sim.reservoir import seed as seed_module
 from culture_sim.run import app
 from figures import make, report
 from protocols.runs import cli
+from tests.command import finished_run
 from tests.protocols.spec.test_reservoir import GOOD, written
 
 pytestmark = pytest.mark.whole
@@ -22,11 +23,7 @@ MEMORY = GOOD.replace("{bars: 4, length: 4}", "{bars: 2, length: 4}").replace("t
 
 
 def run(protocol: str, out: Path, *more: str) -> Path:
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(app, [protocol, "--out", str(out), "--jobs", "1", *more])
-    assert not exit_.value.code
-    (found,) = (path for path in (out / "mine").iterdir() if path.is_dir())
-    return found
+    return finished_run(app, out, protocol, "--jobs", "1", *more)
 
 
 @pytest.fixture(scope="module")
