@@ -34,9 +34,10 @@ def segment(
     from hebbian_dl.segmentation.predicted import predicted
     from hebbian_dl.segmentation.saved import load_segmenter
 
-    files = pairs.by_stem(images)
+    how = "allowed: a folder of image files"
+    files = pairs.by_stem(images, how)
     if not files:
-        raise ProtocolFault([f"{images}: no image in it; allowed: a folder of image files"])
+        raise ProtocolFault([f"{images}: no image in it; {how}"])
     saved = load_segmenter(run_dir, method, seed)
     data = saved.protocol.data
     values = np.array(data.values if isinstance(data, MaskFolder) else GREY)

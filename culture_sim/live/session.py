@@ -167,12 +167,17 @@ def live(
     Raises
     ------
     ProtocolFault
-        If there is no such protocol, or it is not one of a living culture.
+        If there is no such protocol, or it is not one of a living culture with a timeline.
     """
     if not isinstance(protocol, DishProtocol):
         loaded = load(str(protocol), set)
         if not isinstance(loaded, DishProtocol):
-            raise ProtocolFault([f"{short(str(protocol))}: is not of a living culture; allowed: culture.model: living"])
+            raise ProtocolFault(
+                [
+                    f"{short(str(protocol))}: is not of a living culture with a timeline; "
+                    "allowed: culture.model: living, and a timeline of steps"
+                ]
+            )
         protocol = loaded
     folder = None if out is None else Path(out)
     return LiveSession(

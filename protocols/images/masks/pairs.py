@@ -54,8 +54,8 @@ def find(data: MaskFolder) -> Pairs:
     return Pairs(paired, tuple(images[name] for name in sorted(images.keys() - found.keys())))
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
-    """Image files of a folder by their names without suffix.
+def by_stem(folder: Path, how: str = HOW) -> dict[str, Path]:
+    """Image files of a folder by their names without suffix; `how`: what is allowed, for the message.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def by_stem(folder: Path) -> dict[str, Path]:
     try:
         entries = sorted(os.listdir(folder))
     except OSError as error:
-        raise ProtocolFault([f"{folder}: {error.strerror}; {HOW}"]) from None
+        raise ProtocolFault([f"{folder}: {error.strerror}; {how}"]) from None
     for entry in entries:
         path = folder / entry
         if entry.startswith(".") or not entry.lower().endswith(SUFFIXES):

@@ -332,6 +332,8 @@ def test_a_pulse_in_the_past_is_refused() -> None:
 def test_a_protocol_without_a_living_culture_is_refused() -> None:
     with pytest.raises(ProtocolFault, match=r"ruaro2005: is not of a living culture"):
         live("ruaro2005")
+    with pytest.raises(ProtocolFault, match=r"reservoir_xor: .* living culture with a timeline; allowed: .* timeline"):
+        live("reservoir_xor")
 
 
 @needs_compiler

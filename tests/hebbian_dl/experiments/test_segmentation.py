@@ -169,6 +169,13 @@ def test_wrong_options_are_one_line(
     assert line in capsys.readouterr().err
 
 
+def test_a_missing_folder_of_images_is_one_line(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert segment(str(finished), str(tmp_path / "none"), "--out", str(tmp_path / "out")) == 2
+    assert "No such file or directory; allowed: a folder of image files" in capsys.readouterr().err
+
+
 def test_other_masks_are_not_taken_for_those_of_the_run(
     protocol: str, finished: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
