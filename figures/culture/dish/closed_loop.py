@@ -70,7 +70,7 @@ def burst_control(run: DishRun) -> Figure | None:
     fig, axes = canvas(1, 2, 2.6)
     labels = [step.replace("_", " ") for step in measure.burst_control]
     kinds = (
-        ("", f"network bursts a minute, {measure.blank * 1e3:g} ms blanked"),
+        ("", f"network bursts a minute\n({measure.blank * 1e3:g} ms blanked)"),
         (" burstiness", "burstiness, all spikes"),
     )
     for ax, (kind, label) in zip(axes[0], kinds, strict=True):
@@ -104,7 +104,7 @@ def rallies(run: DishRun) -> Figure | None:
     values = np.array([_per_seed(run, f"{name}/{part}") for part in ("early", "late")])
     early_late.plot([0, 1], values, "-", color=BEFORE, lw=0.7, marker="o", ms=3)
     early_late.plot([0, 1], np.nanmean(values, axis=1), "-", color=AFTER, lw=2, marker="o", ms=5)
-    early_late.set_xticks([0, 1], [f"first {measure.early / 60:g} min", "the rest"])
+    early_late.set_xticks([0, 1], [f"first {measure.early / 60:.3g} min", "the rest"])
     early_late.set_xlim(-0.3, 1.3)
     early_late.set_ylim(bottom=0)
     early_late.set_ylabel("mean rally (hits)")
