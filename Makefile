@@ -26,7 +26,7 @@ check: $(VENV)/.installed-dev  ## style, types and tests: what a change must pas
 	$(BIN)/python -m pytest -n auto -m "$(FAST)"
 
 science: $(VENV)/.installed-test  ## slow tests and published findings
-	$(BIN)/python -m pytest -m "slow or science"
+	$(BIN)/python -m pytest --timeout 0 -m "slow or science"
 
 bench: $(VENV)/.installed-test  ## speed, measured here
 	$(BIN)/python -m culture_sim.bench

@@ -1,5 +1,10 @@
-"""A command-line program, run in this process."""
+"""A command-line program, run in this process or in one of its own."""
 
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,3 +25,14 @@ def exit_code(app: Any, *arguments: str) -> int:
     with pytest.raises(SystemExit) as exit_:
         cli.main(app, arguments)
     return int(exit_.value.code or 0)
+
+
+@contextlib.contextmanager
+def started(line: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a process that nothing ends by itself; a test that fails meanwhile ends it, with its children."""
+    with subprocess.Popen(line, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ import pytest
 
 from culture_sim.engines.compiled import compiler
 from figures.runs.run import DishRun, read_run
+from tests.command import started
 
 pytestmark = [pytest.mark.whole, pytest.mark.skipif(compiler() is None, reason="no C++ compiler")]
 
@@ -33,7 +34,7 @@ with live("spontaneous", out=sys.argv[1]) as dish:
 def test_an_interrupt_at_any_time_leaves_a_whole_run(turn: int, tmp_path: Path) -> None:
     line = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(line, cwd=ROOT, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+    with started(line, cwd=ROOT, **pipes) as process:
         assert process.stdout.readline() == "open\n"
         time.sleep(random.Random(turn).uniform(0.05, 0.4))
         os.killpg(process.pid, signal.SIGINT)  # of the whole group, as a terminal does

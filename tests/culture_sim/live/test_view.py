@@ -19,6 +19,7 @@ from culture_sim.engines.compiled import compiler
 from culture_sim.live import live
 from culture_sim.live.server import DishServer
 from figures.runs.run import DishRun, read_run
+from tests.command import started
 from tests.figures.html.browser import CHROMIUM, Browser
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
@@ -110,13 +111,12 @@ def test_commands_are_checked(server: DishServer, command: Any, message: str) ->
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 def test_in_a_browser_spikes_appear_a_click_stimulates_and_stop_stops(tmp_path: Path) -> None:
     line = [sys.executable, "-m", "culture_sim.live", "spontaneous", "--view", "--out", str(tmp_path / "runs")]
-    with subprocess.Popen(line, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with started(line, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         found = re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())
         assert found is not None
         with Browser(tmp_path / "profile") as browser:
-            browser.ask("Page.navigate", url=found[0])
-            browser.until("document.documentElement.dataset.drawn === 'all'")
+            browser.open(found[0])
             browser.until("Number(document.documentElement.dataset.spikes) > 20")
             browser.mouse(".electrodes circle", down=True, index=27)
             browser.until("Number(document.documentElement.dataset.pulses) === 1")

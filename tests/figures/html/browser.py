@@ -80,18 +80,22 @@ class Browser:
 
     def show(self, path: Path, width: int = 1280, *, dark: bool = False, height: int = 900) -> None:
         """Load a file, wait until it is drawn."""
-        self.events.clear()
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[theme])
         phone = width < 600
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+        self.open(path.resolve().as_uri())
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def open(self, url: str) -> None:
+        """Load a page, wait until it is drawn; before it is loaded there is no document to ask."""
+        self.events.clear()
+        self.ask("Page.navigate", url=url)
         end = time.monotonic() + PATIENCE
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             assert time.monotonic() < end, "the page does not load"
             self.events.append(self._next())
         self.until("document.documentElement.dataset.drawn === 'all'")
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def until(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
