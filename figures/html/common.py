@@ -1,12 +1,17 @@
 """What the page of every run holds: the question, the numbers beside published ones, the provenance."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
-from figures.html.blocks import Block, Section, Table, Text
+from matplotlib.figure import Figure
+from pydantic import BaseModel
+
+from figures.html.blocks import Block, Picture, Section, Table, Text
 from figures.runs import repeat
 from figures.runs.run import RunData
 from figures.runs.study_parts import labelled
+from figures.style import plt
 from protocols.runs.run_directory import resolved
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -24,6 +29,23 @@ def asked(run: RunData, *blocks: Block) -> Section:
     ]
     protocol = Text(resolved(run.protocol), lines=True, folded="The protocol with every value")
     return Section(ASKED, [Table(("", ""), facts), *blocks, protocol])
+
+
+def methods(specs: Mapping[str, BaseModel]) -> Table:
+    """Methods of pre-training, with the settings that are not defaults."""
+    rows = []
+    for name, spec in specs.items():
+        given = spec.model_dump(mode="json", exclude_defaults=True)
+        rows.append((name, ", ".join(f"{key} {value}" for key, value in given.items() if value)))
+    return Table(("method of pre-training", "settings"), rows)
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """A figure as a picture in the page; the figure is closed."""
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=140)
+    plt.close(figure)
+    return Picture(png.getvalue(), alt)
 
 
 def result(run: RunData, names: Iterable[str], *blocks: Block) -> Section:

@@ -6,7 +6,7 @@ from pathlib import Path
 from figures.html import study
 from figures.html.blocks import Subject
 from figures.html.recording import MOST_SPIKES
-from figures.html.runs import association, dish, evoked, network, reservoir
+from figures.html.runs import association, dish, evoked, network, reservoir, segmentation
 from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, SegmentationRun, read_run
 from figures.runs.study import FILE, read_answer
 from protocols.spec.faults import ProtocolFault
@@ -49,8 +49,5 @@ def _read(path: Path, name: str, most: int) -> Subject:
             return reservoir.subject(run, name)
         case NetworkRun() as run:
             return network.subject(run, name)
-        case SegmentationRun():
-            pictures = f"python -m figures.make {path}"
-            raise ProtocolFault(
-                [f"{path}: a run of segmentation; allowed: runs of other kinds; its figures: {pictures}"]
-            )
+        case SegmentationRun() as run:
+            return segmentation.subject(run, name)

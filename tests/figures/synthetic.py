@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hebbian_dl.experiments import summary
+from hebbian_dl.experiments import segmentation_summary, summary
 from protocols.loading.overrides import check
 from protocols.loading.published import FIELDS, Target, read_targets
 from protocols.results.learning import summarise
 from protocols.runs.run_directory import resolved
-from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol
+from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol, SegmentationProtocol
 
 N_CELLS, N_TEST, N_VALIDATION = 60, 40, 20
 PUBLISHED = """\
@@ -91,13 +91,14 @@ def write_run(
     match plan:
         case AssociationProtocol():
             metrics = summarise(plan, list(arrays.values()), targets)
-        case NetworkProtocol():
+        case NetworkProtocol() | SegmentationProtocol():
             parts: dict[tuple[int, str], dict[str, np.ndarray]] = defaultdict(dict)
             for seed, part in arrays.items():
                 for path, array in part.items():
                     method, _, key = path.partition("/")
                     parts[seed, method][key] = array
-            metrics = summary.summarise(plan, parts, targets)
+            of_kind = segmentation_summary if isinstance(plan, SegmentationProtocol) else summary
+            metrics = of_kind.summarise(plan, parts, targets)
     (folder / "protocol.yaml").write_text(resolved(plan))
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "provenance.json").write_text(json.dumps({"code": {"commit": "c0ffee", "dirty": False}} | facts))

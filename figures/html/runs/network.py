@@ -1,16 +1,13 @@
 """Page of a run of pre-trained networks: accuracy over labelled fractions, pre-training, retrieval, filters."""
 
-from io import BytesIO
-
 import numpy as np
 
 from figures.html import common
-from figures.html.blocks import Block, Picture, Plot, Section, Series, Subject, Table
+from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.networks import filters, layers, pretraining, retrieval
 from figures.networks.regimes import NAMES
 from figures.runs.published import curves
 from figures.runs.run import NetworkRun
-from figures.style import plt
 from protocols.spec.retrieval import DIVIDED, NORMALISATIONS, metric, top_name
 
 
@@ -19,7 +16,7 @@ def subject(run: NetworkRun, name: str) -> Subject:
     names = [f"{run.measure}/{method}/{regime}" for regime in run.regimes.values() for method in run.methods]
     pictures = _pictures(run)
     sections = [
-        common.asked(run, _methods(run)),
+        common.asked(run, common.methods(run.protocol.network.methods)),
         common.result(run, names),
         Section("Learning", [_regimes(run), *_pretraining(run)]),
         *([Section("Retrieval", [found])] if (found := _retrieval(run)) else []),
@@ -27,19 +24,6 @@ def subject(run: NetworkRun, name: str) -> Subject:
         common.provenance(run),
     ]
     return Subject(name, run.protocol.title, sections, common.headline(run, names))
-
-
-def _methods(run: NetworkRun) -> Table:
-    rows = [
-        (
-            name,
-            ", ".join(
-                f"{key} {value}" for key, value in spec.model_dump(mode="json", exclude_defaults=True).items() if value
-            ),
-        )
-        for name, spec in run.protocol.network.methods.items()
-    ]
-    return Table(("method of pre-training", "settings"), rows)
 
 
 def _regimes(run: NetworkRun) -> Plot:
@@ -98,8 +82,5 @@ def _pictures(run: NetworkRun) -> list[Block]:
     drawn = {"Layers in pre-training": layers.figure, "Filters of the first layer": filters.figure}
     for alt, draw in (drawn | {"Images found": retrieval.figure}).items():
         if (figure := draw(run)) is not None:
-            png = BytesIO()
-            figure.savefig(png, format="png", dpi=140)
-            plt.close(figure)
-            found.append(Picture(png.getvalue(), alt))
+            found.append(common.picture(figure, alt))
     return found

@@ -12,9 +12,12 @@ COLUMNS = ("image", "mask", "prediction", "errors")
 MISSED, ADDED = (0.80, 0.25, 0.10), (0.10, 0.35, 0.75)  # red and blue
 
 
-def figure(run: SegmentationRun) -> Figure:
-    """The first seed with the fewest masks: without pre-training, or the first method, and with the best validation."""
-    regime = next(iter(run.regimes.values()))
+def figure(run: SegmentationRun, regime: str | None = None) -> Figure:
+    """The first seed: without pre-training, or the first method, and the method with the best validation.
+
+    `regime`: name of the fraction of the masks; None for the smallest.
+    """
+    regime = regime or next(iter(run.regimes.values()))
     methods = _methods(run, regime)
     fig, axes = canvas(
         len(CASES), len(COLUMNS) * len(methods), 0.8 + len(CASES) * 1.05 * WIDTH / len(COLUMNS) / len(methods)

@@ -12,16 +12,17 @@ import pytest
 from figures import report
 from figures.culture import kernels
 from figures.html import page, subjects
-from figures.html.blocks import Plot, Subject
+from figures.html.blocks import Picture, Plot, Subject, Table
 from figures.html.recording import Array
 from figures.html.runs import dish
 from figures.runs import repeat
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, read_run
+from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, SegmentationRun, read_run
 from protocols.loading.loader import load
 from protocols.plan.dish import expand_dish
 from protocols.spec.protocol import DishProtocol
 from tests.figures.html.made import EVIL
 from tests.figures.synthetic import make_run
+from tests.figures.synthetic_masks import make_mask_run
 from tests.figures.synthetic_networks import make_network_run
 from tests.figures.synthetic_search import answer, write_study
 from tests.protocols.spec.test_dish import GOOD, written
@@ -62,6 +63,30 @@ def test_networks_show_their_regimes_beside_published_ones_and_filters(tmp_path:
     assert {series.name for series in scores[0].series} == {"", "HPCA", "SWTA"}
     html = page.page([found])
     assert re.search(r'alt="Filters of the first layer" src="data:image/png;base64,iVBOR', html)
+
+
+def test_segmentation_shows_curves_gains_and_predictions_with_the_fewest_and_the_most_masks(tmp_path: Path) -> None:
+    path = make_mask_run(tmp_path / "small_masks" / "abc", title=EVIL)
+    (found,), run = subjects.read([path]), read_run(path)
+    assert isinstance(run, SegmentationRun)
+    dice, _, hausdorff, rank, loss = blocks(found, Plot)
+    for plot, measure, factor in ((dice, "dice", 100), (hausdorff, "hausdorff95", 1)):
+        hpca = plot.series[1]
+        values = [run.value(measure, "HPCA", regime) for regime in ("5%", "20%", "100%")]
+        assert hpca.name == "HPCA"
+        np.testing.assert_allclose(hpca.y, [factor * value["mean"] for value in values])
+        np.testing.assert_allclose(hpca.low, [factor * value["ci95"][0] for value in values])
+    assert dice.ticks == [(0.05, "5 %, 1"), (0.2, "20 %, 4"), (1.0, "100 %, 20")]
+    np.testing.assert_allclose(rank.series[-1].y, run.stack("HPCA/pretraining/effective_rank").mean(0))
+    np.testing.assert_allclose(loss.series[-1].y, -run.stack("denoising/pretraining/negative_loss").mean(0))
+    gains = next(table for table in blocks(found, Table) if table.header[0] == "masks")
+    expected = np.mean([(run.array(s, "HPCA/dice")[0] - run.array(s, "none/dice")[0]).mean() for s in run.seeds])
+    assert gains.header == ("masks", "HPCA", "denoising")
+    assert gains.rows[0][0] == "1 (5%)"
+    assert float(re.split("\\s", gains.rows[0][1])[0]) == pytest.approx(expected, rel=1e-3)
+    alts = [picture.alt for picture in blocks(found, Picture)]
+    assert [re.findall(r"(\d+)%", alt) for alt in alts] == [["5"], ["100"]]
+    assert EVIL not in page.page([found])
 
 
 def test_a_study_shows_its_trials_and_its_recipe(tmp_path: Path) -> None:
