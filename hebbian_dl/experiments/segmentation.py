@@ -80,7 +80,7 @@ def run_method(
         rows x columns x channels), ``shown/mask`` and ``shown/predicted``. Also ``pretraining/<record>``, one entry per
         epoch, and of Hebbian methods ``diagnostics/<measure>``.
     """
-    inputs = inputs_of(protocol.data, torch.device(device))
+    inputs = inputs_of(protocol.data, torch.device(device), protocol.segmentation.patch)
     state = State(protocol, seed, name, inputs, run, torch.device(device), watch)
     regimes, order = protocol.segmentation.regimes, state.label_order()
     shares = 1 + len(regimes)
@@ -147,13 +147,14 @@ def _finetuned(state: State, network: EncoderDecoder, regime: float, masked: np.
     training.watch = lambda record: state.watch(f"{SCORE}/{name}", record[SCORE])
     path = state.run.partial / f"seed_{state.seed}_{name.replace('/', '_')}.safetensors"
     training.run(state.seed, path, state.log, report)
-    threshold, validated = best_threshold(probabilities(model, splits.validation.images), splits.validation.labels)
+    shares = probabilities(model, splits.validation.images, spec.patch)
+    threshold, validated = best_threshold(shares, splits.validation.labels)
     if regime == max(spec.regimes):
         facts = {"method": state.name, "seed": state.seed, "regime": fraction, "threshold": threshold}
         saved.save(state.run.partial, model, state.inputs.prepare, facts)
     numbers = {"validation": validated, "epoch": training.best_epoch, "n_masks": len(masked)}
     numbers |= {"threshold": np.nan if threshold is None else threshold, "wall_s": time.monotonic() - started}
-    predicted = decided(probabilities(model, splits.test.images), threshold).cpu().numpy()
+    predicted = decided(probabilities(model, splits.test.images, spec.patch), threshold).cpu().numpy()
     return {key: np.array(value) for key, value in numbers.items()} | _tested(state, predicted)
 
 

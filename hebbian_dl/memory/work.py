@@ -37,18 +37,21 @@ def outline(protocol: Protocol) -> list[str]:
 
 def _segmentation(protocol: SegmentationProtocol) -> list[str]:
     """Images, the U-Net and its work; nothing is read."""
+    from hebbian_dl.segmentation.patches import n_tiles
     from hebbian_dl.segmentation.segmenter import forward_flop as of_segmenter
 
     spec, data = protocol.segmentation, protocol.data
     (n, n_validation, n_test), tuning = counts(data), spec.finetuning
     each = of_segmenter(spec, data)
     masks = ", ".join(f"{regime_name(r)} ({n_masks(r, n)})" for r in spec.regimes)
+    tiles = 1 if spec.patch is None else n_tiles(data.size, spec.patch)
     images = sum(
-        max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + n_validation for r in spec.regimes
+        max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + tiles * n_validation for r in spec.regimes
     )
+    unit = "an image" if spec.patch is None else "a patch of {} x {}".format(*spec.patch)
     lines = [
         f"data: {n} training, {n_validation} validation, {n_test} test images with masks, {data.n_classes} classes",
-        f"U-Net: {spec.network.width} maps, {spec.network.depth} times halved, {each / 1e9:.3f} GFLOP an image forward",
+        f"U-Net: {spec.network.width} maps, {spec.network.depth} times halved, {each / 1e9:.3f} GFLOP {unit} forward",
         f"masks: {masks}",
     ]
     for name, method in spec.methods.items():

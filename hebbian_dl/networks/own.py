@@ -57,7 +57,7 @@ def learner(spec: Network, shape: tuple[int, int, int], method: Method) -> nn.Se
     if isinstance(method, HebbianPretraining):
         try:
             rule = cast(Rule, method.rule)  # a list of rules is of `network.layers`
-            network = hebbianize(network, method.plan | {"*": rule})
+            network = hebbianize(network, method.plan | {"*": method.plan.get("*", rule)})
         except ValueError as error:
             name = next(name for name, other in spec.methods.items() if other is method or other == method)
             raise ProtocolFault([f"network.methods.{name}: {error}"]) from None

@@ -7,6 +7,7 @@ from torch import Tensor
 from hebbian_dl.images.in_memory import Examples
 from hebbian_dl.segmentation.augmentation import augmented
 from hebbian_dl.segmentation.losses import supervised_loss
+from hebbian_dl.segmentation.patches import Patches
 from hebbian_dl.segmentation.segmenter import Segmenter, decided, probabilities
 from hebbian_dl.segmentation.semi_supervised import WithCompanion, cross_pseudo, few, ramp
 from hebbian_dl.training.descent import Descent
@@ -27,12 +28,14 @@ def finetuning(
 ) -> Training:
     """Training of a segmenter on images with masks; the epoch with the best Dice on validation images is kept.
 
-    `unlabelled` are the other training images, from which it learns where the settings say so.
+    `unlabelled` are the other training images, from which it learns where the settings say so. Where training images
+    are cropped (`Patches`), validation images are predicted by tiles of that size.
     """
     extra, epoch = spec.unlabelled, 0
     both = None if extra is None or not unlabelled else WithCompanion(model, extra)
     learner = both or model
     descent = Descent(learner, spec, spec.weight_decay)
+    patch = labelled.size if isinstance(labelled, Patches) else None
 
     def begin_epoch(number: int) -> None:
         nonlocal epoch
@@ -60,7 +63,7 @@ def finetuning(
         return loss
 
     def score() -> Record:
-        return {SCORE: best_threshold(probabilities(model, validation.images), validation.labels)[1]}
+        return {SCORE: best_threshold(probabilities(model, validation.images, patch), validation.labels)[1]}
 
     return Training(
         *(name, learner, repeated(labelled, spec), spec.batch, spec.epochs, step, score),

@@ -1,7 +1,7 @@
 """Images and masks as a network's inputs: normalised by the training images' channels."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.images.prepare import Prepare
+from hebbian_dl.segmentation.patches import Patches, Size
 from protocols.images.masks.examples import Masked, load_masks
 from protocols.spec.nets.masks import MaskData
 
@@ -35,8 +36,10 @@ class MaskInputs:
     prepare: Prepare
 
 
-def inputs_of(data: MaskData, device: torch.device) -> MaskInputs:
+def inputs_of(data: MaskData, device: torch.device, patch: Size | None = None) -> MaskInputs:
     """Images of a protocol, with mean 0 and variance 1 over the training images, masked or not.
+
+    With `patch`, batches of training images hold crops of that size; validation images without masks are their middle.
 
     Raises
     ------
@@ -64,6 +67,13 @@ def inputs_of(data: MaskData, device: torch.device) -> MaskInputs:
         _without_masks(masked.validation.images),
         _without_masks(masked.test.images),
     )
+    if patch is not None:
+        masked, unmasked = (
+            replace(part, training=Patches(part.training.images, part.training.labels, patch))
+            for part in (masked, unmasked)
+        )
+        whole = unmasked.validation
+        unmasked = replace(unmasked, validation=Patches(whole.images, whole.labels, patch).central())
     return MaskInputs(masked, unmasked, prepare)
 
 

@@ -25,7 +25,8 @@ def predicted(saved: Saved, path: Path) -> np.ndarray:
     data = saved.protocol.data
     with pairs.opened(path) as image:
         pixels, (columns, rows) = pairs.pixels(image, path, data), image.size
-    shares = probabilities(saved.model, saved.prepare(torch.from_numpy(pixels)[None]))
+    inputs = saved.prepare(torch.from_numpy(pixels)[None])
+    shares = probabilities(saved.model, inputs, saved.protocol.segmentation.patch)
     if (rows, columns) != data.size:
         shares = functional.interpolate(shares, size=(rows, columns), mode="bilinear", align_corners=False)
     return decided(shares, saved.threshold)[0].numpy().astype(np.intp)

@@ -56,7 +56,7 @@ def hebbian(name: str, network: EncoderDecoder, method: HebbianPretraining) -> n
     """The network with all its convolutions and transposed convolutions Hebbian, or those that the plan names."""
     try:
         rule = cast(Rule, method.rule)  # a list of rules is of `network.layers`
-        learner = hebbianize(network, method.plan | {"*": rule})
+        learner = hebbianize(network, method.plan | {"*": method.plan.get("*", rule)})
     except ValueError as error:
         raise ProtocolFault([f"segmentation.methods.{name}: {error}"]) from None
     return nn.Sequential(learner, nn.Flatten())

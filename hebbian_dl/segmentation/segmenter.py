@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
+from hebbian_dl.segmentation.patches import Size, blended
 from hebbian_dl.training.evaluation import batch_for
 from protocols.spec.nets.masks import MaskData
 from protocols.spec.nets.segmentation import Segmentation
@@ -35,19 +36,24 @@ class Segmenter(nn.Module):
 
 
 def forward_flop(spec: Segmentation, data: MaskData) -> float:
-    """Multiplications and additions of the convolutions in the forward pass of one image."""
+    """Multiplications and additions of the convolutions in the forward pass of one image, or of one patch."""
     with torch.random.fork_rng(devices=[]):
         network = EncoderDecoder(spec.network, data.channels, spec.batch_norm_momentum)
         model = Segmenter(network, data.n_classes).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(torch.zeros(1, *data.shape))
+        model(torch.zeros(1, *spec.input_shape(data)))
     return float(counter.get_total_flops())
 
 
 @torch.no_grad()
-def probabilities(model: Segmenter, images: Tensor) -> Tensor:
-    """Probability of each class at each pixel, without learning; shape (n, n_classes, rows, columns)."""
+def probabilities(model: Segmenter, images: Tensor, patch: Size | None = None) -> Tensor:
+    """Probability of each class at each pixel, without learning; shape (n, n_classes, rows, columns).
+
+    `patch`: rows and columns of tiles, whose predictions are blended; None for the whole image at once.
+    """
     model.eval()
+    if patch is not None:
+        return blended(lambda tiles: model(tiles).softmax(1), images, patch)
     return torch.cat([model(part).softmax(1) for part in images.split(batch_for(images.shape[1:]))])
 
 

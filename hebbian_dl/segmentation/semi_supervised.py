@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hebbian_dl.images.in_memory import Examples
+from hebbian_dl.segmentation.patches import Patches
 from hebbian_dl.segmentation.segmenter import Segmenter
 from protocols.spec.nets.few_masks import Unlabelled
 
@@ -108,5 +109,8 @@ class WithCompanion(nn.Module):
 
 def few(images: Examples, n: int) -> tuple[Tensor, Tensor]:
     """Some of the images, drawn with replacement by torch's global generator, and maps of zeros for their masks."""
-    found = images.images[torch.randint(len(images), (n,), device=images.images.device)]
+    if isinstance(images, Patches):
+        found = images.some(n).images
+    else:
+        found = images.images[torch.randint(len(images), (n,), device=images.images.device)]
     return found, torch.zeros_like(found[:, 0], dtype=torch.int64)

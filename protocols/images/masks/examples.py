@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from protocols.images.masks import pairs, shapes
+from protocols.images.masks.split import divide, table_of
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.masks import MaskData, MaskFolder, ShapesData
 from protocols.spec.random_streams import stream
@@ -76,11 +77,8 @@ def counts(data: MaskData) -> tuple[int, int, int]:
         return data.images, data.validation, data.test
     if not isinstance(data, MaskFolder):
         raise TypeError(type(data))
-    n = len(pairs.find(data).paired)
-    if (left := n - data.validation - data.test) < 1:
-        taken = f"{data.validation} and data.test: {data.test} of {n} images with masks leave {max(left, 0)}"
-        raise ProtocolFault([f"data.validation: {taken}; allowed: at least 1 for training"])
-    return left, data.validation, data.test
+    found = divide(data, pairs.find(data))
+    return len(found.training), len(found.validation), len(found.test)
 
 
 def fingerprints(data: MaskData) -> dict[str, str]:
@@ -90,6 +88,8 @@ def fingerprints(data: MaskData) -> dict[str, str]:
     found, digest = pairs.find(data), hashlib.sha256()
     for path in (*itertools.chain(*found.paired), *found.unpaired):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    if data.group_table is not None:
+        digest.update(table_of(data).read_bytes())
     return {"images and masks": digest.hexdigest()}
 
 
@@ -126,19 +126,17 @@ def _generated(data: ShapesData, part: str, n: int) -> Masked:
 
 
 def _read(data: MaskFolder) -> MaskSplits:
-    n, n_validation, n_test = counts(data)
     found = pairs.find(data)
+    division = divide(data, found)
     read = [pairs.read_pair(image, mask, data) for image, mask in found.paired]
     images, masks = (np.stack(part) for part in zip(*read, strict=True))
     for index, value in enumerate(data.values):
         if not (masks == index).any():
             raise ProtocolFault([f"data.values: {value}: in no mask of {data.folder}; allowed: each class in some"])
-    order = np.random.default_rng(stream("mask_folder/split")).permutation(len(masks))
 
-    def part(start: int, count: int) -> Masked:
-        index = np.sort(order[start : start + count])
+    def part(index: np.ndarray) -> Masked:
         return Masked(images[index], masks[index], tuple(found.paired[i][0].name for i in index))
 
-    rest = [pairs.read_image(path, data) for path in found.unpaired]
+    rest = [pairs.read_image(found.unpaired[i], data) for i in division.unpaired]
     unlabelled = np.stack(rest) if rest else np.zeros((0, *data.shape), np.float32)
-    return MaskSplits(part(n_test + n_validation, n), part(n_test, n_validation), part(0, n_test), unlabelled)
+    return MaskSplits(part(division.training), part(division.validation), part(division.test), unlabelled)

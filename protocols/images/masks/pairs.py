@@ -38,7 +38,7 @@ def find(data: MaskFolder) -> Pairs:
     ProtocolFault
         If there is no such folder, a mask has no image, or two files have the same name but for their suffix.
     """
-    root = (datasets.data_dir() / Path(data.folder).expanduser()).absolute()
+    root = root_of(data)
     images, masks = (by_stem(root / part) for part in (IMAGES, MASKS))
     found: dict[str, Path] = {}
     for stem, path in masks.items():
@@ -52,6 +52,11 @@ def find(data: MaskFolder) -> Pairs:
         raise ProtocolFault([f"{root / MASKS}: no mask; {HOW}"])
     paired = tuple((images[name], found[name]) for name in sorted(found))
     return Pairs(paired, tuple(images[name] for name in sorted(images.keys() - found.keys())))
+
+
+def root_of(data: MaskFolder) -> Path:
+    """The folder that holds both folders."""
+    return (datasets.data_dir() / Path(data.folder).expanduser()).absolute()
 
 
 def by_stem(folder: Path, how: str = HOW) -> dict[str, Path]:

@@ -1,8 +1,9 @@
 """The ``data:`` section for segmentation: images with masks, generated or in folders."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from protocols.spec.nets.numbers import Count
 from protocols.spec.section import Section
@@ -78,7 +79,9 @@ class MaskFolder(MaskData):
 
     A mask has the name of its image, whatever the suffixes of the two files, and the same size. Images without a mask
     serve pre-training only. Validation and test images are drawn at random from those with masks, in every run the
-    same ones; images of one patient are not kept together.
+    same ones. If several images are of one patient, `group_pattern` or `group_table` keeps them together: validation
+    and test then consist of whole groups, and have at least as many images as asked for; images without a mask of their
+    groups are left out.
 
     Parameters
     ----------
@@ -89,6 +92,11 @@ class MaskFolder(MaskData):
     mask_suffix
         What the names of masks have after those of their images, before the dot: ``_mask`` for ``a.jpg`` and
         ``a_mask.png``.
+    group_pattern
+        Regular expression that finds the group in the name of an image, without its suffix: what its parentheses match,
+        or all that it matches. ``^([^_]+)_``: what stands before the first underscore.
+    group_table
+        Instead: CSV file in the folder with the columns ``image``, the name with or without suffix, and ``group``.
     empty
         Masks that are all background: ``refuse``, since they are mostly mistakes, or ``keep``.
     """
@@ -97,7 +105,18 @@ class MaskFolder(MaskData):
     folder: Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]+$")]
     values: Annotated[tuple[Value, ...], Field(min_length=2, max_length=100)] = (0, 255)
     mask_suffix: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f/\\]*$")] = ""
+    group_pattern: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    group_table: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")] | None = None
     empty: Literal["refuse", "keep"] = "refuse"
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _compiles(cls, given: str | None) -> str | None:
+        try:
+            re.compile(given or "")
+        except re.error as error:
+            raise ValueError(f"{error}; allowed: a regular expression") from None
+        return given
 
     @field_validator("values")
     @classmethod
@@ -105,6 +124,17 @@ class MaskFolder(MaskData):
         if len(set(given)) < len(given):
             raise ValueError("a value stands twice; allowed: a value of its own for each class")
         return given
+
+    @model_validator(mode="after")
+    def _grouped_once(self) -> "MaskFolder":
+        if self.group_pattern is not None and self.group_table is not None:
+            raise ValueError("group_table: beside group_pattern; allowed: one of the two")
+        return self
+
+    @property
+    def grouped(self) -> str | None:
+        """What says the groups: the pattern or the table; None without groups."""
+        return self.group_pattern or self.group_table
 
     @property
     def n_classes(self) -> int:

@@ -7,7 +7,7 @@ from pydantic import Field
 from protocols.spec.nets.architecture import UNet
 from protocols.spec.nets.descent import GradientDescent
 from protocols.spec.nets.few_masks import Unlabelled
-from protocols.spec.nets.masks import MaskData
+from protocols.spec.nets.masks import MaskData, Side
 from protocols.spec.nets.numbers import Count, Fraction, NotNegative
 from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
 from protocols.spec.network import MethodName
@@ -114,6 +114,10 @@ class Segmentation(Section):
     ----------
     network
         Sizes of the U-Net.
+    patch
+        Rows and columns of random crops: training, also that without masks, sees one crop of each image in an epoch.
+        Predictions are those of tiles of this size, which overlap by half or more and are blended. Null for whole
+        images.
     batch_norm_momentum
         Weight of a new batch in the running statistics (torch's convention).
     methods
@@ -125,10 +129,15 @@ class Segmentation(Section):
     """
 
     network: UNet = UNet()
+    patch: tuple[Side, Side] | None = None
     batch_norm_momentum: Fraction = 0.1
     methods: Annotated[dict[MethodName, MaskMethod], Field(min_length=1)]
     finetuning: MaskFinetuning = MaskFinetuning()
     regimes: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.05, 0.1, 0.2, 1.0)
+
+    def input_shape(self, data: MaskData) -> tuple[int, int, int]:
+        """Channels, rows and columns of what the network sees in a step: an image, or a patch."""
+        return data.channels, *(self.patch or data.size)
 
 
 def n_masks(fraction: float, n: int) -> int:
@@ -144,11 +153,13 @@ def check_segmentation(data: MaskData, spec: Segmentation) -> None:
     ValueError
         With the path, the given value and what is allowed.
     """
-    (rows, columns), depth = data.size, spec.network.depth
+    (_, rows, columns), depth = spec.input_shape(data), spec.network.depth
+    if spec.patch is not None and (rows > data.size[0] or columns > data.size[1]):
+        whole = f"{data.size[0]} x {data.size[1]}"
+        raise ValueError(f"segmentation.patch: {rows} x {columns}; allowed: at most data.size, {whole}")
     if rows % 2**depth or columns % 2**depth:
-        raise ValueError(
-            f"segmentation.network.depth: {depth}; allowed: 2^depth divides data.size of {rows} x {columns}"
-        )
+        name = "data.size" if spec.patch is None else "segmentation.patch"
+        raise ValueError(f"segmentation.network.depth: {depth}; allowed: 2^depth divides {name} of {rows} x {columns}")
     if rows != columns and "transpose" in spec.finetuning.augmentation.flips:
         raise ValueError(f"segmentation.finetuning.augmentation.flips: transpose; not for {rows} x {columns} pixels")
     if len(set(spec.regimes)) < len(spec.regimes):

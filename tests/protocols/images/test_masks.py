@@ -117,6 +117,50 @@ def test_resizing_keeps_masks_on_their_images(root: Path) -> None:
     assert np.array_equal(pixels[0] > 0.5, classes == 1)
 
 
+def test_images_of_a_group_stay_together_and_those_without_masks_follow(root: Path) -> None:
+    """Twelve images of four patients; the groups of a pattern are those of a table, and splits those of the groups."""
+    for index in range(12):
+        put(root, f"images/p{index % 4}_{index}.png", np.roll(COLOURS, index, 0))
+        if index < 8:
+            put(root, f"masks/p{index % 4}_{index}.png", SQUARE)
+    for folder in ("images", "masks"):
+        for path in (root / folder).glob("a*"):
+            path.unlink()
+    by_name = folder_data(root, group_pattern=r"^p(\d)_", validation=1, test=2)
+    splits = examples.load_masks(by_name)
+    parts = [splits.training, splits.validation, splits.test]
+    patients = [{name[:2] for name in part.names} for part in parts]
+    assert sum(len(part.names) for part in parts) == 8
+    assert [len(part) for part in patients] == [2, 1, 1]
+    assert set.union(*patients) == {"p0", "p1", "p2", "p3"}
+    assert examples.counts(by_name) == (4, 2, 2)  # a whole group where one image was asked for
+    assert len(splits.unlabelled) == 2  # images without masks of patients that train
+    trained = {int(name[1]) for name in splits.training.names}
+    expected = [np.roll(COLOURS, index, 0) for index in range(8, 12) if index % 4 in trained]
+    found = [np.rint(255 * image).astype(np.uint8).transpose(1, 2, 0) for image in splits.unlabelled]
+    assert sorted(map(bytes, found)) == sorted(map(bytes, expected))
+    lines = [f"p{index % 4}_{index}{'.png' * (index % 2)},{index % 4}" for index in range(12)]
+    (root / "patients.csv").write_text("\n".join(["image,group", *lines]))
+    table = folder_data(root, group_table="patients.csv", validation=1, test=2)
+    assert examples.load_masks(table).test.names == splits.test.names
+    known = examples.fingerprints(table)
+    (root / "patients.csv").write_text("\n".join(["image,group", *reversed(lines)]))
+    assert examples.fingerprints(table) != known
+
+
+def test_without_groups_the_splits_are_those_of_single_images(root: Path) -> None:
+    alone, each = (examples.load_masks(folder_data(root, group_pattern=pattern)) for pattern in (None, "a."))
+    assert (alone.test.names, alone.validation.names) == (each.test.names, each.validation.names)
+
+
+def write_table(*lines: str) -> Callable[[Path], object]:
+    return lambda root: (root / "g.csv").write_text("\n".join(lines))
+
+
+TABLE = {"group_table": "g.csv"}
+UNGROUPED = ("image,group", "a0,1", "a1,1", "a2,2")
+
+
 def two_pages(root: Path) -> None:
     pages = [Image.fromarray(COLOURS)] * 2
     put(root, "images/a2.tif", pages[0], save_all=True, append_images=pages[1:])
@@ -134,6 +178,12 @@ FAULTS: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     "twice": (lambda root: put(root, "images/a0.bmp", COLOURS), {}, "images/a0.png: beside a0.bmp; allowed: "),
     "too few": (lambda root: None, {"validation": 2, "test": 2}, "data.validation: 2 and data.test: 2 of 4 "),
     "no folder": (lambda root: None, {"folder": "/nowhere"}, "/nowhere/images: No such file or directory; "),
+    "no match": (lambda root: None, {"group_pattern": "x+"}, "the name does not have data.group_pattern 'x+' in it"),
+    "one group": (lambda root: None, {"group_pattern": "a"}, "in 1 groups, which stay together, leave none; allowed: "),
+    "no table": (lambda root: None, TABLE, "g.csv: No such file or directory; allowed: a CSV file (data.group_table)"),
+    "no column": (write_table("image,patient", "a0,1"), TABLE, "g.csv: line 2 lacks a value; allowed: columns image"),
+    "no line": (write_table(*UNGROUPED), TABLE, "g.csv: has no group of a3.png; allowed: a line for each image"),
+    "two groups": (write_table(*UNGROUPED, "a0,2"), TABLE, "g.csv: line 5: a0 in a second group; allowed: one group"),
     "fractions": (
         lambda root: put(root, "images/a2.tif", Image.fromarray(SQUARE.astype(np.float32))),
         {},

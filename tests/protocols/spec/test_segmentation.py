@@ -14,6 +14,7 @@ from protocols.spec.nets.segmentation import n_masks
 from protocols.spec.protocol import SegmentationProtocol
 
 X = "segmentation.methods.x"
+FOLDER = {"source": "mask_folder", "folder": "x", "validation": 1, "test": 1, "size": [64, 64]}
 HEBBIAN = {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.01}
 
 
@@ -40,6 +41,11 @@ def fault(path: str, value: Any) -> str:
         ("data.shapes", ["cells"], "data.shapes.0: 'cells' is not allowed: input should be 'glands', "),
         ("data.difficulty", [0.7, 0.2], "0.7 to 0.2; allowed: the smaller first"),
         ("data.source", "folders", "data: source 'folders'; allowed: 'shapes_with_masks', 'mask_folder'"),
+        ("segmentation.patch", [72, 64], "segmentation.patch: 72 x 64; allowed: at most data.size, 64 x 64"),
+        ("segmentation.patch", [20, 32], "segmentation.network.depth: 3; allowed: 2^depth divides segmentation.patch"),
+        ("segmentation.patch", 32, "segmentation.patch"),
+        ("data", FOLDER | {"group_pattern": "("}, "data.group_pattern: '(' missing ), unterminated subpattern"),
+        ("data", FOLDER | {"group_pattern": "a", "group_table": "b"}, "group_table: beside group_pattern; allowed: "),
         ("segmentation.regimes", [0.1, 0.1], "segmentation.regimes: a fraction is listed twice"),
         ("segmentation.finetuning", {"batch": 1}, "segmentation.finetuning.batch: 1; allowed: at least 2, also "),
         (X, HEBBIAN | {"selection": "labelled"}, f"{X}.selection: 'labelled'; allowed: last, label_free"),

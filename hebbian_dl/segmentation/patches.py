@@ -1,0 +1,116 @@
+"""Patches of large images: random crops in training, tiles that overlap and are blended in prediction."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hebbian_dl.images.in_memory import Examples
+from hebbian_dl.training.evaluation import batch_for
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Patches(Examples):
+    """Images of which a batch gets one random crop each; maps of classes are cropped along.
+
+    Parameters
+    ----------
+    size
+        Rows and columns of a crop.
+    """
+
+    size: Size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of a crop."""
+        return self.images.shape[1], *self.size
+
+    def take(self, index: Tensor) -> "Patches":
+        """The images with these indices, to be cropped."""
+        return Patches(self.images[index], self.labels[index], self.size)
+
+    def batches(self, size: int, order: Tensor | None = None, draw: int | None = None) -> Iterator[Examples]:
+        """As in `hebbian_dl.images.in_memory.Images`; `draw` also seeds the places of the crops.
+
+        The place depends on the image and `draw` alone, so that an epoch can begin anywhere.
+        """
+        rooms = [1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
+        generator = torch.Generator().manual_seed(0 if draw is None else draw)
+        corners = torch.stack([torch.randint(room, (len(self),), generator=generator) for room in rooms], 1)
+        order = torch.arange(len(self)) if order is None else order
+        for index in order.split(size):
+            if len(index) > 1 or size == 1 or draw is None:
+                yield self._cropped(index, corners[index])
+
+    def central(self) -> Examples:
+        """The middle of every image."""
+        index = torch.arange(len(self))
+        middle = [(whole - part) // 2 for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
+        return self._cropped(index, torch.tensor(middle).expand(len(self), 2))
+
+    def some(self, n: int) -> Examples:
+        """Crops of some of the images, drawn with replacement by torch's global generator."""
+        index = torch.randint(len(self), (n,))
+        rooms = (1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True))
+        return self._cropped(index, torch.stack([torch.randint(room, (n,)) for room in rooms], 1))
+
+    def _cropped(self, index: Tensor, corners: Tensor) -> Examples:
+        rows, columns = self.size
+        windows = [(slice(top, top + rows), slice(left, left + columns)) for top, left in corners.tolist()]
+        places = list(zip(index.tolist(), windows, strict=True))
+        images = torch.stack([self.images[i, :, down, across] for i, (down, across) in places])
+        if self.labels.dim() == 1:
+            return Examples(images, self.labels[index.to(self.labels.device)])
+        return Examples(images, torch.stack([self.labels[i, down, across] for i, (down, across) in places]))
+
+
+def starts(whole: int, part: int) -> list[int]:
+    """Places of tiles along an axis: from one end to the other, evenly, each overlapping the next by half or more."""
+    n = -(-2 * (whole - part) // part) + 1
+    return [round(k * (whole - part) / max(1, n - 1)) for k in range(n)]
+
+
+def n_tiles(whole: Size, part: Size) -> int:
+    """Number of tiles of an image."""
+    rows, columns = (len(starts(a, b)) for a, b in zip(whole, part, strict=True))
+    return rows * columns
+
+
+def blended(predict: Callable[[Tensor], Tensor], images: Tensor, size: Size) -> Tensor:
+    """Maps of images from those of tiles: means weighted by the distance of a pixel to the edges of its tile.
+
+    Parameters
+    ----------
+    predict
+        Tiles (n, channels, *size) -> maps (n, n_maps, *size).
+    images
+        Shape (n, channels, rows, columns).
+    size
+        Rows and columns of a tile.
+    """
+    whole = (images.shape[2], images.shape[3])
+    window = _ramp(size[0])[:, None] * _ramp(size[1])
+    window = window.to(images.device, images.dtype)
+    corners = [(top, left) for top in starts(whole[0], size[0]) for left in starts(whole[1], size[1])]
+    total, weight = None, torch.zeros(whole, dtype=images.dtype, device=images.device)
+    for top, left in corners:
+        place = (..., slice(top, top + size[0]), slice(left, left + size[1]))
+        tiles = images[place].split(batch_for((images.shape[1], *size)))
+        maps = torch.cat([predict(part) for part in tiles])
+        if total is None:
+            total = maps.new_zeros(*maps.shape[:2], *whole)
+        total[place] += maps * window
+        weight[place[-2:]] += window
+    if total is None:
+        raise ValueError("no tile")
+    return total / weight
+
+
+def _ramp(n: int) -> Tensor:
+    """Rises from the first place to the middle, and falls to the last; nowhere 0."""
+    place = torch.arange(1, n + 1)
+    return torch.minimum(place, place.flip(0)).double()
