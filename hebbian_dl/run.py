@@ -50,6 +50,7 @@ class NetworkLearner:
                 _check_memory(protocol, options)
             case SegmentationProtocol():
                 _check_segmentation(protocol)
+                _check_memory(protocol, options)
             case AssociationProtocol():
                 expand_association(protocol)
 
@@ -72,7 +73,7 @@ class NetworkLearner:
             scratch.claim()  # torch makes a folder in the temporary directory
             _check_own(protocol)
         lines = outline(protocol)
-        if isinstance(protocol, NetworkProtocol):
+        if isinstance(protocol, NetworkProtocol | SegmentationProtocol):
             from hebbian_dl.memory import limits
 
             lines += limits.outline(protocol)
@@ -204,7 +205,7 @@ def _check_consistency(protocol: NetworkProtocol) -> None:
         raise ProtocolFault([f"network.finetuning.consistency: in {n} processes; allowed: null, or one process"])
 
 
-def _check_memory(protocol: NetworkProtocol, options: cli.Options) -> None:
+def _check_memory(protocol: NetworkProtocol | SegmentationProtocol, options: cli.Options) -> None:
     """Refuse a batch that does not fit into memory; of several processes only the leader checks, before training."""
     from hebbian_dl.memory import limits
 
@@ -225,7 +226,7 @@ def _jobs(protocol: Protocol, options: cli.Options) -> int:
 
     default = 1 if environment.device_of(options.device) == "cuda" else cores()
     jobs, free = options.jobs or default, available_memory_bytes()
-    if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol):
+    if jobs == 1 or free is None or not isinstance(protocol, NetworkProtocol | SegmentationProtocol):
         return jobs
     return max(1, min(jobs, free // max(1, limits.most_bytes(protocol))))
 

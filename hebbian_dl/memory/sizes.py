@@ -34,7 +34,7 @@ from protocols.spec.nets.descent import Finetuning
 from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining, VaePretraining
 from protocols.spec.protocol import NetworkProtocol
 
-STEPS = 2  # momentum and pending sums exist from the second step on
+STEPS = 2
 
 
 class LiveBytes(TorchDispatchMode):
@@ -100,15 +100,15 @@ def pretraining_bytes(protocol: NetworkProtocol, method: Method) -> int:
             case HebbianPretraining():
                 images = _images(protocol, method.batch)
                 splits = Splits(images, images, images)
-                _steps(hebbian_training("", drawn.features, method, splits, n_classes), images)
+                take_steps(hebbian_training("", drawn.features, method, splits, n_classes), images)
             case VaePretraining():
                 images = _images(protocol, method.batch)
                 splits = Splits(images, images, images)
-                _steps(vae_training("", cast(BetaVae, drawn.learner), method, splits), images)
+                take_steps(vae_training("", cast(BetaVae, drawn.learner), method, splits), images)
             case ForwardForward():
                 images = _images(protocol, method.batch)
                 splits = Splits(images, images, images)
-                _steps(forward_forward_training("", cast(LocalNetwork, drawn.learner), method, splits), images)
+                take_steps(forward_forward_training("", cast(LocalNetwork, drawn.learner), method, splits), images)
     return live.peak
 
 
@@ -144,7 +144,7 @@ def _tuning_steps(model: nn.Module, images: Examples, spec: Finetuning) -> None:
         one = torch.ones(1, images.shape[0], 1, 1)
         pixels = torch.zeros(2, *images.shape, dtype=torch.uint8)
         loss_of = consistent_loss(model, spec.consistency, Unlabelled(pixels, Prepare(one, one)))
-    _steps(supervised_training("", model, spec, images, Splits(images, images, images), loss_of), images)
+    take_steps(supervised_training("", model, spec, images, Splits(images, images, images), loss_of), images)
 
 
 def evaluation_bytes(protocol: NetworkProtocol, method: Method) -> int:
@@ -189,7 +189,8 @@ def _examples(n: int, *shape: int) -> Examples:
     return Examples(torch.empty(own, *shape), torch.zeros(own, dtype=torch.long))
 
 
-def _steps(training: Training, batch: Examples) -> None:
+def take_steps(training: Training, batch: Examples) -> None:
+    """Take the steps after which no new tensor stays: momentum and pending sums exist from the second one on."""
     training.begin_epoch(0)
     for _ in range(STEPS):
         training.step(batch)

@@ -81,6 +81,11 @@ def counts(data: MaskData) -> tuple[int, int, int]:
     return len(found.training), len(found.validation), len(found.test)
 
 
+def n_unlabelled(data: MaskData) -> int:
+    """Number of training images without masks; files are listed, but not read."""
+    return len(divide(data, pairs.find(data)).unpaired) if isinstance(data, MaskFolder) else 0
+
+
 def fingerprints(data: MaskData) -> dict[str, str]:
     """Hashes of the data, for the run's provenance: of every file's content, or the version of generated images."""
     if not isinstance(data, MaskFolder):

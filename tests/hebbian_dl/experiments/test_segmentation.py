@@ -194,6 +194,7 @@ def test_the_plan_says_masks_and_work(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out
     assert "masks: 1% (2), 2% (4), 5% (10), 10% (20), 20% (40), 100% (200)" in printed
     assert "U-Net: 8 maps, 3 times halved" in printed
+    assert "for a step of its fine-tuning at batch 8" in printed
 
 
 @pytest.mark.parametrize("method", ["entropy", "mean_teacher", "uncertainty", "cross_pseudo"])
@@ -208,6 +209,35 @@ def test_images_without_masks_are_learned_from(method: str, protocol: str, tmp_p
     found = load_segmenter(only_run(tmp_path), "SWTA")
     assert found.protocol.segmentation.finetuning.unlabelled is not None
     assert not found.model.training
+
+
+def test_patches_train_all_methods_and_predict_as_in_the_run(protocol: str, tmp_path: Path) -> None:
+    """Also with images without masks; predictions of the command are blended from the same tiles."""
+    methods = {
+        "HPCA": {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.01, "epochs": 1, "batch": 4},
+        "denoising": {"pretraining": "denoising", "epochs": 1, "batch": 4},
+        "VAE": {"pretraining": "vae", "epochs": 1, "batch": 4, "learning_rate": 1e-5},
+    }
+    sets = [
+        "data.size=[24, 28]",
+        "segmentation.patch=[12, 16]",
+        f"segmentation.methods={json.dumps(methods)}",
+        "segmentation.finetuning.epochs=1",
+        "segmentation.finetuning.unlabelled={method: mean_teacher}",
+        "segmentation.regimes=[0.5]",
+    ]
+    options = [word for change in sets for word in ("--set", change)]
+    assert command(protocol, *options, "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)) == 0
+    run = only_run(tmp_path)
+    arrays = arrays_of(run)
+    (tmp_path / "images").mkdir()
+    for index, image in enumerate(arrays["seed_0/HPCA/shown/image"][0]):
+        Image.fromarray(image).save(tmp_path / f"images/{index}.png")
+    assert segment(str(run), str(tmp_path / "images"), "--method", "HPCA", "--out", str(tmp_path / "out")) == 0
+    for index, predicted in enumerate(arrays["seed_0/HPCA/shown/predicted"][0]):
+        assert predicted.shape == (24, 28)
+        found = np.asarray(Image.open(tmp_path / f"out/{index}.png")) // 200
+        assert (found != predicted).mean() < 0.02  # the run's input was not rounded to 8 bits
 
 
 def test_the_quick_version_of_the_built_in_protocol_runs(tmp_path: Path) -> None:

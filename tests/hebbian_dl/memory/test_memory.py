@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hebbian_dl.images.in_memory import Examples
 from hebbian_dl.memory import limits, sizes, work
+from hebbian_dl.memory.needs import RESIDENT
 from hebbian_dl.memory.sizes import (
     LiveBytes,
     counted,
@@ -189,7 +190,7 @@ def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, pat
     steps = [need for need in limits.needs(protocol, method) if need.steps is not None][finetuning]
     estimated = steps.total - limits.images_bytes(protocol.data, limits.largest_batch(protocol))
     assert measured == pytest.approx(estimated, rel=0.3)
-    assert estimated > limits.RESIDENT + 100e6  # the estimate is more than the bare process
+    assert estimated > RESIDENT + 100e6  # the estimate is more than the bare process
 
 
 def test_a_model_is_its_weights_and_statistics(protocol: NetworkProtocol) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
+from hebbian_dl.layers.hebbian import hebbian_layers
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.segmentation import pretraining
 from hebbian_dl.segmentation.augmentation import augmented
@@ -197,6 +198,19 @@ def test_a_plan_that_names_no_layer_is_one_line() -> None:
     method = {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.1, "plan": {"nowhere": None}}
     with pytest.raises(ProtocolFault, match=r"^segmentation\.methods\.HPCA: plan: 'nowhere' names no layer; allowed: "):
         pretraining.check(spec_of(HPCA=method), 3)
+
+
+def test_a_star_in_the_plan_decides_over_layers_that_no_other_name_fits() -> None:
+    rule = {"rule": "hpca"}
+    some = {"pretraining": "hebbian", "rule": rule, "learning_rate": 0.1, "plan": {"down.0": rule, "*": None}}
+    spec = spec_of(HPCA=some, all=some | {"plan": {}})
+    layers = {}
+    for name, method in spec.methods.items():
+        assert isinstance(method, HebbianPretraining)
+        network = pretraining.drawn(spec, 3, method, 0)
+        layers[name] = [n for n, _ in hebbian_layers(pretraining.hebbian(name, network, method))]
+    assert layers["HPCA"] == ["0.down.0.conv1", "0.down.0.conv2"]
+    assert len(layers["all"]) == 2 * 5 + 2  # levels and transposed convolutions
 
 
 def test_a_segmenter_gives_every_pixel_a_score_of_each_class() -> None:
