@@ -22,6 +22,8 @@ from protocols.runs.run_directory import Run
 from protocols.spec.dish.timeline import Probe, patterns_of, unrolled
 from protocols.spec.protocol import DishProtocol
 
+UNDEFINED = 5.0  # sd: the distance in a measure that a culture does not have, such as bursts' length without any
+
 
 def run_seed(protocol: DishProtocol, device: str, seed: int, run: Run, report: Report) -> dict[str, np.ndarray]:
     """Run one seed, or go on with it from where it was saved last.
@@ -102,20 +104,27 @@ def summarise(parts: Sequence[Mapping[str, np.ndarray]], targets: list[Target]) 
             summary = {"mean": None, "sd": None, "ci95": None, "n": 0, "unit": unit, "per_seed": []}
         metrics[path] = summary | {"definition": definition}
     metrics["targets"] = compare(metrics, targets, None)
-    if distance := _distance(metrics, parts):
+    if distance := _distance(targets, parts):
         metrics["distance"] = distance
     return metrics
 
 
-def _distance(metrics: Mapping[str, Any], parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any] | None:
-    """Root-mean-square distance of each seed from the published means, in published standard deviations."""
-    rows = [row for row in metrics["targets"] if row["published"]["sd"]]
+def _distance(targets: Sequence[Target], parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any] | None:
+    """Distance of each seed from the published means, in published standard deviations."""
+    units = {path: unit for path, unit, _ in parts[0]["definitions"].tolist()}
+    rows = [row for row in targets if row.sd and row.bin_ms is None and units.get(row.quantity) == row.unit]
     if not rows:
         return None
-    published = np.array([[row["published"]["mean"], row["published"]["sd"]] for row in rows])
-    values = np.array([[float(part[MEASURED + row["quantity"]]) for row in rows] for part in parts])
-    each = np.sqrt(np.nanmean(((values - published[:, 0]) / published[:, 1]) ** 2, axis=1))
+    published = np.array([[row.value, row.sd] for row in rows])
+    values = np.array([[float(part[MEASURED + row.quantity]) for row in rows] for part in parts])
+    each = distances(values, published[:, 0], published[:, 1])
     return over_seeds(each, "sd") | {"definition": f"root mean square over {len(rows)} published values, seed by seed"}
+
+
+def distances(values: np.ndarray, of: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Root-mean-square difference over the last axis, in standard deviations; `UNDEFINED` where either is NaN."""
+    difference = np.abs(values - of) / sd
+    return np.sqrt(np.mean(np.where(np.isfinite(difference), difference, UNDEFINED) ** 2, axis=-1))
 
 
 def outline(protocol: DishProtocol) -> list[str]:
