@@ -31,6 +31,7 @@ from protocols.spec.protocol import (
     AssociationProtocol,
     CultureProtocol,
     DishProtocol,
+    FitProtocol,
     Protocol,
     ReservoirProtocol,
     SpikingAssociation,
@@ -182,6 +183,10 @@ def _largest_projection(protocol: CultureProtocol) -> int:
 
 
 def _simulated(protocol: Protocol) -> Simulated:
+    if isinstance(protocol, FitProtocol):
+        raise ProtocolFault(
+            [f"fit: in '{protocol.name}'; allowed: python -m culture_sim.fit, python -m culture_sim.fit.train"]
+        )
     if not isinstance(protocol, Simulated):
         raise ProtocolFault([f"culture: missing in '{protocol.name}'; allowed: python -m hebbian_dl.run for a network"])
     return protocol

@@ -41,6 +41,16 @@ def draw_search_if_possible(study_dir: Path, tell: Callable[[str], None]) -> Non
     draw(study_dir)
 
 
+def draw_fit_if_possible(folder: Path, tell: Callable[[str], None]) -> None:
+    """Draw the figures and the page of a fit; parameters as in `make_if_possible`."""
+    try:
+        from figures.html import fit
+    except ImportError as missing:
+        tell(_none(missing))
+        return
+    fit.draw(folder)
+
+
 def can_draw(folder: Path) -> None:
     """Raise a `ProtocolFault` if no figures can be written into a folder, which need not be there yet."""
     if folder.exists() and not folder.is_dir():

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from figures.culture import array, evoked, kernels, learning, probes, raster, responses, weights
 from figures.culture.dish import activity, burst_frames, bursts, closed_loop, courses, leaky, paired_pulse
 from figures.culture.dish import array as dish_array
+from figures.culture.fit import calibration
 from figures.culture.reservoir import accuracy, confusion, memory
 from figures.culture.reservoir import curves as reservoir_curves
 from figures.culture.reservoir import responses as reservoir_responses
@@ -24,7 +25,17 @@ from figures.networks import (
 )
 from figures.networks.masks import predictions
 from figures.networks.masks import regimes as mask_regimes
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, SegmentationRun, read_run
+from figures.runs.run import (
+    AnyRun,
+    AssociationRun,
+    DishRun,
+    EvokedRun,
+    NetworkRun,
+    PosteriorRun,
+    ReservoirRun,
+    SegmentationRun,
+    read_run,
+)
 from figures.style import save
 from protocols.spec.faults import ProtocolFault
 
@@ -107,9 +118,7 @@ def make_speed(table: Path) -> list[Path]:
     return [table.with_name("speed.png")]
 
 
-def _drawn(
-    run: EvokedRun | AssociationRun | DishRun | NetworkRun | ReservoirRun | SegmentationRun,
-) -> Iterator[tuple[str, Figure | None]]:
+def _drawn(run: AnyRun) -> Iterator[tuple[str, Figure | None]]:
     """The figures for this kind of run, by name, drawn one at a time."""
     match run:
         case EvokedRun():
@@ -122,6 +131,8 @@ def _drawn(
             yield from ((name, draw(run)) for name, draw in ASSOCIATION.items())
         case DishRun():
             yield from ((name, draw(run)) for name, draw in DISH.items())
+        case PosteriorRun():
+            yield "calibration", calibration.figure(run)
         case ReservoirRun():
             yield from ((name, draw(run)) for name, draw in RESERVOIR.items())
         case NetworkRun():

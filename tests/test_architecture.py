@@ -16,6 +16,7 @@ FORBIDDEN = {
     "hebbian_dl": {"brian2", "culture_sim"},
     "figures": {"brian2", "torch", "optuna", "sklearn", "culture_sim", "hebbian_dl"},
 }
+MAY = {"culture_sim/fit/amortised/posterior.py": {"torch"}}  # sbi takes its tensors, where it is imported, too
 # Folders and single modules of each package, from the ground up: a room imports rooms that stand before it.
 ROOMS = {
     "protocols": ["spec", "loading", "runs", "images", "plan", "results", "search"],
@@ -42,6 +43,7 @@ ROOMS = {
             "live",
             "adapters",
             "search",
+            "fit",
             "bench",
         ),
     ],
@@ -100,7 +102,8 @@ def files(package: str) -> list[Path]:
 @pytest.mark.parametrize("package", sorted(FORBIDDEN))
 def test_no_package_imports_what_it_must_not(package: str) -> None:
     for path in files(package):
-        assert not {name.split(".")[0] for name in imports(path)} & FORBIDDEN[package], path
+        forbidden = FORBIDDEN[package] - MAY.get(str(path.relative_to(ROOT)), set())
+        assert not {name.split(".")[0] for name in imports(path)} & forbidden, path
 
 
 @pytest.mark.parametrize("package", sorted(ROOMS))

@@ -29,6 +29,7 @@ LIBRARY = ROOT / "docs/how_to/library.md"
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: commands that have a --dry-run, and where they are defined
 EXPERIMENTS = {
+    "culture_sim.fit.train": "culture_sim.fit.train",
     "culture_sim.run": "culture_sim.run",
     "culture_sim.search": "culture_sim.search.command",
     "hebbian_dl.run": "hebbian_dl.run",

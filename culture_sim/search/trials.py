@@ -22,7 +22,7 @@ from protocols.runs.reporting import Watch, unheard
 from protocols.search.trial import Outcome, Task, run_trial, scratch_run
 from protocols.spec.culture import Culture as CultureSpec
 from protocols.spec.faults import ProtocolFault
-from protocols.spec.protocol import CultureProtocol, DishProtocol, Protocol, ReservoirProtocol
+from protocols.spec.protocol import CultureProtocol, DishProtocol, FitProtocol, Protocol, ReservoirProtocol
 
 COUNT = "culture.neurons.count"
 
@@ -38,6 +38,8 @@ class CultureTrials:
 
         None for living cultures, which have none.
         """
+        if isinstance(protocol, FitProtocol):
+            raise ProtocolFault([f"fit: in '{protocol.name}'; allowed: python -m culture_sim.fit RECORDING"])
         if isinstance(protocol, DishProtocol | ReservoirProtocol):
             return None
         if not isinstance(protocol, CultureProtocol):

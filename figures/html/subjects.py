@@ -7,7 +7,16 @@ from figures.html import study
 from figures.html.blocks import Subject
 from figures.html.recording import MOST_SPIKES
 from figures.html.runs import association, dish, evoked, network, reservoir, segmentation
-from figures.runs.run import AssociationRun, DishRun, EvokedRun, NetworkRun, ReservoirRun, SegmentationRun, read_run
+from figures.runs.run import (
+    AssociationRun,
+    DishRun,
+    EvokedRun,
+    NetworkRun,
+    PosteriorRun,
+    ReservoirRun,
+    SegmentationRun,
+    read_run,
+)
 from figures.runs.study import FILE, read_answer
 from protocols.spec.faults import ProtocolFault
 
@@ -43,6 +52,10 @@ def _read(path: Path, name: str, most: int) -> Subject:
             return evoked.subject(run, name, most)
         case AssociationRun() as run:
             return association.subject(run, name)
+        case PosteriorRun():
+            raise ProtocolFault(
+                [f"{path}: a trained posterior; allowed: runs of other kinds, and fits have pages of their own"]
+            )
         case DishRun() as run:
             return dish.subject(run, name, most)
         case ReservoirRun() as run:

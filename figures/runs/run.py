@@ -23,6 +23,7 @@ from protocols.spec.protocol import (
     CultureProtocol,
     DishProtocol,
     EvokedProtocol,
+    FitProtocol,
     NetworkProtocol,
     Protocol,
     ReservoirProtocol,
@@ -244,6 +245,13 @@ class DishRun(RunData):
 
 
 @dataclass(frozen=True)
+class PosteriorRun(RunData):
+    """A posterior that was trained on simulated recordings, for fits to real ones."""
+
+    protocol: FitProtocol
+
+
+@dataclass(frozen=True)
 class ReservoirRun(RunData):
     """A run of living cultures as reservoirs."""
 
@@ -266,7 +274,10 @@ def _image(protocol: CultureProtocol, electrodes: tuple[tuple[int, int], ...]) -
     return image
 
 
-def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | ReservoirRun | SegmentationRun:
+AnyRun = EvokedRun | AssociationRun | NetworkRun | DishRun | PosteriorRun | ReservoirRun | SegmentationRun
+
+
+def read_run(path: Path) -> AnyRun:
     """Read a run directory; the class of the result follows from the kind of the protocol.
 
     Raises
@@ -285,6 +296,8 @@ def read_run(path: Path) -> EvokedRun | AssociationRun | NetworkRun | DishRun | 
         case AssociationProtocol():
             check_association(path, metrics, provenance)
             return AssociationRun(path, protocol, arrays, metrics, provenance)
+        case FitProtocol():
+            return PosteriorRun(path, protocol, arrays, metrics, provenance)
         case DishProtocol():
             return DishRun(path, protocol, arrays, metrics, provenance)
         case ReservoirProtocol():

@@ -77,7 +77,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         options = Options(device, jobs, targets_of(protocol, loaded), out)
         messages = Console(stderr=True, highlight=False)
         folder = out / loaded.name / ("search_quick" if quick else "search")
-        job = _Search(learner, trials, loaded, options, folder, messages, cluster, storage)
+        job = Job(learner, trials, loaded, options, folder, messages, cluster, storage)
         if dry_run:
             show_plan(loaded, job.plan)
             return
@@ -103,8 +103,8 @@ def _with_options(protocol: Protocol, path: Path) -> Protocol:
     return protocol.model_copy(update={"search": search})
 
 
-class _Search:
-    """One call of the command."""
+class Job:
+    """One search: from its protocol to its answer, resumed where an earlier call stopped."""
 
     def __init__(
         self,
@@ -114,8 +114,8 @@ class _Search:
         options: Options,
         folder: Path,
         console: Console,
-        cluster: str | None,
-        storage: str | None,
+        cluster: str | None = None,
+        storage: str | None = None,
     ) -> None:
         self.learner, self.trials, self.protocol, self.options = learner, trials, protocol, options
         self.folder, self.console, self.cluster, self.storage = folder, console, cluster, storage

@@ -1,9 +1,10 @@
 """A protocol: the complete, frozen description of one experiment; it can be checked and expanded without a simulator.
 
-There are six kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
+There are seven kinds: evoked responses to stimuli presented in phases (`EvokedProtocol`), association of images with
 labels in a culture or a spiking network (`AssociationProtocol`), living cultures in continuous time (`DishProtocol`),
-living cultures as reservoirs that a linear classifier reads (`ReservoirProtocol`), networks pre-trained without labels
-and fine-tuned with few (`NetworkProtocol`), and segmentation with few masks (`SegmentationProtocol`).
+those that are fitted to recordings (`FitProtocol`), living cultures as reservoirs that a linear classifier reads
+(`ReservoirProtocol`), networks pre-trained without labels and fine-tuned with few (`NetworkProtocol`), and segmentation
+with few masks (`SegmentationProtocol`).
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from protocols.spec.culture import Culture
 from protocols.spec.data import Data, ImageData
 from protocols.spec.dish.asked import Asked
 from protocols.spec.dish.consistency import check_dish
+from protocols.spec.dish.fitting import Fit, check_fit
 from protocols.spec.dish.living import LivingCulture
 from protocols.spec.dish.timeline import DishRecord, Pattern, Step
 from protocols.spec.evoked import Count, Evoked, Name, Phase, Record
@@ -145,6 +147,17 @@ class DishProtocol(Protocol):
         return self
 
 
+class FitProtocol(DishProtocol):
+    """A living culture whose parameters are fitted to recordings of spontaneous activity."""
+
+    fit: Fit
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_fit(self.measure, self.search, self.targets)
+        return self
+
+
 class ReservoirProtocol(Protocol):
     """A living culture as a reservoir: patterns are read from the evoked responses by a linear classifier."""
 
@@ -186,6 +199,8 @@ def kind_of(content: Mapping[str, Any]) -> type[Protocol]:
     """The kind of protocol, from the sections in a file."""
     if "spiking_network" in content:
         return SpikingAssociation
+    if "fit" in content:
+        return FitProtocol
     if "reservoir" in content:
         return ReservoirProtocol
     if "association" in content:

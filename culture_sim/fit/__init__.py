@@ -1,0 +1,1 @@
+"""Twins of real cultures: parameters fitted to recordings, with their uncertainty."""

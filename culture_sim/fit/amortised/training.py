@@ -1,0 +1,215 @@
+"""The training of a posterior as a run: simulate recordings of the prior, learn, check on held-out ones.
+
+The recordings are saved in batches as they come; the same command goes on where an interrupted one stopped. The run
+directory holds the panels of all recordings, the networks, and the calibration.
+"""
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from culture_sim import living
+from culture_sim.fit.amortised import posterior
+from culture_sim.fit.amortised.calibration import IDENTIFIED, SHARES, Calibration, calibrate, identified
+from culture_sim.fit.amortised.posterior import Posterior
+from culture_sim.fit.measured import on_scale
+from culture_sim.fit.simulated import asked_panel, heard, panel_values, with_parameters
+from culture_sim.fit.space import Space, as_dish
+from culture_sim.living.simulation import DEVICES
+from culture_sim.run import CultureLearner
+from figures.after_run import make_if_possible
+from protocols.runs import cli, run_directory
+from protocols.runs.machine import cores
+from protocols.runs.processes import Failed, Next, Work, side_by_side
+from protocols.runs.progress import SeedProgress
+from protocols.spec.faults import ProtocolFault
+from protocols.spec.protocol import FitProtocol, Protocol
+from protocols.spec.random_streams import stream
+
+BATCH = 25  # simulations that are saved together
+LEARNER = "culture_sim.fit"  # in the provenance of such a run
+FIRST_CULTURE = 10**6  # seed of the first simulated culture; those of runs are smaller
+
+#: Runs the tasks that a function hands out, and yields (key, result) as each ends.
+Workers = Callable[[Work, Next], Iterator[tuple[int, Any]]]
+
+
+def batches(protocol: FitProtocol) -> list[range]:
+    """Numbers of the simulations of each batch: those to learn from, then the held-out ones."""
+    n = protocol.fit.simulations + protocol.fit.held_out
+    return [range(first, min(first + BATCH, n)) for first in range(0, n, BATCH)]
+
+
+def point(space: Space, number: int) -> np.ndarray:
+    """Parameters of one simulation in the unit cube, drawn from the prior."""
+    drawn = np.random.default_rng(stream("fit", space.protocol.first_seed, number)).random(len(space.dimensions))
+    return space.unit(np.array(list(space.named(drawn).values()), float))  # of the rounded values
+
+
+def simulated(protocol: FitProtocol, device: str, numbers: Sequence[int], report: Any) -> dict[str, np.ndarray]:
+    """A batch of simulated recordings: ``unit``, shape (n, n_parameters), and ``panel``, shape (n, n_measures)."""
+    space, dish, definitions = Space(protocol), as_dish(protocol), asked_panel(protocol).definitions
+    points, panels = [], []
+    for done, number in enumerate(numbers):
+        points.append(point(space, number))
+        one = with_parameters(dish, space.spelled(points[-1]))
+        trains = heard(one, device, FIRST_CULTURE + protocol.first_seed + number)
+        panels.append(panel_values(trains, definitions))
+        report((done + 1) / len(numbers))
+    return {"unit": np.array(points), "panel": np.array(panels)}
+
+
+class PosteriorLearner:
+    """Training side of the command: checks, plans, runs and summarises."""
+
+    packages: tuple[str, ...] = CultureLearner.packages
+    devices: tuple[str, ...] = DEVICES
+
+    def __init__(self, workers: Workers | None = None) -> None:
+        self.workers = workers
+
+    def check(self, protocol: Protocol, options: cli.Options) -> None:
+        """Refuse a protocol without a fit, or a machine without sbi."""
+        given = fit_protocol(protocol)
+        posterior.require()
+        Space(given).dimensions  # noqa: B018  (refuses an empty range)
+        CultureLearner().check(as_dish(given), options)
+
+    def check_data(self, protocol: Protocol, run: run_directory.Run) -> None:
+        """Nothing to compare."""
+
+    def plan(self, protocol: Protocol, options: cli.Options) -> list[str]:
+        """Parameters, and the number of simulations."""
+        given = fit_protocol(protocol)
+        lines = [f"  {d.path}: {d.low:g} to {d.high:g} {d.unit}".rstrip() for d in Space(given).dimensions]
+        fit = given.fit
+        return ["prior:", *lines, f"simulations: {fit.simulations} to learn from, {fit.held_out} held out"]
+
+    def execute(
+        self, protocol: Protocol, run: run_directory.Run, options: cli.Options, console: Console
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, np.ndarray]]:
+        """Simulate what is missing, learn, and check."""
+        given = fit_protocol(protocol)
+        device = living.prepare(options.device)
+        started = time.monotonic()
+        parts = self._simulate(given, run, device, options.jobs or cores(), console)
+        simulated_s = time.monotonic() - started
+        unit, panels = (np.concatenate([part[name] for part in parts]) for name in ("unit", "panel"))
+        x = on_scale(panels, given.fit.measures)
+        usable = np.isfinite(x).all(axis=1)
+        learn = usable & (np.arange(len(unit)) < given.fit.simulations)
+        held = usable & ~learn
+        least = 10 * len(given.fit.measures)
+        if learn.sum() < min(least, given.fit.simulations // 4) or held.sum() < 2:
+            raise RuntimeError(
+                f"{learn.sum()} of {given.fit.simulations} simulations have all measures of the fit; more are needed"
+            )
+        if constant := [name for name, sd in zip(given.fit.measures, x[learn].std(axis=0), strict=True) if sd < 1e-9]:
+            raise ProtocolFault([f"fit.measures: {constant[0]}: is constant in all simulations; allowed: others"])
+        console.print(f"Learning from {learn.sum()} recordings; {(~usable).sum()} lack a measure of the fit.")
+        started = time.monotonic()
+        learned = Posterior.trained(unit[learn], x[learn], given.fit.networks, given.first_seed)
+        found = calibrate(learned, unit[held], x[held], given.first_seed)
+        facts = {
+            "learner": LEARNER,
+            "device": device,
+            "seeds": [given.first_seed],
+            "simulated_s": round(simulated_s, 1),
+            "learned_s": round(time.monotonic() - started, 1),
+        }
+        arrays = {"unit": unit, "panel": panels, "ranks": found.ranks, "correlation": found.correlation}
+        metrics = _metrics(Space(given), found, int(learn.sum()), int(held.sum()), float(usable.mean()))
+        return metrics, facts, arrays | {f"posterior/{name}": array for name, array in learned.arrays().items()}
+
+    def _simulate(
+        self, protocol: FitProtocol, run: run_directory.Run, device: str, jobs: int, console: Console
+    ) -> list[dict[str, np.ndarray]]:
+        """All batches, those that are not saved yet simulated now."""
+        todo = batches(protocol)
+        name = "seed_batch_{}".format
+        missing = [index for index in range(len(todo)) if run.load_part(name(index)) is None]
+        if done := len(todo) - len(missing):
+            console.print(f"Resuming: {done} of {len(todo)} batches of simulations are finished already.")
+        waiting = [(index, todo[index]) for index in missing]
+        work = functools.partial(_batch, protocol, device)
+        workers = self.workers or functools.partial(_here, jobs)
+        with (
+            SeedProgress(console, missing, "simulating", {}) as progress,
+            contextlib.closing(workers(work, lambda: waiting.pop(0) if waiting else None)) as results,  # type: ignore[type-var]
+        ):
+            for index, part in results:
+                if isinstance(part, Failed):
+                    raise RuntimeError(f"a batch of simulations failed: {part.reason}")
+                run.save_part(name(index), part)
+                progress.report(index, 1.0)
+        found = [run.load_part(name(index)) for index in range(len(todo))]
+        return [part for part in found if part is not None]
+
+    def show(self, metrics: dict[str, Any], console: Console) -> None:
+        """Print what the posterior is worth, parameter by parameter."""
+        console.print(calibration_table(metrics))
+        console.print(
+            f"n = {metrics['held_out']} held-out recordings. Not identified by these measures: "
+            f"{', '.join(metrics['not_identified']) or 'none'}."
+        )
+
+    def figures(self, run_dir: Any, console: Console) -> None:
+        """Draw the calibration, if matplotlib is installed."""
+        make_if_possible(run_dir, console.print)
+
+
+def _batch(protocol: FitProtocol, device: str, numbers: range, report: Any) -> dict[str, np.ndarray]:
+    return simulated(protocol, device, numbers, report)
+
+
+def _here(jobs: int, work: Work, following: Next) -> Iterator[tuple[int, Any]]:
+    return side_by_side(work, following, jobs, lambda *_: None, ("culture_sim.fit.simulated",))
+
+
+def fit_protocol(protocol: Protocol) -> FitProtocol:
+    """The protocol, if it is one of a fit.
+
+    Raises
+    ------
+    ProtocolFault
+        If it has no ``fit:`` or no ``search:`` section.
+    """
+    if not isinstance(protocol, FitProtocol):
+        raise ProtocolFault([f"fit: missing in '{protocol.name}'; allowed: a protocol with a 'fit:' section"])
+    if protocol.search is None:
+        raise ProtocolFault([f"search: missing in '{protocol.name}'; allowed beside fit: a space of parameters"])
+    return protocol
+
+
+def _metrics(space: Space, found: Calibration, learned: int, held_out: int, usable: float) -> dict[str, Any]:
+    told, untold = identified(found.gain, space.labels)
+    rows = [
+        {
+            "path": path,
+            "label": label,
+            "gain": round(float(found.gain[k]), 3),
+            "width": round(float(found.width[k]), 3),
+        }
+        | {f"coverage_{share:.0%}": round(float(found.coverage[i, k]), 4) for i, share in enumerate(SHARES)}
+        for k, (path, label) in enumerate(zip(space.paths, space.labels, strict=True))
+    ]
+    shares = {"learned": learned, "held_out": held_out, "usable": round(usable, 4)}
+    return {"parameters": rows, "identified": told, "not_identified": untold, **shares, "targets": []}
+
+
+def calibration_table(metrics: dict[str, Any]) -> Table:
+    """A line a parameter: error against the prior's, width of the interval, coverage."""
+    columns = ["parameter", "gain over the prior", "width of the 90 % interval", *(f"{s:.0%} covers" for s in SHARES)]
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in metrics["parameters"]:
+        covered = [f"{row[f'coverage_{share:.0%}']:.0%}" for share in SHARES]
+        mark = "" if row["gain"] >= IDENTIFIED else " (not identified)"
+        table.add_row(row["label"], f"{row['gain']:.2f}{mark}", f"{row['width']:.0%} of the prior", *covered)
+    return table

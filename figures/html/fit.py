@@ -1,0 +1,89 @@
+"""Figures and page of a fit: parameters with intervals, what the twin predicts, and what it cannot explain."""
+
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from figures.culture.fit import twin
+from figures.html import common, page
+from figures.html.blocks import Picture, Section, Subject, Table, Text
+from figures.runs.fit import FitData, read_fit
+from figures.style import save
+
+FIGURES = {"predictive": twin.predictive, "parameters": twin.parameters}
+
+
+def draw(folder: Path) -> None:
+    """Draw ``predictive.png`` and ``parameters.png``, and write the page ``fit.html``, into the directory of a fit."""
+    fit = read_fit(folder)
+    pictures = {name: _png(make(fit)) for name, make in FIGURES.items()}
+    for name, make in FIGURES.items():
+        save(make(fit), folder / f"{name}.png")
+    page.write(folder / "fit.html", [subject(fit, pictures)])
+
+
+def subject(fit: FitData, pictures: dict[str, bytes]) -> Subject:
+    """The fit with its sections."""
+    content = fit.content
+    sections = [
+        Section(common.RESULT, [Text(sentence) for sentence in content["said"]]),
+        Section("Parameters", [_parameters(fit), Picture(pictures["parameters"], "Distribution of the parameters")]),
+        Section(
+            "What the twin predicts",
+            [_predictive(fit), Picture(pictures["predictive"], "Predictive interval of each measure")],
+        ),
+        Section(common.PROVENANCE, [Table(("", ""), [*_facts(fit)])]),
+    ]
+    return Subject(content["recording"], f"A twin of {content['recording']}", sections)
+
+
+def _parameters(fit: FitData) -> Table:
+    posterior = fit.content["by"] == "posterior"
+    interval = "90 % interval" if posterior else "trials that did as well"
+    rows = [
+        (
+            row["label"],
+            "" if row["default"] is None else f"{row['default']:.3g}",
+            f"{row['twin']:.3g}",
+            f"{row['median']:.3g}",
+            f"{row['low']:.3g} to {row['high']:.3g}",
+            "" if row["gain"] is None else f"{row['gain']:.2f}",
+        )
+        for row in fit.content["parameters"]
+    ]
+    note = (
+        "gain: error of the prior mean over that of the posterior mean, in simulated recordings; from 2 on identified"
+    )
+    header = ("parameter", "default", "twin", "median", interval, "gain")
+    return Table(header, rows, note=note if posterior else "")
+
+
+def _predictive(fit: FitData) -> Table:
+    rows = [
+        (
+            f"{row['measure']} ({row['unit']})" if row["unit"] else row["measure"],
+            f"{row['recorded']:.3g}",
+            f"{row['median']:.3g}",
+            f"{row['low']:.3g} to {row['high']:.3g}",
+            "inside" if row["inside"] else "outside",
+        )
+        for row in fit.content["predictive"]
+    ]
+    return Table(("measure", "recorded", "twin, median", "90 % of cultures", ""), rows)
+
+
+def _facts(fit: FitData) -> list[tuple[str, str]]:
+    content = fit.content
+    facts = [(key, str(content[key])) for key in ("protocol", "by", "trained", "trials", "seconds") if key in content]
+    metadata = [(key, str(value)) for key, value in content["metadata"].items()]
+    return [*facts, *metadata, *common.flat(content["provenance"])]
+
+
+def _png(figure: Figure) -> bytes:
+    from figures.style import plt
+
+    png = BytesIO()
+    figure.savefig(png, format="png", dpi=120)
+    plt.close(figure)
+    return png.getvalue()
