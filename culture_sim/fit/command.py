@@ -187,7 +187,12 @@ def _compared(patterns: tuple[str, str], trained: Trained, protocol: FitProtocol
     named = [
         {"group": pattern, "recordings": [one.name for one in of]} for pattern, of in zip(patterns, both, strict=True)
     ]
-    return {"groups": named, "parameters": rows, "trained": str(trained.path)}
+    return {
+        "groups": named,
+        "parameters": rows,
+        "p": groups.all_together(samples[0], samples[1]),
+        "trained": str(trained.path),
+    }
 
 
 def _check_names(all_recorded: list[Recorded]) -> None:

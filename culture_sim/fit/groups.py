@@ -6,6 +6,9 @@ each culture, the average over its samples of the normal density N(sample; m, t)
 (Hogg, Myers and Bovy 2010, Astrophys J 725:2166). Both are taken on a grid, m uniform, t half-normal.
 """
 
+import itertools
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +97,34 @@ def _given(table: np.ndarray, at: np.ndarray, means: np.ndarray, rng: np.random.
     cumulative /= cumulative[-1]
     rank = rng.random(len(at))
     return means[np.minimum((cumulative[:, at] < rank).sum(axis=0), len(means) - 1)]
+
+
+def all_together(first: np.ndarray, second: np.ndarray, n_permutations: int = 10_000, seed: int = 0) -> float:
+    """Whether two groups differ in their parameters taken together: p of a permutation test.
+
+    The statistic is the distance between the groups' mean vectors of posterior means, in the unit cube. All divisions
+    of the cultures into two such groups are tried, or `n_permutations` random ones where there are more.
+
+    Parameters
+    ----------
+    first, second : shape (n_cultures, n_samples, n_parameters)
+        Samples of each culture's posterior.
+    n_permutations, seed
+        Of the random divisions.
+    """
+    means = np.concatenate([first, second]).mean(axis=1)
+    n, n_all = len(first), len(means)
+
+    def gap(chosen: Sequence[int]) -> float:
+        rest = np.setdiff1d(np.arange(n_all), chosen)
+        return float(np.linalg.norm(means[list(chosen)].mean(axis=0) - means[rest].mean(axis=0)))
+
+    found = gap(range(n)) * (1 - 1e-12)
+    if math.comb(n_all, n) <= n_permutations:
+        return float(np.mean([gap(chosen) >= found for chosen in itertools.combinations(range(n_all), n)]))
+    rng = np.random.default_rng(seed)
+    drawn = [gap(rng.permutation(n_all)[:n]) >= found for _ in range(n_permutations)]
+    return (1 + sum(drawn)) / (1 + n_permutations)
 
 
 class Ranking(NamedTuple):

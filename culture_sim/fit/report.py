@@ -51,6 +51,7 @@ def show_comparison(found: Mapping[str, Any], console: Console) -> None:
     named = [row["label"] for row in found["parameters"] if row["differs"]]
     said = f"Differs: {', '.join(named)}." if named else "No parameter differs beyond doubt."
     console.print(said + " (Posterior probability of the sign, corrected for the number of parameters: 95 % together.)")
+    console.print(f"All parameters together: p = {found['p']:.2g} (permutation of the cultures).")
 
 
 def show_ranking(found: Mapping[str, Any], console: Console) -> None:

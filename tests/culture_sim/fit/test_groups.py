@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import pytest
 from scipy.stats import binom
 
 from culture_sim.fit import groups
@@ -91,3 +92,23 @@ def test_a_group_of_one_recording_does_not_count_and_neither_does_the_own_record
     assert (found.own, found.other, found.nearer, found.n) == (1.0, 3.0, 6, 6)
     # orders of the labels that keep both groups together: 2 of 7! / (3! 3! 1!) = 140
     assert 0.005 < found.p < 0.03
+
+
+def test_groups_as_a_whole_against_every_division_written_out() -> None:
+    rng = np.random.default_rng(3)
+    samples = rng.random((6, 50, 3)) * 0.2
+    samples[4:] += 0.3  # two of six cultures
+    means = samples.mean(axis=1)
+    gaps = [
+        np.linalg.norm((means[i] + means[j]) / 2 - means[[k for k in range(6) if k not in (i, j)]].mean(axis=0))
+        for i in range(6)
+        for j in range(i)
+    ]
+    own = np.linalg.norm(means[4:].mean(axis=0) - means[:4].mean(axis=0))
+    expected = np.mean([gap >= own - 1e-9 for gap in gaps])
+    assert groups.all_together(samples[4:], samples[:4]) == pytest.approx(expected)
+    assert expected == pytest.approx(1 / 15)
+    drawn = groups.all_together(samples[4:], samples[:4], n_permutations=10, seed=1)  # fewer than there are divisions
+    assert 1 / 11 <= drawn <= 1
+    alike = [groups.all_together(some[:3], some[3:]) for some in rng.random((40, 6, 20, 2))]
+    assert np.mean(np.array(alike) <= 0.1) <= 0.25
