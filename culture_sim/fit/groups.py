@@ -123,7 +123,7 @@ def all_together(first: np.ndarray, second: np.ndarray, n_permutations: int = 10
     if math.comb(n_all, n) <= n_permutations:
         return float(np.mean([gap(chosen) >= found for chosen in itertools.combinations(range(n_all), n)]))
     rng = np.random.default_rng(seed)
-    drawn = [gap(rng.permutation(n_all)[:n]) >= found for _ in range(n_permutations)]
+    drawn = [gap(rng.permutation(n_all)[:n].tolist()) >= found for _ in range(n_permutations)]
     return (1 + sum(drawn)) / (1 + n_permutations)
 
 
