@@ -32,16 +32,19 @@ def predictive(fit: FitData) -> Figure:
 
 
 def parameters(fit: FitData) -> Figure:
-    """Distribution of each parameter and of each pair; grey: the prior, in orange the twin."""
+    """Distribution of each parameter and of each pair; grey: the prior. Above: the correlation of the pair."""
     rows: list[dict[str, Any]] = fit.content["parameters"]
     n = len(rows)
     drawn, axes = plt.subplots(n, n, figsize=(WIDTH, WIDTH), squeeze=False)
-    thinned = fit.samples[:1000]
+    thinned, varied = fit.samples[:1000], np.ptp(fit.samples, axis=0) > 0  # a search may leave a single trial
     for i in range(n):
         for j in range(n):
             ax: Axes = axes[i, j]
             if j > i:
                 ax.set_axis_off()
+                if varied[i] and varied[j]:
+                    r = np.corrcoef(fit.samples[:, i], fit.samples[:, j])[0, 1]
+                    ax.text(0.5, 0.5, f"{r:+.2f}", transform=ax.transAxes, ha="center", va="center", color=GREY)
                 continue
             ax.set_xlim(0, 1)
             ax.set_xticks([0, 0.5, 1])
@@ -53,15 +56,12 @@ def parameters(fit: FitData) -> Figure:
             else:
                 ax.plot(thinned[:, j], thinned[:, i], ".", ms=1, alpha=0.3, color=AFTER, rasterized=True)
                 ax.set_ylim(0, 1)
-                if np.all(np.ptp(fit.samples[:, [i, j]], axis=0) > 0):  # more than one trial of a search
-                    r = f"{np.corrcoef(fit.samples[:, j], fit.samples[:, i])[0, 1]:+.2f}"
-                    ax.text(0.97, 0.95, r, transform=ax.transAxes, ha="right", va="top", fontsize=6, color=GREY)
             if i == n - 1:
                 ax.set_xlabel(_folded(rows[j]["label"]), fontsize=6)
             if j == 0 and i > 0:
                 ax.set_ylabel(_folded(rows[i]["label"]), fontsize=6)
     drawn.suptitle(
-        f"{fit.content['recording']}: each axis is the range of the prior (grey line); numbers: correlations",
+        f"{fit.content['recording']}: each axis is the range of the prior (grey line); above: correlations",
         fontsize=8,
     )
     return drawn
