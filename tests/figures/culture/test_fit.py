@@ -61,7 +61,7 @@ def test_parameters_are_drawn_with_their_correlations(fit: FitData) -> None:
     axes = np.array(twin.parameters(fit).axes).reshape(2, 2)
     heights = [patch.get_height() for patch in axes[0, 0].patches]
     assert np.sum(heights) / twin.BINS == pytest.approx(1)  # a density
-    assert [text.get_text() for text in axes[1, 0].texts] == [f"{np.corrcoef(fit.samples.T)[0, 1]:+.2f}"]
+    assert [text.get_text() for text in axes[0, 1].texts] == [f"{np.corrcoef(fit.samples.T)[0, 1]:+.2f}"]
     np.testing.assert_array_equal(axes[1, 0].lines[0].get_xydata(), fit.samples[:1000])
 
 
