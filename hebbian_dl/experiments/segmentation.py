@@ -15,7 +15,7 @@ from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.segmentation import saved
 from hebbian_dl.segmentation.finetuning import SCORE, best_threshold, finetuning
 from hebbian_dl.segmentation.inputs import MaskInputs, inputs_of
-from hebbian_dl.segmentation.pretraining import drawn, pretraining
+from hebbian_dl.segmentation.pretraining import drawn, mean_norms, pretraining, rescale
 from hebbian_dl.segmentation.segmenter import Segmenter, decided, probabilities
 from hebbian_dl.training import checkpoint, diagnostics
 from hebbian_dl.training.generators import seed_torch
@@ -23,7 +23,7 @@ from protocols.results import overlap
 from protocols.runs.reporting import Report, Watch, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.nets.pretraining import NoPretraining
-from protocols.spec.nets.segmentation import n_masks
+from protocols.spec.nets.segmentation import MapHebbianPretraining, n_masks
 from protocols.spec.network import regime_name
 from protocols.spec.protocol import SegmentationProtocol
 from protocols.spec.random_streams import stream
@@ -120,6 +120,9 @@ def _pretrained(state: State, report: Report) -> tuple[EncoderDecoder, Part]:
         learner = drawn(spec, channels, method, seed).to(state.device)
         training = pretraining(name, learner, spec, state.inputs.unmasked)
         training.run(seed, path, state.log, report)
+        if isinstance(method, MapHebbianPretraining) and method.keep_norm:
+            rescale(learner, mean_norms(plain))
+            take_statistics(torch.nn.Sequential(learner), state.inputs.unmasked.training, seed)
         found = {"method": name, "seed": seed, "history": training.history, "epoch": training.best_epoch}
         found |= {"wall_s": round(time.monotonic() - started, 3)}
         found["diagnostics"] = diagnostics.table(training) if any(hebbian_layers(learner)) else {}

@@ -1,5 +1,6 @@
 """Pre-training of a U-Net without masks: by Hebbian rules, by denoising, as a VAE."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl.images.in_memory import Examples, Splits
+from hebbian_dl.layers.geometry import Geometry
+from hebbian_dl.layers.hebbian import LEARNABLE, hebbian_layers
 from hebbian_dl.layers.hebbianize import hebbianize
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.networks.saved import redraw
@@ -60,6 +63,23 @@ def hebbian(name: str, network: EncoderDecoder, method: HebbianPretraining) -> n
     except ValueError as error:
         raise ProtocolFault([f"segmentation.methods.{name}: {error}"]) from None
     return nn.Sequential(learner, nn.Flatten())
+
+
+@torch.no_grad()
+def rescale(network: nn.Module, norms: Mapping[str, float]) -> None:
+    """Scale the weights of each neuron of a layer to the norm of that name."""
+    for name, layer in hebbian_layers(network):
+        inverse = layer.geometry.inverse_norms(layer.weight)
+        layer.weight.mul_(norms[name] * layer.geometry.spread(inverse, layer.weight))
+
+
+def mean_norms(network: nn.Module) -> dict[str, float]:
+    """Mean norm of the weights of a neuron, by layer."""
+    return {
+        name: Geometry.of(layer).norms(layer.weight).mean().item()
+        for name, layer in network.named_modules()
+        if isinstance(layer, LEARNABLE)
+    }
 
 
 def check(spec: Segmentation, channels: int) -> None:

@@ -17,6 +17,20 @@ from protocols.spec.section import Section
 Flip = Literal["horizontal", "vertical", "transpose"]
 
 
+class MapHebbianPretraining(HebbianPretraining):
+    """Hebbian pre-training of all convolutions and transposed convolutions, or of those that the plan names.
+
+    Parameters
+    ----------
+    keep_norm
+        Whether, after pre-training, the weights of each neuron are scaled to the mean norm that those of its layer had
+        before, and the statistics of batch normalisation are taken anew. Rules leave weights of other norms, and Adam,
+        whose steps have one size, then changes larger ones more slowly.
+    """
+
+    keep_norm: bool = False
+
+
 class DenoisingPretraining(GradientDescent):
     """Denoising (Vincent et al. 2008): by backprop, the network restores images to which noise was added.
 
@@ -54,7 +68,7 @@ class MapVaePretraining(GradientDescent):
 
 
 MaskMethod = Annotated[
-    NoPretraining | HebbianPretraining | DenoisingPretraining | MapVaePretraining, Field(discriminator="pretraining")
+    NoPretraining | MapHebbianPretraining | DenoisingPretraining | MapVaePretraining, Field(discriminator="pretraining")
 ]
 
 

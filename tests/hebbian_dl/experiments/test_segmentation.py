@@ -214,7 +214,8 @@ def test_images_without_masks_are_learned_from(method: str, protocol: str, tmp_p
 def test_patches_train_all_methods_and_predict_as_in_the_run(protocol: str, tmp_path: Path) -> None:
     """Also with images without masks; predictions of the command are blended from the same tiles."""
     methods = {
-        "HPCA": {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.01, "epochs": 1, "batch": 4},
+        "HPCA": {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.01, "epochs": 1, "batch": 4}
+        | {"keep_norm": True},
         "denoising": {"pretraining": "denoising", "epochs": 1, "batch": 4},
         "VAE": {"pretraining": "vae", "epochs": 1, "batch": 4, "learning_rate": 1e-5},
     }

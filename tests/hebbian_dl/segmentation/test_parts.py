@@ -213,6 +213,25 @@ def test_a_star_in_the_plan_decides_over_layers_that_no_other_name_fits() -> Non
     assert len(layers["all"]) == 2 * 5 + 2  # levels and transposed convolutions
 
 
+def test_neurons_get_the_norm_that_their_layer_had_and_keep_their_direction() -> None:
+    method = {"pretraining": "hebbian", "rule": {"rule": "swta"}, "learning_rate": 0.1, "plan": {"down.0": None}}
+    spec = spec_of(SWTA=method)
+    plain, network = (pretraining.drawn(spec, 3, spec.methods["SWTA"], seed) for seed in (0, 1))
+    assert isinstance(spec.methods["SWTA"], HebbianPretraining)
+    pretraining.hebbian("SWTA", network, spec.methods["SWTA"])
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    pretraining.rescale(network, pretraining.mean_norms(plain))
+    layers = dict(plain.named_modules())
+    changed = {name: tensor for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert set(changed) == {f"{name}.weight" for name, _ in hebbian_layers(network)}
+    for key, weight in changed.items():
+        neurons = 1 if "enlarge" in key else 0  # output channels of a transposed convolution
+        rows, old = (w.transpose(0, neurons).flatten(1) for w in (weight, before[key]))
+        own = layers[key.removesuffix(".weight")].weight.transpose(0, neurons).flatten(1)
+        assert torch.allclose(rows.norm(dim=1), own.norm(dim=1).mean().expand(len(rows)))
+        assert torch.allclose(nn.functional.cosine_similarity(rows, old), torch.ones(len(rows)))
+
+
 def test_a_segmenter_gives_every_pixel_a_score_of_each_class() -> None:
     model = Segmenter(EncoderDecoder(spec_of(a={"pretraining": "none"}).network, 3, 0.1), 4)
     assert model(images_of(2, 16).images).shape == (2, 4, 16, 16)
