@@ -38,9 +38,8 @@ class Patches(Examples):
 
         The place depends on the image and `draw` alone, so that an epoch can begin anywhere.
         """
-        rooms = [1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
         generator = torch.Generator().manual_seed(0 if draw is None else draw)
-        corners = torch.stack([torch.randint(room, (len(self),), generator=generator) for room in rooms], 1)
+        corners = torch.stack([torch.randint(room, (len(self),), generator=generator) for room in self._rooms], 1)
         order = torch.arange(len(self)) if order is None else order
         for index in order.split(size):
             if len(index) > 1 or size == 1 or draw is None:
@@ -48,24 +47,33 @@ class Patches(Examples):
 
     def central(self) -> Examples:
         """The middle of every image."""
-        index = torch.arange(len(self))
-        middle = [(whole - part) // 2 for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
-        return self._cropped(index, torch.tensor(middle).expand(len(self), 2))
+        middle = torch.tensor([(room - 1) // 2 for room in self._rooms])
+        return self._cropped(torch.arange(len(self)), middle.expand(len(self), 2))
 
     def some(self, n: int) -> Examples:
         """Crops of some of the images, drawn with replacement by torch's global generator."""
-        index = torch.randint(len(self), (n,))
-        rooms = (1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True))
-        return self._cropped(index, torch.stack([torch.randint(room, (n,)) for room in rooms], 1))
+        device = self.images.device  # drawn there, since a GPU replays a step without what the processor draws
+        corners = torch.stack([torch.randint(room, (n,), device=device) for room in self._rooms], 1)
+        return self._cropped(torch.randint(len(self), (n,), device=device), corners)
+
+    @property
+    def _rooms(self) -> list[int]:
+        """Number of places of a crop along rows and columns."""
+        return [1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
 
     def _cropped(self, index: Tensor, corners: Tensor) -> Examples:
-        rows, columns = self.size
-        windows = [(slice(top, top + rows), slice(left, left + columns)) for top, left in corners.tolist()]
-        places = list(zip(index.tolist(), windows, strict=True))
-        images = torch.stack([self.images[i, :, down, across] for i, (down, across) in places])
+        """The crops of these images, whose first rows and columns are `corners`, shape (n, 2)."""
+        device = self.images.device
+        index = index.to(device)
+        rows, columns = (
+            first[:, None] + torch.arange(n, device=device)
+            for first, n in zip(corners.to(device).unbind(1), self.size, strict=True)
+        )
+        down, across = rows[:, :, None], columns[:, None, :]  # (n, rows, 1), (n, 1, columns)
+        images = self.images.movedim(1, -1)[index[:, None, None], down, across].movedim(-1, 1).contiguous()
         if self.labels.dim() == 1:
-            return Examples(images, self.labels[index.to(self.labels.device)])
-        return Examples(images, torch.stack([self.labels[i, down, across] for i, (down, across) in places]))
+            return Examples(images, self.labels[index])
+        return Examples(images, self.labels[index[:, None, None], down, across])
 
 
 def starts(whole: int, part: int) -> list[int]:
