@@ -20,7 +20,13 @@ from hebbian_dl.segmentation.segmenter import Segmenter, decided
 from protocols.results import overlap
 from protocols.spec.faults import ProtocolFault
 from protocols.spec.nets.pretraining import HebbianPretraining
-from protocols.spec.nets.segmentation import MapVaePretraining, MaskAugmentation, MaskFinetuning, Segmentation
+from protocols.spec.nets.segmentation import (
+    MapHebbianPretraining,
+    MapVaePretraining,
+    MaskAugmentation,
+    MaskFinetuning,
+    Segmentation,
+)
 from protocols.spec.rules import HebbianPCA, SoftWTA
 
 
@@ -129,7 +135,7 @@ def test_few_images_are_repeated_in_an_epoch(n: int, epoch: int | None, wanted: 
 @pytest.mark.parametrize("rule", [HebbianPCA(), SoftWTA()])
 def test_every_convolution_learns_from_what_it_sees_and_nothing_else_changes(rule: Any) -> None:
     """One step: the change of each layer is the rule's update for the inputs that a plain network gives it."""
-    method = HebbianPretraining(rule=rule, learning_rate=0.1, epochs=1, batch=6)
+    method = MapHebbianPretraining(rule=rule, learning_rate=0.1, epochs=1, batch=6)
     spec = spec_of(hebbian=method)
     plain = pretraining.drawn(spec, 3, method, 0)
     inputs: dict[str, Tensor] = {}
