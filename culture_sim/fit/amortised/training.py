@@ -150,7 +150,12 @@ class PosteriorLearner:
                 run.save_part(name(index), part)
                 progress.report(index, 1.0)
         found = [run.load_part(name(index)) for index in range(len(todo))]
-        return [part for part in found if part is not None]
+        whole = [part for part in found if part is not None]
+        if len(whole) < len(todo):  # one became unreadable meanwhile
+            raise RuntimeError(
+                f"{run.partial}: {len(todo) - len(whole)} batches are damaged; the same command does them again"
+            )
+        return whole
 
     def show(self, metrics: dict[str, Any], console: Console) -> None:
         """Print what the posterior is worth, parameter by parameter."""
