@@ -8,19 +8,26 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 1.0  # a further signal within this time is an impatient one: what the first began goes on undisturbed
 _asked = threading.Event()
 _by: list[int] = []
+_raised_at: list[float] = []
 
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
-    """Within this context SIGINT and SIGTERM raise KeyboardInterrupt and are remembered for `check`."""
+    """Within this context SIGINT and SIGTERM raise KeyboardInterrupt and are remembered for `check`.
+
+    A signal that follows another within `AGAIN_S` is only remembered.
+    """
     _asked.clear()
     _by.clear()
+    _raised_at.clear()
     before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     hook, sys.unraisablehook = sys.unraisablehook, _tell_unless_interrupted
     try:
@@ -82,4 +89,7 @@ def _tell_unless_interrupted(dropped: Any) -> None:
 def _interrupt(number: int, _: object) -> None:
     _by.append(number)
     _asked.set()
-    raise KeyboardInterrupt
+    now = time.monotonic()
+    if not _raised_at or now - _raised_at[-1] > AGAIN_S:
+        _raised_at.append(now)
+        raise KeyboardInterrupt
