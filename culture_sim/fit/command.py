@@ -17,15 +17,15 @@ from culture_sim.fit.amortised.trained import Trained, read_trained
 from culture_sim.fit.amortised.training import fit_protocol
 from culture_sim.fit.measured import Recorded, distance, recorded, spread
 from culture_sim.fit.predictive import outcomes
-from culture_sim.fit.space import Space, check_free
-from culture_sim.fit.twin import Fitted
+from culture_sim.fit.space import INTERVAL, Space, as_dish, check_free
+from culture_sim.fit.twin import Fitted, judged
 from culture_sim.living.simulation import DEVICES
 from figures.after_run import draw_fit_if_possible
 from figures.runs.fit import read_fit
 from protocols.loading.loader import load
 from protocols.runs import cli, run_directory, scratch
 from protocols.runs.machine import cores
-from protocols.spec.faults import ProtocolFault, nearest, short
+from protocols.spec.faults import ProtocolFault, nearest
 from protocols.spec.protocol import DishProtocol, FitProtocol, Protocol
 
 SAMPLES = 1000  # of each culture of a group
@@ -66,8 +66,7 @@ def fit(
     force: Annotated[bool, typer.Option("--force", help="Put an earlier search aside and start a new one.")] = False,
 ) -> None:
     """Fit twins to recordings; an interrupted search resumes."""
-    if device not in DEVICES:
-        raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(DEVICES)}"])
+    cli.check_device(device, DEVICES)
     options = cli.Options(device, jobs or cores(), None, out)
     paths, console = list(given or []), cli.result_console()
     if sum(asked is not None for asked in (compare, predict, rank)) > 1:
@@ -96,8 +95,11 @@ def fit(
     messages = Console(stderr=True, highlight=False)
     results = []
     with cli.kept_on_interruption(messages, out):
+        engine = living.prepare(device)
+        default = judged(as_dish(fitted), {}, engine, options.jobs or 1)
         for one in all_recorded:
-            content = _fit(fitted, one, sd, learned, options, messages, force)
+            making = Fitted(fitted, one, sd, default, engine, options.jobs or 1)
+            content = _fit(making, learned, options, messages, force)
             if content is None:
                 continue
             results.append(content)
@@ -124,21 +126,14 @@ def folder_of(one: Recorded, out: Path) -> Path:
 
 
 def _fit(
-    protocol: FitProtocol,
-    one: Recorded,
-    sd: np.ndarray,
-    trained: Trained | None,
-    options: cli.Options,
-    messages: Console,
-    force: bool,
+    making: Fitted, trained: Trained | None, options: cli.Options, messages: Console, force: bool
 ) -> dict[str, Any] | None:
     """Fit one recording and write its directory; None if another process finishes its search."""
+    protocol, one = making.protocol, making.recorded
     folder = folder_of(one, options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    point.write_targets(folder / point.TABLE, protocol, one, sd)
+    point.write_targets(folder / point.TABLE, protocol, one, making.sd)
     started = time.monotonic()
-    device = living.prepare(options.device)
-    making = Fitted(protocol, one, sd, device, options.jobs or 1)
     if trained is not None:
         making.from_posterior(trained)
     else:
@@ -252,7 +247,7 @@ def _predicted(
         values = np.array([one[measure][0] for one in found])
         values = values[np.isfinite(values)]
         if len(values):
-            low, middle, high = (float(v) for v in np.quantile(values, (0.05, 0.5, 0.95)))
+            low, middle, high = (float(v) for v in np.quantile(values, INTERVAL))
             rows.append(
                 {"measure": measure, "unit": unit, "median": middle, "low": low, "high": high, "n": len(values)}
             )

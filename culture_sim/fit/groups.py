@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from culture_sim.fit.space import INTERVAL
+
 GRID = 101  # means between the ends of the range
 SPREADS = np.geomspace(0.02, 0.6, 24)  # between cultures, as shares of the range
 TYPICAL_SPREAD = 0.25  # scale of the half-normal prior of the spread
@@ -87,7 +89,7 @@ def compare(first: np.ndarray, second: np.ndarray, seed: int = 0) -> list[Differ
 
 def _summary(drawn: np.ndarray) -> tuple[float, float, float]:
     """Median, and interval of 90 %."""
-    low, middle, high = np.quantile(drawn, (0.05, 0.5, 0.95))
+    low, middle, high = np.quantile(drawn, INTERVAL)
     return float(middle), float(low), float(high)
 
 

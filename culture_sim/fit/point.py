@@ -9,9 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from culture_sim.fit.measured import Recorded
+from culture_sim.fit.space import as_dish
 from culture_sim.run import CultureLearner
 from culture_sim.search.trials import CultureTrials
-from protocols.loading.overrides import check
 from protocols.loading.published import FIELDS
 from protocols.runs import cli
 from protocols.search.command import Job
@@ -41,12 +41,8 @@ def write_targets(path: Path, protocol: FitProtocol, recorded: Recorded, sd: np.
 
 def search_protocol(protocol: FitProtocol, recorded: Recorded) -> DishProtocol:
     """The search for the twin of a recording, as a protocol."""
-    content = protocol.model_dump(mode="json")
-    del content["fit"]
-    content |= {"name": twin_name(recorded), "title": f"A twin of {recorded.name}", "targets": TABLE, "quick": {}}
-    found = check(content)
-    assert isinstance(found, DishProtocol)  # noqa: S101  (it has a timeline)
-    return found
+    named = {"name": twin_name(recorded), "title": f"A twin of {recorded.name}", "targets": TABLE}
+    return as_dish(protocol, **named, search=protocol.model_dump(mode="json")["search"])
 
 
 def search(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from protocols.loading.overrides import check
 from protocols.loading.search_space import Dimension, Value, dimensions
 from protocols.spec.faults import ProtocolFault, short
 from protocols.spec.protocol import DishProtocol, FitProtocol
+
+INTERVAL = (0.05, 0.5, 0.95)  # quantiles: lower end, median and upper end of a central interval of 90 %
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,9 @@ def check_free(overrides: Sequence[str], paths: Sequence[str]) -> None:
             )
 
 
-def as_dish(protocol: FitProtocol) -> DishProtocol:
-    """The experiment of a fit without the fit."""
-    content = protocol.model_dump(mode="json") | {"search": None, "quick": {}}
+def as_dish(protocol: FitProtocol, **changes: Any) -> DishProtocol:
+    """The experiment of a fit without the fit and its search; `changes`: keys of the protocol with other values."""
+    content = protocol.model_dump(mode="json") | {"search": None, "quick": {}} | changes
     del content["fit"]
     found = check(content)
     assert isinstance(found, DishProtocol)  # noqa: S101  (it has a timeline)

@@ -14,7 +14,7 @@ from protocols.loading.loader import load
 from protocols.runs import cli, scratch
 from protocols.runs.cli import PROTOCOL_HELP
 from protocols.search.cluster import connected, on_cluster
-from protocols.spec.faults import ProtocolFault, short
+from protocols.search.command import ClusterOption
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -27,7 +27,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Override, for example fit.simulations=20000.")
     ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Simulations at a time. Default: one a core.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="tcp://host:port of a Dask scheduler, or slurm.")] = None,
+    cluster: ClusterOption = None,
     device: Annotated[str, typer.Option(help=" | ".join(PosteriorLearner.devices))] = "auto",
     out: Annotated[Path, typer.Option(help="Where run directories go.")] = Path("runs"),
     json_: Annotated[bool, typer.Option("--json", help="Print the calibration as JSON, nothing else.")] = False,
@@ -35,8 +35,7 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Train again even if the run exists.")] = False,
 ) -> None:
     """Simulate recordings with parameters of the prior, learn the posterior, and check it on held-out recordings."""
-    if device not in PosteriorLearner.devices:
-        raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(PosteriorLearner.devices)}"])
+    cli.check_device(device, PosteriorLearner.devices)
     loaded = load(protocol, list(set_ or []), quick=quick)
     check_free(list(set_ or []), Space(fit_protocol(loaded)).paths)
     options = cli.Options(device, jobs, cli.targets_of(protocol, loaded), out)

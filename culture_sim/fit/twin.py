@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from culture_sim.fit.amortised.calibration import IDENTIFIED
 from culture_sim.fit.amortised.trained import FAR, Trained
 from culture_sim.fit.measured import Recorded, distance
+from culture_sim.fit.point import TABLE, twin_name
 from culture_sim.fit.predictive import panels
-from culture_sim.fit.space import Space, as_dish
+from culture_sim.fit.simulated import with_parameters
+from culture_sim.fit.space import INTERVAL, Space, as_dish
 from protocols.results.statistics import over_seeds
 from protocols.runs import run_directory
 from protocols.runs.run_directory import provenance
 from protocols.spec.dish.measures import PANEL
-from protocols.spec.protocol import FitProtocol
+from protocols.spec.protocol import DishProtocol, FitProtocol
 
 DRAWS = 4000  # of the posterior that are kept
 PREDICTED = 32  # recordings that are simulated, of a posterior each with a draw of its own
@@ -26,6 +29,11 @@ FIRST_PREDICTED, FIRST_CHOSEN, FIRST_JUDGED = 2 * 10**6, 3 * 10**6, 4 * 10**6  #
 CORRELATED = 0.5  # posterior correlation from which two parameters stand for each other
 
 
+def judged(dish: DishProtocol, point: Mapping[str, Any], device: str, jobs: int) -> np.ndarray:
+    """Panels of the cultures that a set of parameters is judged by, shape (n, n_measures of `PANEL`)."""
+    return panels(dish, [point] * CULTURES, FIRST_JUDGED, device, jobs)
+
+
 class Fitted:
     """A fit in the making: each step adds to ``content``, which becomes ``fit.json``.
 
@@ -33,12 +41,22 @@ class Fitted:
     ----------
     protocol, recorded, sd
         The fit, the recording, and the spread between real cultures of each measure of the distance.
+    default
+        Panels of the protocol's own culture, of `judged`.
     device, jobs
         Of the simulations.
     """
 
-    def __init__(self, protocol: FitProtocol, recorded: Recorded, sd: np.ndarray, device: str, jobs: int) -> None:
-        self.protocol, self.recorded, self.sd = protocol, recorded, sd
+    def __init__(
+        self,
+        protocol: FitProtocol,
+        recorded: Recorded,
+        sd: np.ndarray,
+        default: np.ndarray,
+        device: str,
+        jobs: int,
+    ) -> None:
+        self.protocol, self.recorded, self.sd, self.default = protocol, recorded, sd, default
         self.device, self.jobs = device, jobs
         self.space, self.dish = Space(protocol), as_dish(protocol)
         self.content: dict[str, Any] = {
@@ -100,8 +118,7 @@ class Fitted:
     def _judge(self, twin: np.ndarray) -> None:
         """Distances of the twin and of the protocol's own culture, each in fresh cultures."""
         spelled = self.space.spelled(twin)
-        for name, point in (("default", {}), ("twin", spelled)):
-            found = panels(self.dish, [point] * CULTURES, FIRST_JUDGED, self.device, self.jobs)
+        for name, found in (("default", self.default), ("twin", judged(self.dish, spelled, self.device, self.jobs))):
             each = self._distance(found)
             mean = float(self._distance(_mean_panel(found)))
             self.content[f"distance_{name}"] = over_seeds(each, "sd") | {"of_mean": round(mean, 4)}
@@ -110,7 +127,7 @@ class Fitted:
 
     def _parameters(self, twin: np.ndarray, samples: np.ndarray, calibration: Mapping[str, Any] | None) -> None:
         values, ends = self.space.values(samples), self.space.values(twin)
-        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95) if calibration else (0, 0.5, 1), axis=0)
+        low, middle, high = np.quantile(values, INTERVAL if calibration else (0, 0.5, 1), axis=0)
         told = {row["path"]: row["gain"] for row in calibration["parameters"]} if calibration else {}
         self.content["parameters"] = [
             {
@@ -147,7 +164,7 @@ class Fitted:
                 if name in self.protocol.fit.distance:
                     words.append(f"{name}: not defined in any culture that the twin predicts.")
                 continue
-            low, middle, high = np.quantile(defined, (0.05, 0.5, 0.95))
+            low, middle, high = np.quantile(defined, INTERVAL)
             inside = bool(low <= given <= high)
             row = {"measure": name, "unit": self.recorded.measures[name].unit, "recorded": float(given)}
             row |= {"median": float(middle), "low": float(low), "high": float(high), "inside": inside}
@@ -183,9 +200,6 @@ def _mean_panel(found: np.ndarray) -> np.ndarray:
 
 def twin_file(fitted: Fitted) -> str:
     """The twin as a protocol that runs by itself, and that others may build on."""
-    from culture_sim.fit.point import TABLE, twin_name
-    from culture_sim.fit.simulated import with_parameters
-
     found = with_parameters(fitted.dish, fitted.content["twin"] | {"targets": TABLE})
     named = found.model_copy(update={"name": twin_name(fitted.recorded), "title": f"A twin of {fitted.recorded.name}"})
     d = fitted.content["distance_twin"]
@@ -208,7 +222,7 @@ def said(content: Mapping[str, Any]) -> list[str]:
         f"of the mean of {twin['n']} cultures {twin['of_mean']:.2f} sd "
         f"(default {default['of_mean']:.2f})."
     ]
-    untold = [row["label"] for row in content["parameters"] if row["gain"] is not None and row["gain"] < 2]
+    untold = [row["label"] for row in content["parameters"] if row["gain"] is not None and row["gain"] < IDENTIFIED]
     if untold:
         found.append(f"Told by such measures less than twice as well as by the prior: {', '.join(untold)}.")
     among = "the posterior" if content["by"] == "posterior" else "the trials that did as well"

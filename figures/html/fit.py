@@ -1,9 +1,6 @@
 """Figures and page of a fit: parameters with intervals, what the twin predicts, and what it cannot explain."""
 
-from io import BytesIO
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from figures.culture.fit import twin
 from figures.html import common, page
@@ -17,9 +14,11 @@ FIGURES = {"predictive": twin.predictive, "parameters": twin.parameters}
 def draw(folder: Path) -> None:
     """Draw ``predictive.png`` and ``parameters.png``, and write the page ``fit.html``, into the directory of a fit."""
     fit = read_fit(folder)
-    pictures = {name: _png(make(fit)) for name, make in FIGURES.items()}
+    pictures = {}
     for name, make in FIGURES.items():
-        save(make(fit), folder / f"{name}.png")
+        path = folder / f"{name}.png"
+        save(make(fit), path)
+        pictures[name] = path.read_bytes()
     page.write(folder / "fit.html", [subject(fit, pictures)])
 
 
@@ -78,12 +77,3 @@ def _facts(fit: FitData) -> list[tuple[str, str]]:
     facts = [(key, str(content[key])) for key in ("protocol", "by", "trained", "trials", "seconds") if key in content]
     metadata = [(key, str(value)) for key, value in content["metadata"].items()]
     return [*facts, *metadata, *common.flat(content["provenance"])]
-
-
-def _png(figure: Figure) -> bytes:
-    from figures.style import plt
-
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=120)
-    plt.close(figure)
-    return png.getvalue()

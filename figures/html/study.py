@@ -1,6 +1,5 @@
 """Page of a parameter search: its best values, trials, importance and response surfaces."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ from figures.html.blocks import Block, Picture, Plot, Section, Series, Subject, 
 from figures.runs.study import Answer
 from figures.runs.study_parts import Prediction, spoken
 from figures.search import surfaces
-from figures.style import plt
 
 
 def subject(answer: Answer, path: Path, name: str) -> Subject:
@@ -99,10 +97,7 @@ def _importance(answer: Answer) -> Table | None:
 def _surfaces(answer: Answer) -> Picture | None:
     if (figure := surfaces.figure(answer)) is None:
         return None
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=120)
-    plt.close(figure)
-    return Picture(png.getvalue(), "Response surfaces: each objective over pairs of parameters")
+    return common.picture(figure, "Response surfaces: each objective over pairs of parameters")
 
 
 def _provenance(answer: Answer, path: Path) -> Table:

@@ -103,8 +103,7 @@ def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
         list_: ListOption = False,
     ) -> None:
         """Run an experiment and leave a run directory with metrics, arrays and figures."""
-        if device not in learner.devices:
-            raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
+        check_device(device, learner.devices)
         overrides = list(set_ or []) + ([f"seeds={seeds}"] if seeds is not None else [])
         loaded = load(protocol, overrides, quick=quick, allow_code=allow_code)
         options = Options(device, jobs, targets_of(protocol, loaded), out)
@@ -115,6 +114,12 @@ def command(learner: Learner, carry_out: CarryOut | None = None) -> typer.Typer:
         (carry_out or run_and_show)(learner, loaded, options, out, json_, force)
 
     return app
+
+
+def check_device(device: str, allowed: Sequence[str]) -> None:
+    """Refuse a device that a command does not know."""
+    if device not in allowed:
+        raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(allowed)}"])
 
 
 def show_plan(protocol: Experiment, plan: Callable[[], list[str]]) -> None:

@@ -23,6 +23,7 @@ from protocols.runs.cli import (
     Learner,
     ListOption,
     Options,
+    check_device,
     kept_on_interruption,
     result_console,
     show_plan,
@@ -36,9 +37,11 @@ from protocols.search.loop import Leader, Workers, in_generations
 from protocols.search.plans import grid_size
 from protocols.search.study import Study, set_aside
 from protocols.search.trial import Task, Trials, run_trial
-from protocols.spec.faults import ProtocolFault, installation, short
+from protocols.spec.faults import ProtocolFault, installation
 from protocols.spec.protocol import Protocol
 from protocols.spec.search import GridSampler
+
+ClusterOption = Annotated[str | None, typer.Option(help="tcp://host:port of a Dask scheduler, or slurm.")]
 
 
 def command(learner: Learner, trials: Trials) -> typer.Typer:
@@ -53,7 +56,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
             list[str] | None, typer.Option("--set", help="Override, for example search.budget.trials=20.")
         ] = None,
         jobs: Annotated[int | None, typer.Option(min=1, help="Trials at a time. Default: one a core.")] = None,
-        cluster: Annotated[str | None, typer.Option(help="tcp://host:port of a Dask scheduler, or slurm.")] = None,
+        cluster: ClusterOption = None,
         cluster_options: Annotated[
             Path | None, typer.Option(help="YAML file of dask-jobqueue's options, over those of 'search.cluster'.")
         ] = None,
@@ -67,8 +70,7 @@ def command(learner: Learner, trials: Trials) -> typer.Typer:
         list_: ListOption = False,
     ) -> None:
         """Search for better parameters. An interrupted search resumes; several processes may share one."""
-        if device not in learner.devices:
-            raise ProtocolFault([f"--device {short(device)}: allowed: {', '.join(learner.devices)}"])
+        check_device(device, learner.devices)
         if importlib.util.find_spec("optuna") is None:
             raise ProtocolFault([f"search: Optuna is not installed ({installation('search')})"])
         loaded = load(protocol, list(set_ or []), quick=quick, allow_code=allow_code)

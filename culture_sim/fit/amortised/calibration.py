@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from culture_sim.fit.amortised.posterior import Posterior
+from culture_sim.fit.amortised.posterior import Posterior, central
 
 SAMPLES = 1000  # a recording
 SHARES = (0.5, 0.9)  # central intervals that are checked
@@ -39,7 +39,7 @@ def calibrate(posterior: Posterior, unit: np.ndarray, measures: np.ndarray, seed
     coverage = np.array([(np.abs(ranks - 0.5) < share / 2).mean(axis=0) for share in SHARES])
     error = np.sqrt(((samples.mean(axis=1) - unit) ** 2).mean(axis=0))
     before = np.sqrt(((0.5 - unit) ** 2).mean(axis=0))
-    ends = np.quantile(samples, (0.05, 0.95), axis=1)
+    ends = central(samples.swapaxes(0, 1))[0]
     correlation = np.mean([np.atleast_2d(np.corrcoef(of_one.T)) for of_one in samples], axis=0)
     return Calibration(ranks, coverage, before / error, (ends[1] - ends[0]).mean(axis=0) / 0.9, correlation)
 

@@ -138,7 +138,7 @@ class PosteriorLearner:
         if done := len(todo) - len(missing):
             console.print(f"Resuming: {done} of {len(todo)} batches of simulations are finished already.")
         waiting = [(index, todo[index]) for index in missing]
-        work = functools.partial(_batch, protocol, device)
+        work = functools.partial(simulated, protocol, device)
         workers = self.workers or functools.partial(_here, jobs)
         with (
             SeedProgress(console, missing, "simulating", {}) as progress,
@@ -168,10 +168,6 @@ class PosteriorLearner:
     def figures(self, run_dir: Any, console: Console) -> None:
         """Draw the calibration, if matplotlib is installed."""
         make_if_possible(run_dir, console.print)
-
-
-def _batch(protocol: FitProtocol, device: str, numbers: range, report: Any) -> dict[str, np.ndarray]:
-    return simulated(protocol, device, numbers, report)
 
 
 def _here(jobs: int, work: Work, following: Next) -> Iterator[tuple[int, Any]]:
