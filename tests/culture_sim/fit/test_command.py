@@ -10,8 +10,10 @@ import pytest
 
 from culture_sim import formats
 from culture_sim.fit import command, twin
-from culture_sim.fit.command import app, group
+from culture_sim.fit.command import app
 from culture_sim.fit.measured import distance, recorded, spread
+from culture_sim.fit.uses import compare
+from culture_sim.fit.uses.compare import group
 from culture_sim.run import app as run_app
 from protocols.loading.loader import load
 from protocols.runs import cli
@@ -42,7 +44,7 @@ RUNS_AND_TABLES = {"fit.html", "fit.json", "fit.npz", "parameters.png", "predict
 def few_draws() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(twin, "PREDICTED", 16)
-        patch.setattr(command, "SAMPLES", 200)
+        patch.setattr(compare, "SAMPLES", 200)
         yield
 
 

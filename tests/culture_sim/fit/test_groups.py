@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from culture_sim.fit import groups
+from culture_sim.fit.uses import groups
 
 
 def cultures(centers: np.ndarray, width: float, rng: np.random.Generator, n_samples: int = 60) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What twins and posteriors are used for: groups compared, protocols predicted, twins ranked, models compared."""
