@@ -100,3 +100,12 @@ class SpikeTrains:
     def rates(self) -> np.ndarray:
         """Mean firing rate of each unit (Hz), shape (n_units,)."""
         return np.bincount(self.unit, minlength=self.n_units) / self.duration
+
+    def between(self, start: float, stop: float) -> "SpikeTrains":
+        """The stretch from `start` to `stop` (s), as a recording that begins at 0 s; without stimulation."""
+        inside = (self.time >= start) & (self.time < stop)
+        return SpikeTrains(
+            *(self.time[inside] - start, self.unit[inside], self.n_units, stop - start, self.positions),
+            metadata=self.metadata,
+            notes=self.notes,
+        )

@@ -19,6 +19,7 @@ from culture_sim.fit.twin import Fitted, judged
 from culture_sim.fit.uses.compare import compared
 from culture_sim.fit.uses.predict import predicted
 from culture_sim.fit.uses.rank import labels, ranked
+from culture_sim.fit.uses.versus import scored as compare_models
 from culture_sim.living.simulation import DEVICES
 from figures.after_run import draw_fit_if_possible
 from protocols.loading.loader import load
@@ -55,6 +56,10 @@ def fit(
     rank: Annotated[
         str | None, typer.Option(help="Metadata, such as age: are twins nearer to recordings of their own group?")
     ] = None,
+    versus: Annotated[
+        Path | None,
+        typer.Option(help="A posterior of another model: which one predicts second halves of recordings better?"),
+    ] = None,
     draws: Annotated[int, typer.Option(min=2, help="Cultures that --predict simulates.")] = DRAWS,
     jobs: Annotated[int | None, typer.Option(min=1, help="Simulations at a time. Default: one a core.")] = None,
     device: Annotated[str, typer.Option(help=" | ".join(DEVICES))] = "auto",
@@ -66,8 +71,8 @@ def fit(
     cli.check_device(device, DEVICES)
     options = cli.Options(device, jobs or cores(), None, out)
     paths, console = list(given or []), cli.result_console()
-    if sum(asked is not None for asked in (compare, predict, rank)) > 1:
-        raise ProtocolFault(["--compare, --predict, --rank: allowed: one of them"])
+    if sum(asked is not None for asked in (compare, predict, rank, versus)) > 1:
+        raise ProtocolFault(["--compare, --predict, --rank, --versus: allowed: one of them"])
     if predict is not None:
         found = predicted(paths, load(predict, list(set_ or []), quick=quick), list(set_ or []), draws, options)
         print(json.dumps(found, indent=2)) if json_ else report.show_prediction(found, console)
@@ -85,7 +90,13 @@ def fit(
     how = by or ("posterior" if trained is not None else "search")
     learned = _needed(trained, fitted, "--by posterior") if how == "posterior" else None
     sd = spread(fitted, cli.targets_of(protocol, fitted))
-    all_recorded = [one for path in paths for one in recorded(path, fitted)]
+    if versus is not None:
+        models = _needed(trained, fitted, "--versus"), read_trained(versus)
+        scored = compare_models(paths, models, sd, living.prepare(device), options.jobs or 1)
+        print(json.dumps(scored, indent=2)) if json_ else report.show_scores(scored, console)
+        return
+    rules = learned.protocol.fit.other_rules if learned else ()
+    all_recorded = [one for path in paths for one in recorded(path, fitted, rules)]
     _check_names(all_recorded)
     groups = None if rank is None else labels(rank, all_recorded)
     scratch.claim()

@@ -9,8 +9,9 @@ import numpy as np
 
 from culture_sim import formats
 from culture_sim.analysis.panel import Measure, panel
+from culture_sim.analysis.spike_trains import SpikeTrains
 from culture_sim.experiments.dish import distances
-from culture_sim.fit.simulated import asked_panel
+from culture_sim.fit.simulated import asked_panel, definitions_by, panel_values
 from protocols.loading.published import read_targets
 from protocols.spec.dish.measures import PANEL
 from protocols.spec.dish.recordings import RecordingMeasures
@@ -40,49 +41,84 @@ class Recorded:
         The same with units and definitions, by name.
     metadata
         What the file says of the culture.
+    by_rule
+        As `values`, with network bursts by other rules.
     """
 
     name: str
     values: np.ndarray
     measures: Mapping[str, Measure]
     metadata: Mapping[str, str | int | float]
+    by_rule: Mapping[str, np.ndarray]
 
 
-def recorded(path: Path, protocol: FitProtocol) -> list[Recorded]:
+def recorded(path: Path, protocol: FitProtocol, rules: Sequence[str] = ()) -> list[Recorded]:
     """The recordings of a file, measured as simulations are.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    protocol
+        Of the fit.
+    rules
+        Further rules of network bursts by which to measure them, too.
 
     Raises
     ------
     ProtocolFault
         If all are shorter than a simulated recording, or a measure of the fit is not defined in one.
     """
+    return [_measured(name, trains, protocol, rules) for name, trains in _long(path, protocol, 1)]
+
+
+def halves(path: Path, protocol: FitProtocol) -> list[tuple[Recorded, Recorded]]:
+    """First and second half of each recording of a file, each measured as a recording.
+
+    Raises
+    ------
+    ProtocolFault
+        If all halves are shorter than a simulated recording, or a measure of the fit is not defined in one.
+    """
+    found = []
+    for name, trains in _long(path, protocol, 2):
+        middle = trains.duration / 2
+        parts = trains.between(0, middle), trains.between(middle, trains.duration)
+        first, second = (_measured(name, part, protocol, ()) for part in parts)
+        found.append((first, second))
+    return found
+
+
+def _long(path: Path, protocol: FitProtocol, times: int) -> list[tuple[str, SpikeTrains]]:
+    """The recordings of a file that last as long as `times` simulated ones at least."""
     asked = asked_panel(protocol)
     definitions = RecordingMeasures.model_validate(asked.definitions.model_dump(mode="json"))
-    shortest = SHORTER * duration(dict(unrolled(protocol.timeline))[asked.panel])
-    found, short = [], []
-    for name, trains in formats.read(path, definitions).items():
-        if trains.duration < shortest:
-            short.append(
-                f"{name}: lasts {trains.duration:.4g} s; allowed: at least the simulated length, {shortest:.4g} s"
-            )
-            continue
-        measures = panel(trains, asked.definitions)
-        values = np.array([measures[measure].value for measure in PANEL])
-        chosen = dict.fromkeys((*protocol.fit.measures, *protocol.fit.distance))
-        scaled = on_scale(values, tuple(chosen))
-        if missing := [measure for measure, value in zip(chosen, scaled, strict=True) if not np.isfinite(value)]:
-            raise ProtocolFault(
-                [
-                    f"{name}: {', '.join(missing)}: not defined in this recording (silent, or without bursts); "
-                    f"allowed: a fit without: --set fit.measures, --set fit.distance"
-                ]
-            )
-        found.append(Recorded(name, values, measures, trains.metadata))
-    if not found:
-        raise ProtocolFault([f"{line} (--set timeline.{asked.panel}.rest)" for line in short])
-    for line in short:  # such as the step of a run in which it settles
+    shortest = times * SHORTER * duration(dict(unrolled(protocol.timeline))[asked.panel])
+    least = f"{'the simulated length' if times == 1 else f'{times} times the simulated length'}, {shortest:.4g} s"
+    found = formats.read(path, definitions)
+    short = {name: trains for name, trains in found.items() if trains.duration < shortest}
+    lines = [f"{name}: lasts {trains.duration:.4g} s; allowed: at least {least}" for name, trains in short.items()]
+    if len(short) == len(found):
+        raise ProtocolFault([f"{line} (--set timeline.{asked.panel}.rest)" for line in lines])
+    for line in lines:  # such as the step of a run in which it settles
         print(f"note: {line}: left out", file=sys.stderr)
-    return found
+    return [(name, trains) for name, trains in found.items() if name not in short]
+
+
+def _measured(name: str, trains: SpikeTrains, protocol: FitProtocol, rules: Sequence[str]) -> Recorded:
+    measures = panel(trains, asked_panel(protocol).definitions)
+    values = np.array([measures[measure].value for measure in PANEL])
+    chosen = tuple(dict.fromkeys((*protocol.fit.measures, *protocol.fit.distance)))
+    scaled = on_scale(values, chosen)
+    if missing := [measure for measure, value in zip(chosen, scaled, strict=True) if not np.isfinite(value)]:
+        raise ProtocolFault(
+            [
+                f"{name}: {', '.join(missing)}: not defined in this recording (silent, or without bursts); "
+                f"allowed: a fit without: --set fit.measures, --set fit.distance"
+            ]
+        )
+    by_rule = {rule: panel_values(trains, of) for rule, of in definitions_by(rules, protocol).items()}
+    return Recorded(name, values, measures, trains.metadata, by_rule)
 
 
 def on_scale(values: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -13,11 +13,14 @@ from culture_sim.fit.amortised.calibration import IDENTIFIED
 def show(content: Mapping[str, Any], console: Console) -> None:
     """Parameters with intervals, what the twin predicts, and what it cannot explain."""
     interval = "90 % interval" if content["by"] == "posterior" else "trials that did as well"
-    table = Table("parameter", "default", "twin", interval, "told", box=box.SIMPLE_HEAD, title=content["recording"])
+    rules = content.get("other_rules", [])
+    columns = ["parameter", "default", "twin", interval, *(f"by {rule}" for rule in rules), "told"]
+    table = Table(*columns, box=box.SIMPLE_HEAD, title=content["recording"])
     for row in content["parameters"]:
         told = "" if row["gain"] is None else "yes" if row["gain"] >= IDENTIFIED else "poorly"
         default = "-" if row["default"] is None else f"{row['default']:.3g}"
-        table.add_row(row["label"], default, f"{row['twin']:.3g}", f"{row['low']:.3g} to {row['high']:.3g}", told)
+        intervals = [f"{of['low']:.3g} to {of['high']:.3g}" for of in (row, *(row["by_rule"][rule] for rule in rules))]
+        table.add_row(row["label"], default, f"{row['twin']:.3g}", *intervals, told)
     console.print(table)
     table = Table("measure", "recorded", "twin, median", "90 % of cultures", "", box=box.SIMPLE_HEAD)
     for row in content["predictive"]:
@@ -71,3 +74,19 @@ def show_prediction(found: Mapping[str, Any], console: Console) -> None:
         interval = f"{row['low']:.3g} to {row['high']:.3g}"
         table.add_row(row["measure"], f"{row['median']:.3g}", interval, row["unit"], str(row["n"]))
     console.print(table)
+
+
+def show_scores(found: Mapping[str, Any], console: Console) -> None:
+    """How well each of two models predicts the second halves of recordings from the first ones."""
+    table = Table("recording", *found["models"], "difference", box=box.SIMPLE_HEAD, title="Score, sd: less is better")
+    for row in found["recordings"]:
+        first, second = row["scores"]
+        table.add_row(row["recording"], f"{first:.3f}", f"{second:.3f}", f"{second - first:+.3f}")
+    console.print(table)
+    table = Table("measure", *found["models"], "difference", box=box.SIMPLE_HEAD)
+    for row in [*found["measures"], found["all"] | {"measure": "mean of all"}]:
+        d = row["difference"]
+        interval = f"{d['mean']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}]"
+        table.add_row(row["measure"], *(f"{score:.3f}" for score in row["scores"]), interval)
+    console.print(table)
+    console.print(found["said"])

@@ -1,5 +1,6 @@
 """Simulated recordings: what the electrodes hear of a culture with given parameters, and its panel of measures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ def asked_panel(protocol: DishProtocol) -> Panel:
     """The one panel that the protocol of a fit asks for."""
     (asked,) = (asked for asked in protocol.measure.values() if isinstance(asked, Panel))
     return asked
+
+
+def definitions_by(rules: Sequence[str], protocol: DishProtocol) -> dict[str, Measures]:
+    """The definitions of the panel with other rules of network bursts, by the name of the rule."""
+    own = asked_panel(protocol).definitions.model_dump(mode="json")
+    return {rule: Measures.model_validate(own | {"network_bursts": {"rule": rule}}) for rule in rules}
 
 
 def heard(protocol: DishProtocol, device: str, seed: int) -> SpikeTrains | None:

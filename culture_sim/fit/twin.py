@@ -13,7 +13,7 @@ from culture_sim.fit.amortised.trained import FAR, Trained
 from culture_sim.fit.measured import Recorded, distance
 from culture_sim.fit.point import TABLE, twin_name
 from culture_sim.fit.predictive import panels
-from culture_sim.fit.simulated import with_parameters
+from culture_sim.fit.simulated import asked_panel, with_parameters
 from culture_sim.fit.space import INTERVAL, Space, as_dish
 from protocols.results.statistics import over_seeds
 from protocols.runs import run_directory
@@ -81,6 +81,7 @@ class Fitted:
         self._judge(twin)
         self._parameters(twin, samples, trained.calibration)
         self._predict(found)
+        self._by_other_rules(trained)
         unlike = trained.unlike(self.recorded)
         self.content["unlike"] = round(unlike, 4)
         if unlike > FAR:
@@ -88,6 +89,25 @@ class Fitted:
                 0, f"The recording is further from the simulated ones than {unlike:.1%} of them: trust no interval."
             )
         self.arrays |= {"samples": samples, "predicted": found}
+
+    def _by_other_rules(self, trained: Trained) -> None:
+        """Parameters under other rules of network bursts, and in words which depend on the rule."""
+        found = trained.samples_by_rule(self.recorded, DRAWS)
+        own, rows = asked_panel(self.protocol).definitions.network_bursts.rule, self.content["parameters"]
+        for row in rows:
+            row["by_rule"] = {}
+        for rule, samples in found.items():
+            quantiles = np.quantile(self.space.values(samples), INTERVAL, axis=0)
+            for row, (low, middle, high) in zip(rows, quantiles.T, strict=True):
+                row["by_rule"][rule] = {"median": _short(middle), "low": _short(low), "high": _short(high)}
+        self.content["other_rules"] = list(found)
+        self.content["depends"] = [
+            f"{row['label']} depends on the definition of network bursts: {_interval(row)} by {own}, "
+            f"{_interval(of)} by {rule}."
+            for row in rows
+            for rule, of in row["by_rule"].items()
+            if not (row["low"] <= of["median"] <= row["high"] and of["low"] <= row["median"] <= of["high"])
+        ]
 
     def from_search(self, answer: Mapping[str, Any]) -> None:
         """Take the twin of a search's answer; intervals: the values of the trials that did as well."""
@@ -134,10 +154,10 @@ class Fitted:
                 "path": dimension.path,
                 "label": label,
                 "unit": dimension.unit,
-                "median": float(f"{middle[k]:.4g}"),
-                "low": float(f"{low[k]:.4g}"),
-                "high": float(f"{high[k]:.4g}"),
-                "twin": float(f"{ends[k]:.4g}"),
+                "median": _short(middle[k]),
+                "low": _short(low[k]),
+                "high": _short(high[k]),
+                "twin": _short(ends[k]),
                 "default": dimension.start,
                 "gain": told.get(dimension.path),
             }
@@ -192,6 +212,15 @@ class Fitted:
             os.replace(unfinished, folder / name)
 
 
+def _short(value: float) -> float:
+    """Four digits, as many as a protocol spells."""
+    return float(f"{value:.4g}")
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{row['median']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+
+
 def _mean_panel(found: np.ndarray) -> np.ndarray:
     """Mean over cultures in which a measure is defined; NaN where it is defined in none."""
     n = np.isfinite(found).sum(axis=0)
@@ -230,6 +259,11 @@ def said(content: Mapping[str, Any]) -> list[str]:
         f"{' and '.join(row['pair'])} stand for each other (correlation {row['correlation']:+.2f} in {among})."
         for row in content["correlated"]
     ]
+    if rules := content.get("other_rules"):
+        found += content["depends"] or [
+            f"By other rules of network bursts ({', '.join(rules)}) the medians stay in the intervals, and the other way "
+            "round."
+        ]
     return found + (
         list(content["words"]) or ["Every measure of the distance lies in its predictive interval of 90 %."]
     )

@@ -40,6 +40,7 @@ def subject(fit: FitData, pictures: dict[str, bytes]) -> Subject:
 def _parameters(fit: FitData) -> Table:
     posterior = fit.content["by"] == "posterior"
     interval = "90 % interval" if posterior else "trials that did as well"
+    rules = fit.content.get("other_rules", [])
     rows = [
         (
             row["label"],
@@ -47,14 +48,16 @@ def _parameters(fit: FitData) -> Table:
             f"{row['twin']:.3g}",
             f"{row['median']:.3g}",
             f"{row['low']:.3g} to {row['high']:.3g}",
+            *(f"{row['by_rule'][rule]['low']:.3g} to {row['by_rule'][rule]['high']:.3g}" for rule in rules),
             "" if row["gain"] is None else f"{row['gain']:.2f}",
         )
         for row in fit.content["parameters"]
     ]
     note = (
         "gain: error of the prior mean over that of the posterior mean, in simulated recordings; from 2 on identified"
+        + (f"; by {', '.join(rules)}: the same interval under other rules of network bursts" if rules else "")
     )
-    header = ("parameter", "default", "twin", "median", interval, "gain")
+    header = ("parameter", "default", "twin", "median", interval, *(f"by {rule}" for rule in rules), "gain")
     return Table(header, rows, note=note if posterior else "")
 
 

@@ -154,7 +154,7 @@ class FitProtocol(DishProtocol):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        check_fit(self.measure, self.search, self.targets)
+        check_fit(self.fit, self.measure, self.search, self.targets)
         return self
 
 

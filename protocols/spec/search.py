@@ -164,7 +164,7 @@ class Search(Section):
     Parameters
     ----------
     space
-        Searched parameters by dotted path.
+        Searched parameters by dotted path; null leaves one out that the ``base`` of the file searches.
     objectives
         Metrics to ``maximise`` or ``minimise``; several give a Pareto front. Metrics of test images are not allowed.
         After the first metric, the dotted path of a numeric parameter is allowed too, for example to keep a culture
@@ -198,6 +198,13 @@ class Search(Section):
     pruning: Pruning | None = None
     confirmation: Confirmation = Confirmation()
     cluster: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _without_null(cls, space: Any) -> Any:
+        if not isinstance(space, dict):
+            return space
+        return {path: parameter for path, parameter in space.items() if parameter is not None}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

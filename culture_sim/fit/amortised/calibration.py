@@ -22,13 +22,16 @@ class Calibration(NamedTuple):
     `ranks`: share of samples below the true value, shape (n_recordings, n_parameters); `coverage`: share of recordings
     whose interval holds it, for each of `SHARES`, shape (2, n_parameters); `gain`: root-mean-square error of the prior
     mean over that of the posterior mean; `width`: mean width of the 90 % interval over that of the prior;
-    `correlation`: mean of the recordings' posterior correlations, shape (n_parameters, n_parameters).
+    `alone`: mean ratio of the standard deviation that would remain if all other parameters were known to the posterior
+    one (by the covariance of the samples): small where parameters stand for each other; `correlation`: mean of the
+    recordings' posterior correlations, shape (n_parameters, n_parameters).
     """
 
     ranks: np.ndarray
     coverage: np.ndarray
     gain: np.ndarray
     width: np.ndarray
+    alone: np.ndarray
     correlation: np.ndarray
 
 
@@ -40,8 +43,19 @@ def calibrate(posterior: Posterior, unit: np.ndarray, measures: np.ndarray, seed
     error = np.sqrt(((samples.mean(axis=1) - unit) ** 2).mean(axis=0))
     before = np.sqrt(((0.5 - unit) ** 2).mean(axis=0))
     ends = central(samples.swapaxes(0, 1))[0]
-    correlation = np.mean([np.atleast_2d(np.corrcoef(of_one.T)) for of_one in samples], axis=0)
-    return Calibration(ranks, coverage, before / error, (ends[1] - ends[0]).mean(axis=0) / 0.9, correlation)
+    correlations = np.array([np.atleast_2d(np.corrcoef(of_one.T)) for of_one in samples])
+    width = (ends[1] - ends[0]).mean(axis=0) / 0.9
+    return Calibration(
+        ranks, coverage, before / error, width, alone(correlations).mean(axis=0), correlations.mean(axis=0)
+    )
+
+
+def alone(correlations: np.ndarray) -> np.ndarray:
+    """Standard deviation of each variable given all others, over its own, from correlation matrices (..., n, n).
+
+    Of a normal distribution: one over the root of the diagonal of the inverse correlation matrix.
+    """
+    return 1 / np.sqrt(np.diagonal(np.linalg.inv(correlations), axis1=-2, axis2=-1))
 
 
 def identified(gain: np.ndarray, labels: Sequence[str]) -> tuple[list[str], list[str]]:

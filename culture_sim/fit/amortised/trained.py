@@ -1,5 +1,6 @@
 """A posterior that was trained, read from its run directory and held against the protocol of a fit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from culture_sim.fit.amortised.posterior import Posterior, require
-from culture_sim.fit.amortised.training import LEARNER
+from culture_sim.fit.amortised.training import LEARNER, prefix_of
 from culture_sim.fit.measured import Recorded, on_scale
 from figures.runs.run import PosteriorRun, read_run
 from protocols.spec.faults import ProtocolFault
@@ -19,17 +20,26 @@ OF_FIT = ("seeds", "first_seed", "quick", "search", "fit", "targets", "title", "
 
 @dataclass(frozen=True)
 class Trained:
-    """A posterior, its protocol, what is known of its calibration, and the recordings that it learned from."""
+    """A posterior, its protocol, what is known of its calibration, and the recordings that it learned from.
+
+    `others`: posteriors that were learned under other rules of network bursts, by rule.
+    """
 
     path: Path
     protocol: FitProtocol
     posterior: Posterior
+    others: Mapping[str, Posterior]
     calibration: dict[str, Any]
     simulated: np.ndarray
 
     def samples(self, recorded: Recorded, n: int, seed: int = 0) -> np.ndarray:
         """Draws of the parameters of a recording in the unit cube, shape (n, n_parameters)."""
         return self.posterior.sample(on_scale(recorded.values, self.protocol.fit.measures), n, seed)
+
+    def samples_by_rule(self, recorded: Recorded, n: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """The same under each other rule of network bursts by which the recording has all measures."""
+        given = {rule: on_scale(values, self.protocol.fit.measures) for rule, values in recorded.by_rule.items()}
+        return {rule: self.others[rule].sample(x, n, seed) for rule, x in given.items() if np.isfinite(x).all()}
 
     def unlike(self, recorded: Recorded) -> float:
         """Share of the simulated recordings that lie nearer to their centre than this one (Mahalanobis distance)."""
@@ -63,12 +73,17 @@ def read_trained(path: Path, protocol: FitProtocol | None = None) -> Trained:
     if protocol is not None:
         _same(path, run.protocol, protocol)
     try:
-        posterior = Posterior.of({k.removeprefix("posterior/"): a for k, a in run.arrays.items() if "posterior/" in k})
+        posterior = _of(run.arrays, "posterior/")
+        others: dict[str, Posterior] = {rule: _of(run.arrays, prefix_of(rule)) for rule in run.protocol.fit.other_rules}
         panels = run.arrays["panel"]
     except (KeyError, ValueError) as error:
         raise ProtocolFault([f"{path}: damaged run: arrays.npz: {error}"]) from None
     x = on_scale(panels, run.protocol.fit.measures)
-    return Trained(path, run.protocol, posterior, run.metrics, x[np.isfinite(x).all(axis=1)])
+    return Trained(path, run.protocol, posterior, others, run.metrics, x[np.isfinite(x).all(axis=1)])
+
+
+def _of(arrays: Mapping[str, np.ndarray], prefix: str) -> Posterior:
+    return Posterior.of({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
 
 
 def _same(path: Path, trained: FitProtocol, given: FitProtocol) -> None:

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich import box
@@ -20,7 +20,7 @@ from culture_sim.fit.amortised import posterior
 from culture_sim.fit.amortised.calibration import IDENTIFIED, SHARES, Calibration, calibrate, identified
 from culture_sim.fit.amortised.posterior import Posterior
 from culture_sim.fit.measured import on_scale
-from culture_sim.fit.simulated import asked_panel, heard, panel_values, with_parameters
+from culture_sim.fit.simulated import asked_panel, definitions_by, heard, panel_values, with_parameters
 from culture_sim.fit.space import Space, as_dish
 from culture_sim.living.simulation import DEVICES
 from culture_sim.run import CultureLearner
@@ -54,16 +54,44 @@ def point(space: Space, number: int) -> np.ndarray:
 
 
 def simulated(protocol: FitProtocol, device: str, numbers: Sequence[int], report: Any) -> dict[str, np.ndarray]:
-    """A batch of simulated recordings: ``unit``, shape (n, n_parameters), and ``panel``, shape (n, n_measures)."""
-    space, dish, definitions = Space(protocol), as_dish(protocol), asked_panel(protocol).definitions
-    points, panels = [], []
+    """A batch of simulated recordings.
+
+    ``unit``: parameters, shape (n, n_parameters); ``panel``, and ``panel/RULE`` under each further rule of network
+    bursts: measures, shape (n, n_measures of `PANEL`).
+    """
+    space, dish = Space(protocol), as_dish(protocol)
+    definitions = {"panel": asked_panel(protocol).definitions}
+    definitions |= {panel_of(rule): of for rule, of in definitions_by(protocol.fit.other_rules, dish).items()}
+    points: list[np.ndarray] = []
+    panels: dict[str, list[np.ndarray]] = {name: [] for name in definitions}
     for done, number in enumerate(numbers):
         points.append(point(space, number))
         one = with_parameters(dish, space.spelled(points[-1]))
         trains = heard(one, device, FIRST_CULTURE + protocol.first_seed + number)
-        panels.append(panel_values(trains, definitions))
+        for name, of in definitions.items():
+            panels[name].append(panel_values(trains, of))
         report((done + 1) / len(numbers))
-    return {"unit": np.array(points), "panel": np.array(panels)}
+    return {"unit": np.array(points)} | {name: np.array(of) for name, of in panels.items()}
+
+
+def panel_of(rule: str) -> str:
+    """Name of the array of panels under a further rule of network bursts."""
+    return f"panel/{rule}"
+
+
+def prefix_of(rule: str) -> str:
+    """Beginning of the names of the arrays of the posterior that was learned under such a rule."""
+    return f"posterior_{rule}/"
+
+
+class Learned(NamedTuple):
+    """A posterior, its calibration, numbers of recordings (learned from, held out), and the share that is usable."""
+
+    posterior: Posterior
+    found: Calibration
+    n: int
+    held_out: int
+    usable: float
 
 
 class PosteriorLearner:
@@ -101,22 +129,13 @@ class PosteriorLearner:
         started = time.monotonic()
         parts = self._simulate(given, run, device, options.jobs or cores(), console)
         simulated_s = time.monotonic() - started
-        unit, panels = (np.concatenate([part[name] for part in parts]) for name in ("unit", "panel"))
-        x = on_scale(panels, given.fit.measures)
-        usable = np.isfinite(x).all(axis=1)
-        learn = usable & (np.arange(len(unit)) < given.fit.simulations)
-        held = usable & ~learn
-        least = 10 * len(given.fit.measures)
-        if learn.sum() < min(least, given.fit.simulations // 4) or held.sum() < 2:
-            raise RuntimeError(
-                f"{learn.sum()} of {given.fit.simulations} simulations have all measures of the fit; more are needed"
-            )
-        if constant := [name for name, sd in zip(given.fit.measures, x[learn].std(axis=0), strict=True) if sd < 1e-9]:
-            raise ProtocolFault([f"fit.measures: {constant[0]}: is constant in all simulations; allowed: others"])
-        console.print(f"Learning from {learn.sum()} recordings; {(~usable).sum()} lack a measure of the fit.")
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         started = time.monotonic()
-        learned = Posterior.trained(unit[learn], x[learn], given.fit.networks, given.first_seed)
-        found = calibrate(learned, unit[held], x[held], given.first_seed)
+        own = _learned(given, arrays["unit"], arrays["panel"], "", console)
+        others = {
+            rule: _learned(given, arrays["unit"], arrays[panel_of(rule)], f" by the rule '{rule}'", console)
+            for rule in given.fit.other_rules
+        }
         facts = {
             "learner": LEARNER,
             "device": device,
@@ -124,9 +143,18 @@ class PosteriorLearner:
             "simulated_s": round(simulated_s, 1),
             "learned_s": round(time.monotonic() - started, 1),
         }
-        arrays = {"unit": unit, "panel": panels, "ranks": found.ranks, "correlation": found.correlation}
-        metrics = _metrics(Space(given), found, int(learn.sum()), int(held.sum()), float(usable.mean()))
-        return metrics, facts, arrays | {f"posterior/{name}": array for name, array in learned.arrays().items()}
+        arrays |= {"ranks": own.found.ranks, "correlation": own.found.correlation}
+        for prefix, learned in {
+            "posterior/": own,
+            **{prefix_of(rule): other for rule, other in others.items()},
+        }.items():
+            arrays |= {prefix + name: array for name, array in learned.posterior.arrays().items()}
+        space = Space(given)
+        metrics = _metrics(space, own) | {
+            "other_rules": {rule: _metrics(space, other) for rule, other in others.items()},
+            "targets": [],
+        }
+        return metrics, facts, arrays
 
     def _simulate(
         self, protocol: FitProtocol, run: run_directory.Run, device: str, jobs: int, console: Console
@@ -189,7 +217,36 @@ def fit_protocol(protocol: Protocol) -> FitProtocol:
     return protocol
 
 
-def _metrics(space: Space, found: Calibration, learned: int, held_out: int, usable: float) -> dict[str, Any]:
+def _learned(protocol: FitProtocol, unit: np.ndarray, panels: np.ndarray, of: str, console: Console) -> Learned:
+    """Learn from the simulated recordings that have all measures, and check on the held-out ones.
+
+    Raises
+    ------
+    RuntimeError
+        If too few have them.
+    ProtocolFault
+        If a measure is the same in all.
+    """
+    fit = protocol.fit
+    x = on_scale(panels, fit.measures)
+    usable = np.isfinite(x).all(axis=1)
+    learn = usable & (np.arange(len(unit)) < fit.simulations)
+    held = usable & ~learn
+    least = 10 * len(fit.measures)
+    if learn.sum() < min(least, fit.simulations // 4) or held.sum() < 2:
+        raise RuntimeError(
+            f"{learn.sum()} of {fit.simulations} simulations have all measures of the fit{of}; more are needed"
+        )
+    if constant := [name for name, sd in zip(fit.measures, x[learn].std(axis=0), strict=True) if sd < 1e-9]:
+        raise ProtocolFault([f"fit.measures: {constant[0]}: is constant in all simulations{of}; allowed: others"])
+    console.print(f"Learning from {learn.sum()} recordings{of}; {(~usable).sum()} lack a measure of the fit.")
+    learned = Posterior.trained(unit[learn], x[learn], fit.networks, protocol.first_seed)
+    found = calibrate(learned, unit[held], x[held], protocol.first_seed)
+    return Learned(learned, found, int(learn.sum()), int(held.sum()), float(usable.mean()))
+
+
+def _metrics(space: Space, learned: Learned) -> dict[str, Any]:
+    found = learned.found
     told, untold = identified(found.gain, space.labels)
     rows = [
         {
@@ -197,20 +254,25 @@ def _metrics(space: Space, found: Calibration, learned: int, held_out: int, usab
             "label": label,
             "gain": round(float(found.gain[k]), 3),
             "width": round(float(found.width[k]), 3),
+            "alone": round(float(found.alone[k]), 3),
         }
         | {f"coverage_{share:.0%}": round(float(found.coverage[i, k]), 4) for i, share in enumerate(SHARES)}
         for k, (path, label) in enumerate(zip(space.paths, space.labels, strict=True))
     ]
-    shares = {"learned": learned, "held_out": held_out, "usable": round(usable, 4)}
-    return {"parameters": rows, "identified": told, "not_identified": untold, **shares, "targets": []}
+    shares = {"learned": learned.n, "held_out": learned.held_out, "usable": round(learned.usable, 4)}
+    return {"parameters": rows, "identified": told, "not_identified": untold, **shares}
 
 
 def calibration_table(metrics: dict[str, Any]) -> Table:
-    """A line a parameter: error against the prior's, width of the interval, coverage."""
-    columns = ["parameter", "gain over the prior", "width of the 90 % interval", *(f"{s:.0%} covers" for s in SHARES)]
+    """A line a parameter: error against the prior's, width of the interval, coverage; gain under other rules."""
+    others = metrics["other_rules"]
+    columns = ["parameter", "gain over the prior", *(f"gain, {rule}" for rule in others)]
+    columns += ["width of the 90 % interval", "if the others were known", *(f"{s:.0%} covers" for s in SHARES)]
     table = Table(*columns, box=box.SIMPLE_HEAD)
-    for row in metrics["parameters"]:
+    for k, row in enumerate(metrics["parameters"]):
         covered = [f"{row[f'coverage_{share:.0%}']:.0%}" for share in SHARES]
         mark = "" if row["gain"] >= IDENTIFIED else " (not identified)"
-        table.add_row(row["label"], f"{row['gain']:.2f}{mark}", f"{row['width']:.0%} of the prior", *covered)
+        gains = [f"{of['parameters'][k]['gain']:.2f}" for of in others.values()]
+        widths = [f"{row['width']:.0%} of the prior", f"{row['width'] * row['alone']:.0%}"]
+        table.add_row(row["label"], f"{row['gain']:.2f}{mark}", *gains, *widths, *covered)
     return table

@@ -1,12 +1,12 @@
 """The ``fit:`` section: which measures of a recording a culture is fitted to, and how a posterior is trained."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from protocols.spec.dish.asked import Asked, Panel
-from protocols.spec.dish.measures import PANEL
+from protocols.spec.dish.measures import OF_NETWORK_BURSTS, PANEL
 from protocols.spec.faults import nearest, short
 from protocols.spec.search import Range, Search
 from protocols.spec.section import Section
@@ -35,6 +35,9 @@ class Fit(Section):
         Number of further simulated recordings, on which the posterior is checked.
     networks
         Number of neural networks whose posteriors are averaged.
+    other_rules
+        Further rules of network bursts. All recordings are measured by each of them, too, with its default values, and
+        a posterior is learned for each, so that a fit says which parameters depend on the definition.
     """
 
     measures: Names
@@ -42,6 +45,7 @@ class Fit(Section):
     simulations: Simulations = 5000
     held_out: Simulations = 200
     networks: Networks = 3
+    other_rules: tuple[Literal["coincidence", "pooled", "overlap"], ...] = ()
 
     @field_validator("measures", "distance")
     @classmethod
@@ -53,12 +57,22 @@ class Fit(Section):
                 raise ValueError(f"'{name}' is listed twice")
         return names
 
+    @model_validator(mode="after")
+    def _rules_matter(self) -> Self:
+        if len(set(self.other_rules)) < len(self.other_rules):
+            raise ValueError("other_rules: one is listed twice")
+        if self.other_rules and not set(self.measures) & set(OF_NETWORK_BURSTS):
+            raise ValueError(f"other_rules: allowed with a measure of network bursts: {', '.join(OF_NETWORK_BURSTS)}")
+        return self
 
-def check_fit(measure: Mapping[str, Asked], search: Search | None, targets: str | None) -> None:
-    """Check that there is one panel, a space of ranges, and the spread between cultures."""
+
+def check_fit(fit: Fit, measure: Mapping[str, Asked], search: Search | None, targets: str | None) -> None:
+    """Check that there is one panel, other rules than its own, a space of ranges, and the spread between cultures."""
     panels = [asked for asked in measure.values() if isinstance(asked, Panel)]
     if len(panels) != 1 or len(measure) != 1:
         raise ValueError("measure: allowed beside fit: a single panel, nothing else")
+    if (own := panels[0].definitions.network_bursts.rule) in fit.other_rules:
+        raise ValueError(f"fit.other_rules: {own} is the panel's own; allowed: others")
     for path, parameter in search.space.items() if search is not None else ():
         if not isinstance(parameter, Range) or parameter.when or parameter.step is not None:
             raise ValueError(f"search.space.{path}: allowed beside fit: ranges without steps and conditions")

@@ -19,6 +19,8 @@ PANEL = (
     *("network burst rate", "network burst duration", "spikes in network bursts", "IBI CV", "STTC near"),
     *("avalanche size exponent", "avalanche duration exponent", "branching ratio"),
 )
+#: those of them that depend on the rule of network bursts
+OF_NETWORK_BURSTS = ("network burst rate", "network burst duration", "spikes in network bursts", "IBI CV")
 
 Share = Annotated[float, Field(gt=0, le=1)]
 AtLeast2 = Annotated[int, Field(ge=2, le=10**6, strict=True)]
