@@ -77,9 +77,9 @@ def overlapping(trains: SpikeTrains, active: np.ndarray, share: float, min_units
         first, last = max_interval(train)
         edges += [np.column_stack([train[first], np.ones(len(first))])]
         edges += [np.column_stack([train[last], -np.ones(len(last))])]
-    if not edges:
+    times, steps = np.concatenate([*edges, np.zeros((0, 2))]).T
+    if not len(times):
         return NetworkBursts(np.zeros(0), np.zeros(0))
-    times, steps = np.concatenate(edges).T
     order = np.lexsort([-steps, times])  # who begins at a time is there before another ends
     bursting = np.cumsum(steps[order]) >= needed
     changes = np.diff(np.concatenate([[False], bursting, [False]]).astype(int))

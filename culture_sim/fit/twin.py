@@ -261,7 +261,7 @@ def said(content: Mapping[str, Any]) -> list[str]:
     ]
     if rules := content.get("other_rules"):
         found += content["depends"] or [
-            f"By other rules of network bursts ({', '.join(rules)}) medians stay in the intervals, and the other way round."
+            f"By other rules of network bursts ({', '.join(rules)}) no median leaves an interval."
         ]
     return found + (
         list(content["words"]) or ["Every measure of the distance lies in its predictive interval of 90 %."]

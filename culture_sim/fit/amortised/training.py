@@ -189,6 +189,10 @@ class PosteriorLearner:
         """Print what the posterior is worth, parameter by parameter."""
         console.print(calibration_table(metrics))
         console.print(
+            "Gain: error of the prior mean over that of the posterior mean. Width: of the 90 % interval, of the prior's; "
+            "others known: the same if all other parameters were known."
+        )
+        console.print(
             f"n = {metrics['held_out']} held-out recordings. Not identified by these measures: "
             f"{', '.join(metrics['not_identified']) or 'none'}."
         )
@@ -264,15 +268,12 @@ def _metrics(space: Space, learned: Learned) -> dict[str, Any]:
 
 
 def calibration_table(metrics: dict[str, Any]) -> Table:
-    """A line a parameter: error against the prior's, width of the interval, coverage; gain under other rules."""
+    """A line a parameter: error against the prior's, by each rule, width of the interval, coverage."""
     others = metrics["other_rules"]
-    columns = ["parameter", "gain over the prior", *(f"gain, {rule}" for rule in others)]
-    columns += ["width of the 90 % interval", "if the others were known", *(f"{s:.0%} covers" for s in SHARES)]
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    columns = ["parameter", "gain", *(f"gain, {rule}" for rule in others), "width", "others known"]
+    table = Table(*columns, *(f"{s:.0%} covers" for s in SHARES), box=box.SIMPLE_HEAD)
     for k, row in enumerate(metrics["parameters"]):
-        covered = [f"{row[f'coverage_{share:.0%}']:.0%}" for share in SHARES]
-        mark = "" if row["gain"] >= IDENTIFIED else " (not identified)"
-        gains = [f"{of['parameters'][k]['gain']:.2f}" for of in others.values()]
-        widths = [f"{row['width']:.0%} of the prior", f"{row['width'] * row['alone']:.0%}"]
-        table.add_row(row["label"], f"{row['gain']:.2f}{mark}", *gains, *widths, *covered)
+        gains = [f"{of['parameters'][k]['gain']:.2f}" for of in (metrics, *others.values())]
+        widths = [f"{row['width']:.0%}", f"{row['width'] * row['alone']:.0%}"]
+        table.add_row(row["label"], *gains, *widths, *(f"{row[f'coverage_{share:.0%}']:.0%}" for share in SHARES))
     return table

@@ -223,6 +223,12 @@ def test_overlapping_bursts_are_those_on_a_fine_grid(seed: int) -> None:
     np.testing.assert_array_equal(inside, bursting >= needed)
 
 
+def test_units_that_do_not_burst_have_no_network_bursts() -> None:
+    trains = SpikeTrains.sorted(np.arange(8.0), np.arange(8) % 4, 4, 10)
+    start, end = network_bursts.overlapping(trains, trains.rates > 0, 0.25, 2)
+    assert len(start) == len(end) == 0
+
+
 def test_pooled_bursts_need_enough_units() -> None:
     one = np.arange(10) * 0.002  # one unit alone
     all_ = 5 + np.arange(12) * 0.002  # twelve in turn
