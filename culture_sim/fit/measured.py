@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ class Recorded:
     values: np.ndarray
     measures: Mapping[str, Measure]
     metadata: Mapping[str, str | int | float]
-    by_rule: Mapping[str, np.ndarray]
+    by_rule: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def recorded(path: Path, protocol: FitProtocol, rules: Sequence[str] = ()) -> list[Recorded]:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from culture_sim import living
 from culture_sim.fit.amortised import posterior
-from culture_sim.fit.amortised.calibration import IDENTIFIED, SHARES, Calibration, calibrate, identified
+from culture_sim.fit.amortised.calibration import SHARES, Calibration, calibrate, identified
 from culture_sim.fit.amortised.posterior import Posterior
 from culture_sim.fit.measured import on_scale
 from culture_sim.fit.simulated import asked_panel, definitions_by, heard, panel_values, with_parameters
@@ -189,8 +189,8 @@ class PosteriorLearner:
         """Print what the posterior is worth, parameter by parameter."""
         console.print(calibration_table(metrics))
         console.print(
-            "Gain: error of the prior mean over that of the posterior mean. Width: of the 90 % interval, of the prior's; "
-            "others known: the same if all other parameters were known."
+            "Gain: error of the prior mean over that of the posterior mean. Width of 90 % intervals, of the prior's; "
+            "others known: if all other parameters were known."
         )
         console.print(
             f"n = {metrics['held_out']} held-out recordings. Not identified by these measures: "

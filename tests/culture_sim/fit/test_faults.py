@@ -106,7 +106,10 @@ def test_what_is_no_trained_posterior(
         ),
         (["--rank", "agee"], "--rank agee: not in the metadata of dish_21_1; did you mean 'age'?"),
         (["--rank", "age"], "--rank age: allowed: two groups at least, one of them with two recordings"),
-        (["--rank", "age", "--predict", "paired_pulse"], "--compare, --predict, --rank: allowed: one of them"),
+        (
+            ["--rank", "age", "--predict", "paired_pulse"],
+            "--compare, --predict, --rank, --versus: allowed: one of them",
+        ),
         (["--predict", "paired_pulse"], "--predict: allowed: with one fitted twin, such as runs/twin_NAME/fit"),
         (["--compare", "a", "b"], "{dish}: beside --compare; allowed: its two groups alone"),
         (["--protocol", "spontaneous"], "fit: missing in 'spontaneous'; allowed: a protocol with a 'fit:' section"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, norm
 
-from culture_sim.fit.amortised.calibration import calibrate, identified
+from culture_sim.fit.amortised.calibration import alone, calibrate, identified
 from culture_sim.fit.amortised.posterior import Posterior, central
 
 NOISE = 0.15
@@ -113,3 +113,14 @@ def test_central_intervals_are_quantiles() -> None:
     samples = np.random.default_rng(0).standard_normal((200_000, 1))
     found = central(samples, (0.5, 0.9))[:, :, 0]
     np.testing.assert_allclose(found, [norm.ppf((0.25, 0.75)), norm.ppf((0.05, 0.95))], atol=0.02)
+
+
+def test_what_would_remain_if_all_others_were_known_is_the_residual_of_a_regression() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((20_000, 4)) @ rng.standard_normal((4, 4))
+    found = alone(np.corrcoef(x.T))
+    for k in range(4):
+        rest = np.delete(x, k, axis=1) - np.delete(x, k, axis=1).mean(axis=0)
+        of = x[:, k] - x[:, k].mean()
+        residual = of - rest @ np.linalg.lstsq(rest, of, rcond=None)[0]
+        assert found[k] == pytest.approx(residual.std() / of.std(), rel=1e-9)
