@@ -98,12 +98,12 @@ def scored(
     ]
     every = _difference(found.mean(axis=2))
     return {
-        "models": [model.protocol.name for model in models],
+        "models": _names(models),
         "trained": [str(model.path) for model in models],
         "recordings": recordings,
         "measures": [{"measure": name} | _difference(found[:, :, k]) for k, name in enumerate(names)],
         "all": every,
-        "said": _said(first, second, every, len(divided)),
+        "said": _said(_names(models), every["difference"], len(divided)),
     }
 
 
@@ -131,8 +131,13 @@ def _comparable(first: Trained, second: Trained) -> None:
         )
 
 
-def _said(first: Trained, second: Trained, every: dict[str, Any], n: int) -> str:
-    d, names = every["difference"], [first.protocol.name, second.protocol.name]
+def _names(models: Sequence[Trained]) -> list[str]:
+    """Names of the protocols; the directories of the runs where both have the same protocol."""
+    names = [model.protocol.name for model in models]
+    return names if len(set(names)) > 1 else [str(model.path) for model in models]
+
+
+def _said(names: Sequence[str], d: dict[str, float], n: int) -> str:
     line = f"{names[1]} less {names[0]}: {d['mean']:+.3f} sd [{d['low']:+.3f}, {d['high']:+.3f}], n = {n} recordings"
     if d["low"] <= 0 <= d["high"]:
         return f"Neither model predicts the second halves better beyond doubt ({line})."
