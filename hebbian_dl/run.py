@@ -173,7 +173,7 @@ def _check_segmentation(protocol: SegmentationProtocol) -> None:
     masks.counts(protocol.data)
     from hebbian_dl.segmentation.pretraining import check
 
-    check(protocol.segmentation, protocol.data.channels)
+    check(protocol.segmentation, protocol.data)
 
 
 def _check_regimes(protocol: NetworkProtocol) -> None:

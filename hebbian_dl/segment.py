@@ -26,7 +26,8 @@ def segment(
 ) -> None:
     """Predict a mask for every image of a folder, by the network that learned from the most masks.
 
-    A mask is a PNG file with the image's name and size; its values are those of the run's masks.
+    A mask is a PNG file with the image's name and size, of a volume a TIFF file with a page for each slice; its values
+    are those of the run's masks.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ProtocolFault([f"--out {out}: is there already; allowed: a new folder, or an empty one"])
@@ -45,11 +46,15 @@ def segment(
     from PIL import Image
 
     for path in files.values():  # all are read before a file is written
-        with pairs.opened(path) as image:
-            pairs.pixels(image, path, data)
+        pairs.read_image(path, data)
     out.mkdir(parents=True, exist_ok=True)
     for stem, path in files.items():
-        Image.fromarray(values[predicted(saved, path)]).save(out / f"{stem}.png")
+        mask = values[predicted(saved, path)]
+        if data.dimensions == 2:
+            Image.fromarray(mask).save(out / f"{stem}.png")
+        else:
+            first, *others = map(Image.fromarray, mask)
+            first.save(out / f"{stem}.tif", save_all=True, append_images=others, compression="tiff_deflate")
     print(f"{out}: {len(files)} masks by {saved.method}, seed {saved.seed}")
 
 

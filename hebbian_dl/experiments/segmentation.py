@@ -77,7 +77,8 @@ def run_method(
         With one entry per regime: ``dice``, ``jaccard`` and ``hausdorff95`` (pixels) of each test image, shape
         (n_regimes, n_test); ``threshold`` (NaN for three or more classes), ``validation`` (Dice), ``epoch``,
         ``n_masks``, ``wall_s``; of the best, median and worst test image ``shown/index``, ``shown/image`` (uint8, 3 x
-        rows x columns x channels), ``shown/mask`` and ``shown/predicted``. Also ``pretraining/<record>``, one entry per
+        rows x columns x channels), ``shown/mask`` and ``shown/predicted``; of volumes one slice,
+        ``shown/slice``. Also ``pretraining/<record>``, one entry per
         epoch, and of Hebbian methods ``diagnostics/<measure>``.
     """
     inputs = inputs_of(protocol.data, torch.device(device), protocol.segmentation.patch)
@@ -107,8 +108,8 @@ def run_method(
 def _pretrained(state: State, report: Report) -> tuple[EncoderDecoder, Part]:
     """The network after pre-training, as plain layers, and the scores of its epochs."""
     spec, name, seed = state.protocol.segmentation, state.name, state.seed
-    method, channels = spec.methods[name], state.protocol.data.channels
-    plain = drawn(spec, channels, method, seed).to(state.device)
+    method, data = spec.methods[name], state.protocol.data
+    plain = drawn(spec, data, method, seed).to(state.device)
     if isinstance(method, NoPretraining):
         take_statistics(torch.nn.Sequential(plain), state.inputs.unmasked.training, seed)
         return plain, {}
@@ -117,7 +118,7 @@ def _pretrained(state: State, report: Report) -> tuple[EncoderDecoder, Part]:
     path = state.run.partial / f"seed_{seed}_{name}.safetensors"
     if not finished.exists():
         started = time.monotonic()
-        learner = drawn(spec, channels, method, seed).to(state.device)
+        learner = drawn(spec, data, method, seed).to(state.device)
         training = pretraining(name, learner, spec, state.inputs.unmasked)
         training.run(seed, path, state.log, report)
         if isinstance(method, MapHebbianPretraining) and method.keep_norm:
@@ -169,9 +170,12 @@ def _tested(state: State, predicted: np.ndarray) -> Part:
     index = np.argsort(-found["dice"], kind="stable")[[0, (len(masks) - 1) // 2, -1]]
     pixels = (test.images[torch.from_numpy(index).to(state.device)] / prepare.scale + prepare.shift).cpu().numpy()
     shown = {
-        "index": index,
-        "image": np.rint(255 * pixels.clip(0, 1)).astype(np.uint8).transpose(0, 2, 3, 1),
+        "image": np.moveaxis(np.rint(255 * pixels.clip(0, 1)).astype(np.uint8), 1, -1),
         "mask": masks[index].astype(np.uint8),
         "predicted": predicted[index].astype(np.uint8),
     }
+    if state.protocol.data.dimensions == 3:
+        slices = shown["mask"].astype(bool).sum((2, 3)).argmax(1)  # with the most of the mask
+        shown = {key: of[np.arange(len(of)), slices] for key, of in shown.items()} | {"slice": slices}
+    shown["index"] = index
     return found | {f"shown/{key}": value for key, value in shown.items()}

@@ -14,7 +14,8 @@ from protocols.spec.nets.pretraining import NoPretraining
 from protocols.spec.network import regime_name
 from protocols.spec.protocol import SegmentationProtocol
 
-UNITS = {"dice": "Dice coefficient", "jaccard": "Jaccard index", "hausdorff95": "px"}
+UNITS = {"dice": "Dice coefficient", "jaccard": "Jaccard index"}
+DISTANCE = {2: "px", 3: "voxels"}  # unit of the Hausdorff distance, of images and of volumes
 Part = dict[str, np.ndarray]
 
 
@@ -26,11 +27,11 @@ def summarise(
     Returns
     -------
     dict
-        ``dice/<method>/<fraction>``, ``jaccard/...`` and ``hausdorff95/...`` (pixels of the network's input): mean over
-        images, then over seeds, with sd and 95 % interval over seeds; ``images``: 95 % interval over test images of
-        their means over seeds; masks, and the epochs and thresholds chosen. ``validation_dice/...``: the same on the
-        validation images that chose them; ``gain/<method>/<fraction>``: difference in Dice to the first method without
-        pre-training, seed by seed; ``pretraining/<method>``; ``targets``.
+        ``dice/<method>/<fraction>``, ``jaccard/...`` and ``hausdorff95/...`` (pixels or voxels of the network's
+        input): mean over images, then over seeds, with sd and 95 % interval over seeds; ``images``: 95 % interval over
+        test images of their means over seeds; masks, and the epochs and thresholds chosen. ``validation_dice/...``: the
+        same on the validation images that chose them; ``gain/<method>/<fraction>``: difference in Dice to the first
+        method without pre-training, seed by seed; ``pretraining/<method>``; ``targets``.
     """
     metrics: dict[str, Any] = {}
     spec, seeds = protocol.segmentation, protocol.seed_list
@@ -39,7 +40,7 @@ def summarise(
         own = [parts[seed, name] for seed in seeds]
         for index, regime in enumerate(spec.regimes):
             where = f"{name}/{regime_name(regime)}"
-            for measure, unit in UNITS.items():
+            for measure, unit in (UNITS | {"hausdorff95": DISTANCE[protocol.data.dimensions]}).items():
                 metrics[f"{measure}/{where}"] = _measured(measure, unit, own, index)
             validation = np.array([part["validation"][index] for part in own])
             metrics[f"validation_dice/{where}"] = over_seeds(validation, UNITS["dice"])
@@ -74,7 +75,7 @@ def show(metrics: dict[str, Any], console: Console) -> None:
     methods, regimes = (list(dict.fromkeys(column)) for column in zip(*cells, strict=True))
     for measure, title in (
         ("dice", "Dice coefficient of test images, %"),
-        ("hausdorff95", "95 % Hausdorff distance, px"),
+        ("hausdorff95", f"95 % Hausdorff distance, {metrics[f'hausdorff95/{methods[0]}/{regimes[0]}']['unit']}"),
     ):
         table = Table("masks", "images", box=box.SIMPLE_HEAD, title=title, title_justify="left")
         for method in methods:

@@ -11,7 +11,7 @@ from torch import nn
 from hebbian_dl import processes
 from hebbian_dl.experiments.few_labels import codes_of, finetuned
 from hebbian_dl.experiments.seed import Part, Seed
-from hebbian_dl.images.in_memory import Images, Splits
+from hebbian_dl.images.in_memory import Images, Splits, channels_last
 from hebbian_dl.images.prepared import inputs_of, unreadable
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.networks import reuse, saved
@@ -153,7 +153,7 @@ def take_statistics(network: nn.Sequential, images: Images, seed: int = 0) -> No
     order = torch.from_numpy(np.random.default_rng(stream("statistics", seed)).permutation(len(images)))
     for batch in images.batches(size, order):
         if sum(processes.counts(len(batch.labels))) > 1:  # unreadable images may leave a batch too small
-            network(batch.images.contiguous(memory_format=torch.channels_last))
+            network(channels_last(batch.images))
 
 
 def _training(

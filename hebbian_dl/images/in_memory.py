@@ -16,6 +16,11 @@ from protocols.images.datasets import LabelledImages
 from protocols.images.examples import ImageSplits
 
 
+def channels_last(images: Tensor) -> Tensor:
+    """Images, or volumes, with their channels side by side in memory, as convolutions are fastest."""
+    return images.contiguous(memory_format=torch.channels_last if images.dim() == 4 else torch.channels_last_3d)
+
+
 class Images(Protocol):
     """Images and their classes, in memory (`Examples`) or in files (`hebbian_dl.images.streaming.Streamed`)."""
 

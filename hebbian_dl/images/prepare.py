@@ -17,7 +17,8 @@ class Prepare:
     Parameters
     ----------
     shift, scale
-        Mean, and inverse standard deviation, of each channel, shape (1, channels, 1, 1).
+        Mean, and inverse standard deviation, of each channel, shape (1, channels, 1, 1), with another 1 for
+        volumes.
     white
         The whitening of the normalised images; None for none.
     """

@@ -70,7 +70,7 @@ def model_bytes(protocol: SegmentationProtocol, name: str) -> int:
 def statistics_bytes(protocol: SegmentationProtocol, name: str, n: int) -> int:
     """Peak bytes of a forward pass for the statistics of batch normalisation, including the network and a batch."""
     with counted() as live:
-        network = drawn(protocol.segmentation, protocol.data.channels, protocol.segmentation.methods[name], 0)
+        network = drawn(protocol.segmentation, protocol.data, protocol.segmentation.methods[name], 0)
         take_statistics(nn.Sequential(network), _without_masks(protocol, n))
     return live.peak
 
@@ -80,7 +80,7 @@ def learned_bytes(protocol: SegmentationProtocol, name: str, own: Trained) -> in
     spec = protocol.segmentation
     changed = spec.model_copy(update={"methods": {name: own}})
     with counted() as live:
-        network = drawn(changed, protocol.data.channels, changed.methods[name], 0)
+        network = drawn(changed, protocol.data, changed.methods[name], 0)
         images = _without_masks(protocol, own.batch)
         take_steps(pretraining(name, network, changed, Splits(images, images, images)), images)
     return live.peak
@@ -92,8 +92,7 @@ def tuning_bytes(protocol: SegmentationProtocol, name: str, own: Trained) -> int
         raise TypeError(type(own))
     with counted() as live:
         images = _without_masks(protocol, own.batch)
-        _, rows, columns = images.shape
-        masked = Examples(images.images, torch.zeros(own.batch, rows, columns, dtype=torch.int64))
+        masked = Examples(images.images, torch.zeros(own.batch, *images.shape[1:], dtype=torch.int64))
         settings = own.model_copy(update={"epoch_images": None})  # counted with what is kept
         take_steps(finetuning(name, _segmenter(protocol, name), settings, masked, masked, images), masked)
     return live.peak
@@ -116,7 +115,7 @@ def answers_bytes(protocol: SegmentationProtocol, name: str) -> int:
 
 def _segmenter(protocol: SegmentationProtocol, name: str) -> Segmenter:
     spec, data = protocol.segmentation, protocol.data
-    return Segmenter(drawn(spec, data.channels, spec.methods[name], 0), data.n_classes)
+    return Segmenter(drawn(spec, data, spec.methods[name], 0), data.n_classes)
 
 
 def _without_masks(protocol: SegmentationProtocol, n: int) -> Examples:

@@ -36,6 +36,8 @@ from protocols.spec.protocol import NetworkProtocol
 
 STEPS = 2
 
+FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the rank of images and volumes
+
 
 class LiveBytes(TorchDispatchMode):
     """Counts the bytes of all tensors that are created within the context, until they are freed; views count once.
@@ -58,8 +60,9 @@ class LiveBytes(TorchDispatchMode):
         if func is torch.ops.aten._local_scalar_dense.default:
             return 1
         result = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.convolution.default and args[0].is_contiguous(memory_format=torch.channels_last):
-            result = result.contiguous(memory_format=torch.channels_last)  # as on CPU and GPU; meta does not always
+        form = FORMATS.get(args[0].dim()) if func is torch.ops.aten.convolution.default else None
+        if form is not None and args[0].is_contiguous(memory_format=form):
+            result = result.contiguous(memory_format=form)  # as on CPU and GPU; meta does not always
         for tensor in result if isinstance(result, list | tuple) else (result,):
             if isinstance(tensor, Tensor):
                 self._take_in(tensor.untyped_storage())

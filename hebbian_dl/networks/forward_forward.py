@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hebbian_dl import processes
-from hebbian_dl.images.in_memory import Examples, Images, Splits
+from hebbian_dl.images.in_memory import Examples, Images, Splits, channels_last
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import outputs
 from hebbian_dl.training.loop import Record, Training
@@ -148,7 +148,7 @@ def forward_forward_training(
     hybrids = Hybrids.of(splits.training.shape, spec.blurs, next(network.parameters()))
 
     def loss_of(batch: Examples) -> Tensor:
-        images = batch.images.contiguous(memory_format=torch.channels_last)
+        images = channels_last(batch.images)
         bits = processes.drawn(lambda n: _bits(n, images), len(images))
         return torch.stack(losses(network, images, hybrids(images, bits), spec)).sum()
 

@@ -24,6 +24,14 @@ class BatchNorm2d(nn.BatchNorm2d):
         return over_all(self, inputs, moments(inputs)) if _shared(self) else super().forward(inputs)
 
 
+class BatchNorm3d(nn.BatchNorm3d):
+    """Batch normalisation of maps, shape (n, channels, depth, height, width), over all processes."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (n, channels, depth, height, width) -> the same."""
+        return over_all(self, inputs, moments(inputs)) if _shared(self) else super().forward(inputs)
+
+
 class RelativeBatchNorm(nn.Module):
     """Batch normalisation that preserves the ratios of the neurons' variances (as in the authors' code).
 
@@ -87,7 +95,9 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return _Moments.apply(inputs)
 
 
-def over_all(norm: nn.BatchNorm1d | nn.BatchNorm2d, inputs: Tensor, found: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def over_all(
+    norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, inputs: Tensor, found: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Output of `norm` in training mode, with the moments over all processes; updates its running statistics.
 
     Raises

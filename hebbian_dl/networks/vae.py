@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hebbian_dl import processes
-from hebbian_dl.images.in_memory import Examples, Images, Splits
+from hebbian_dl.images.in_memory import Examples, Images, Splits, channels_last
 from hebbian_dl.networks.build import MaxPool, n_features
 from hebbian_dl.networks.normalisation import BatchNorm1d, BatchNorm2d
 from hebbian_dl.training.descent import Descent
@@ -130,7 +130,7 @@ def vae_training(name: str, vae: BetaVae, spec: VaePretraining, splits: Splits[I
     descent = Descent(vae, spec)
 
     def loss_of(batch: Examples) -> Tensor:
-        images = batch.images.contiguous(memory_format=torch.channels_last)
+        images = channels_last(batch.images)
         reconstruction, mean, log_variance = vae(images)
         return loss(reconstruction, images, mean, log_variance, spec)
 

@@ -100,6 +100,6 @@ def mean_dice(predicted: Tensor, masks: Tensor, n_classes: int) -> float:
     total = torch.zeros((), dtype=torch.float64, device=masks.device)
     for label in range(1, n_classes):
         one, other = predicted == label, masks == label
-        common, size = (part.sum((1, 2)).double() for part in (one & other, one.long() + other.long()))
+        common, size = (part.flatten(1).sum(1).double() for part in (one & other, one.long() + other.long()))
         total += torch.where(size > 0, 2 * common / size.clamp_min(1), 1).mean()
     return total.item() / (n_classes - 1)

@@ -24,7 +24,8 @@ class MaskInputs:
     Parameters
     ----------
     masked
-        Images with masks, which take the place of labels: class indices, int64, shape (n, rows, columns).
+        Images with masks, which take the place of labels: class indices, int64, shape (n, rows, columns) or
+        (n, slices, rows, columns).
     unmasked
         The same images, and after the training images those without masks, for pre-training; labels are zeros.
     prepare
@@ -48,9 +49,10 @@ def inputs_of(data: MaskData, device: torch.device, patch: Size | None = None) -
     """
     splits = _loaded(data)
     every = np.concatenate([splits.training.images, splits.unlabelled])
-    mean, sd = (measure(every, axis=(0, 2, 3), dtype=np.float64) for measure in (np.mean, np.std))
+    but_channels = (0, *range(2, every.ndim))
+    mean, sd = (measure(every, axis=but_channels, dtype=np.float64) for measure in (np.mean, np.std))
     shift, scale = (
-        torch.tensor(v, dtype=torch.float32, device=device).reshape(1, -1, 1, 1)
+        torch.tensor(v, dtype=torch.float32, device=device).reshape(1, -1, *(1,) * data.dimensions)
         for v in (mean, 1 / np.maximum(sd, 1e-12))
     )
     prepare = Prepare(shift, scale)

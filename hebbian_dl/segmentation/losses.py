@@ -13,12 +13,12 @@ def dice_loss(shares: Tensor, masks: Tensor) -> Tensor:
     Parameters
     ----------
     shares
-        Probabilities p of the classes, shape (n, n_classes, rows, columns); sums go over all pixels of the batch.
+        Probabilities p of the classes, shape (n, n_classes, ...); sums go over all pixels of the batch.
     masks
-        Class of each pixel, shape (n, rows, columns).
+        Class of each pixel, shape (n, ...).
     """
     wanted = functional.one_hot(masks, shares.shape[1]).movedim(-1, 1).to(shares.dtype)
-    pixels = (0, 2, 3)
+    pixels = (0, *range(2, shares.dim()))
     common = (shares * wanted).sum(pixels)[1:]
     size = (shares.sum(pixels) + wanted.sum(pixels))[1:]
     return 1 - ((2 * common + SMALLEST) / (size + SMALLEST)).mean()

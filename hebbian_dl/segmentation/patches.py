@@ -1,5 +1,8 @@
 """Patches of large images: random crops in training, tiles that overlap and are blended in prediction."""
 
+import functools
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -9,7 +12,7 @@ from torch import Tensor
 from hebbian_dl.images.in_memory import Examples
 from hebbian_dl.training.evaluation import batch_for
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,14 @@ class Patches(Examples):
     Parameters
     ----------
     size
-        Rows and columns of a crop.
+        Rows and columns of a crop; of volumes slices, rows and columns.
     """
 
     size: Size
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Channels, rows and columns of a crop."""
+        """Channels and size of a crop."""
         return self.images.shape[1], *self.size
 
     def take(self, index: Tensor) -> "Patches":
@@ -48,7 +51,7 @@ class Patches(Examples):
     def central(self) -> Examples:
         """The middle of every image."""
         middle = torch.tensor([(room - 1) // 2 for room in self._rooms])
-        return self._cropped(torch.arange(len(self)), middle.expand(len(self), 2))
+        return self._cropped(torch.arange(len(self)), middle.expand(len(self), len(middle)))
 
     def some(self, n: int) -> Examples:
         """Crops of some of the images, drawn with replacement by torch's global generator."""
@@ -58,22 +61,21 @@ class Patches(Examples):
 
     @property
     def _rooms(self) -> list[int]:
-        """Number of places of a crop along rows and columns."""
+        """Number of places of a crop along each axis."""
         return [1 + whole - part for whole, part in zip(self.images.shape[2:], self.size, strict=True)]
 
     def _cropped(self, index: Tensor, corners: Tensor) -> Examples:
-        """The crops of these images, whose first rows and columns are `corners`, shape (n, 2)."""
-        device = self.images.device
+        """The crops of these images, whose first places along each axis are `corners`, shape (n, n_axes)."""
+        device, ones = self.images.device, (1,) * len(self.size)
         index = index.to(device)
-        rows, columns = (
-            first[:, None] + torch.arange(n, device=device)
-            for first, n in zip(corners.to(device).unbind(1), self.size, strict=True)
-        )
-        down, across = rows[:, :, None], columns[:, None, :]  # (n, rows, 1), (n, 1, columns)
-        images = self.images.movedim(1, -1)[index[:, None, None], down, across].movedim(-1, 1).contiguous()
+        places = [index.reshape(-1, *ones)]
+        for axis, (first, n) in enumerate(zip(corners.to(device).unbind(1), self.size, strict=True)):
+            along = (*ones[:axis], n, *ones[axis + 1 :])
+            places.append(first.reshape(-1, *ones) + torch.arange(n, device=device).reshape(along))
+        images = self.images.movedim(1, -1)[tuple(places)].movedim(-1, 1).contiguous()
         if self.labels.dim() == 1:
             return Examples(images, self.labels[index])
-        return Examples(images, self.labels[index[:, None, None], down, across])
+        return Examples(images, self.labels[tuple(places)])
 
 
 def starts(whole: int, part: int) -> list[int]:
@@ -84,8 +86,7 @@ def starts(whole: int, part: int) -> list[int]:
 
 def n_tiles(whole: Size, part: Size) -> int:
     """Number of tiles of an image."""
-    rows, columns = (len(starts(a, b)) for a, b in zip(whole, part, strict=True))
-    return rows * columns
+    return math.prod(len(starts(a, b)) for a, b in zip(whole, part, strict=True))
 
 
 def blended(predict: Callable[[Tensor], Tensor], images: Tensor, size: Size) -> Tensor:
@@ -96,23 +97,24 @@ def blended(predict: Callable[[Tensor], Tensor], images: Tensor, size: Size) -> 
     predict
         Tiles (n, channels, *size) -> maps (n, n_maps, *size).
     images
-        Shape (n, channels, rows, columns).
+        Shape (n, channels, rows, columns), of volumes (n, channels, slices, rows, columns).
     size
-        Rows and columns of a tile.
+        Of a tile, along each axis.
     """
-    whole = (images.shape[2], images.shape[3])
-    window = _ramp(size[0])[:, None] * _ramp(size[1])
+    whole = images.shape[2:]
+    window = functools.reduce(lambda so_far, n: so_far[..., None] * _ramp(n), size, torch.ones((), dtype=torch.double))
     window = window.to(images.device, images.dtype)
-    corners = [(top, left) for top in starts(whole[0], size[0]) for left in starts(whole[1], size[1])]
+    corners = itertools.product(*(starts(a, b) for a, b in zip(whole, size, strict=True)))
     total, weight = None, torch.zeros(whole, dtype=images.dtype, device=images.device)
-    for top, left in corners:
-        place = (..., slice(top, top + size[0]), slice(left, left + size[1]))
+    for corner in corners:
+        box = tuple(slice(first, first + n) for first, n in zip(corner, size, strict=True))
+        place = (slice(None), slice(None), *box)
         tiles = images[place].split(batch_for((images.shape[1], *size)))
         maps = torch.cat([predict(part) for part in tiles])
         if total is None:
             total = maps.new_zeros(*maps.shape[:2], *whole)
         total[place] += maps * window
-        weight[place[-2:]] += window
+        weight[box] += window
     if total is None:
         raise ValueError("no tile")
     return total / weight

@@ -12,9 +12,9 @@ from protocols.images.masks import pairs
 
 
 def predicted(saved: Saved, path: Path) -> np.ndarray:
-    """Class of each pixel of an image file, shape (rows, columns).
+    """Class of each pixel of an image file, shape (rows, columns), or of a volume, (slices, rows, columns).
 
-    The image is resized to the network's input; the probabilities of the classes are resized back, bilinearly, before
+    The image is resized to the network's input; the probabilities of the classes are resized back, linearly, before
     the decision.
 
     Raises
@@ -23,10 +23,11 @@ def predicted(saved: Saved, path: Path) -> np.ndarray:
         If the file cannot be read.
     """
     data = saved.protocol.data
-    with pairs.opened(path) as image:
-        pixels, (columns, rows) = pairs.pixels(image, path, data), image.size
-    inputs = saved.prepare(torch.from_numpy(pixels)[None])
+    pages = pairs.pages(path, data)
+    size = pairs.size_of(pages, data)
+    inputs = saved.prepare(torch.from_numpy(pairs.pixels(pages, path, data))[None])
     shares = probabilities(saved.model, inputs, saved.protocol.segmentation.patch)
-    if (rows, columns) != data.size:
-        shares = functional.interpolate(shares, size=(rows, columns), mode="bilinear", align_corners=False)
+    if size != data.size:
+        mode = "bilinear" if data.dimensions == 2 else "trilinear"
+        shares = functional.interpolate(shares, size=size, mode=mode, align_corners=False)
     return decided(shares, saved.threshold)[0].numpy().astype(np.intp)

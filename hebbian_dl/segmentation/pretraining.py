@@ -15,23 +15,24 @@ from hebbian_dl.layers.hebbianize import hebbianize
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.networks.saved import redraw
 from hebbian_dl.networks.vae import divergence
-from hebbian_dl.segmentation.segmenter import Segmenter
+from hebbian_dl.segmentation.segmenter import Segmenter, network_of
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import outputs
 from hebbian_dl.training.generators import seed_torch
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Record, Training
 from protocols.spec.faults import ProtocolFault
+from protocols.spec.nets.masks import MaskData
 from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.nets.segmentation import DenoisingPretraining, MapVaePretraining, MaskMethod, Segmentation
 from protocols.spec.random_streams import stream
 from protocols.spec.rules import Rule
 
 
-def drawn(spec: Segmentation, channels: int, method: MaskMethod, seed: int) -> EncoderDecoder:
+def drawn(spec: Segmentation, data: MaskData, method: MaskMethod, seed: int) -> EncoderDecoder:
     """The network with its initial weights: the same ones for all methods, unless a method asks for others."""
     seed_torch(np.random.default_rng(stream("network", seed)))
-    network = EncoderDecoder(spec.network, channels, spec.batch_norm_momentum)
+    network = network_of(spec, data)
     redraw(network, method)
     return network
 
@@ -82,7 +83,7 @@ def mean_norms(network: nn.Module) -> dict[str, float]:
     }
 
 
-def check(spec: Segmentation, channels: int) -> None:
+def check(spec: Segmentation, data: MaskData) -> None:
     """Refuse Hebbian methods whose plan names a layer that is not there.
 
     Raises
@@ -93,7 +94,7 @@ def check(spec: Segmentation, channels: int) -> None:
     with torch.random.fork_rng(devices=[]):
         for name, method in spec.methods.items():
             if isinstance(method, HebbianPretraining):
-                hebbian(name, EncoderDecoder(spec.network, channels, spec.batch_norm_momentum), method)
+                hebbian(name, network_of(spec, data), method)
 
 
 def denoising_training(
@@ -149,9 +150,10 @@ class MapVae(nn.Module):
         super().__init__()
         self.network = network
         deepest = network.width * 2 ** len(network.up)
-        self.mean, self.log_variance = nn.Conv2d(deepest, latents, 1), nn.Conv2d(deepest, latents, 1)
-        self.expand = nn.Conv2d(latents, deepest, 1)
-        self.head = nn.Conv2d(network.width, channels, 1)
+        convolution = network.layers.convolution
+        self.mean, self.log_variance = convolution(deepest, latents, 1), convolution(deepest, latents, 1)
+        self.expand = convolution(latents, deepest, 1)
+        self.head = convolution(network.width, channels, 1)
 
     def forward(self, images: Tensor) -> Reconstruction:
         """Reconstruction from one sample of the latents in training mode, from their means else."""

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from hebbian_dl.images.prepare import Prepare
-from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.networks.saved import FOLDER
-from hebbian_dl.segmentation.segmenter import Segmenter
+from hebbian_dl.segmentation.segmenter import Segmenter, network_of
 from hebbian_dl.training import checkpoint
 from protocols.runs.run_directory import read_json, read_protocol
 from protocols.spec.faults import ProtocolFault, listed, short
@@ -93,8 +92,7 @@ def load_segmenter(run_dir: Path, method: str | None = None, seed: int | None = 
         part, _, rest = name.partition(".")
         parts[part][rest] = tensor
     with torch.random.fork_rng(devices=[]):
-        network = EncoderDecoder(spec.network, protocol.data.channels, spec.batch_norm_momentum)
-        model = Segmenter(network, protocol.data.n_classes)
+        model = Segmenter(network_of(spec, protocol.data), protocol.data.n_classes)
     checkpoint.restore(model, parts["model"], path)
     prepare = Prepare.from_tensors(parts["prepare"])
     return Saved(model.eval(), prepare, facts["threshold"], protocol, method, seed)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from hebbian_dl.images.in_memory import channels_last
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from hebbian_dl.segmentation.patches import Size, blended
 from hebbian_dl.training.evaluation import batch_for
@@ -27,19 +28,22 @@ class Segmenter(nn.Module):
     def __init__(self, network: EncoderDecoder, n_outputs: int) -> None:
         super().__init__()
         self.network = network
-        self.head = nn.Conv2d(network.width, n_outputs, 1)
+        self.head = network.layers.convolution(network.width, n_outputs, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (n, channels, rows, columns) -> scores (n, n_outputs, rows, columns)."""
-        maps = self.network.maps(images.contiguous(memory_format=torch.channels_last))
-        return cast(Tensor, self.head(maps))
+        """Images (n, channels, ...) -> scores (n, n_outputs, ...), pixel by pixel."""
+        return cast(Tensor, self.head(self.network.maps(channels_last(images))))
+
+
+def network_of(spec: Segmentation, data: MaskData) -> EncoderDecoder:
+    """The U-Net of a protocol, of two or three dimensions; torch's global generator draws its weights."""
+    return EncoderDecoder(spec.network, data.channels, spec.batch_norm_momentum, data.dimensions)
 
 
 def forward_flop(spec: Segmentation, data: MaskData) -> float:
     """Multiplications and additions of the convolutions in the forward pass of one image, or of one patch."""
     with torch.random.fork_rng(devices=[]):
-        network = EncoderDecoder(spec.network, data.channels, spec.batch_norm_momentum)
-        model = Segmenter(network, data.n_classes).eval()
+        model = Segmenter(network_of(spec, data), data.n_classes).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, *spec.input_shape(data)))
     return float(counter.get_total_flops())
@@ -47,9 +51,9 @@ def forward_flop(spec: Segmentation, data: MaskData) -> float:
 
 @torch.no_grad()
 def probabilities(model: Segmenter, images: Tensor, patch: Size | None = None) -> Tensor:
-    """Probability of each class at each pixel, without learning; shape (n, n_classes, rows, columns).
+    """Probability of each class at each pixel, without learning; shape (n, n_classes, ...).
 
-    `patch`: rows and columns of tiles, whose predictions are blended; None for the whole image at once.
+    `patch`: size of tiles, whose predictions are blended; None for the whole image at once.
     """
     model.eval()
     if patch is not None:
@@ -58,7 +62,7 @@ def probabilities(model: Segmenter, images: Tensor, patch: Size | None = None) -
 
 
 def decided(shares: Tensor, threshold: float | None) -> Tensor:
-    """Class of each pixel, shape (n, rows, columns).
+    """Class of each pixel, shape (n, ...).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl import processes
-from hebbian_dl.images.in_memory import Examples, Images, Splits, in_parts
+from hebbian_dl.images.in_memory import Examples, Images, Splits, channels_last, in_parts
 from hebbian_dl.layers.hebbian import Hebbian, hebbian_layers
 from hebbian_dl.training import queued
 from hebbian_dl.training.diagnostics import Diagnostics
@@ -165,7 +165,7 @@ def mixed_precision(network: nn.Sequential, precision: str) -> Callable[[Tensor,
     dtype = torch.bfloat16 if precision == "bfloat16" else None
 
     def forward(images: Tensor, stop: int) -> Tensor:
-        signal = images.contiguous(memory_format=torch.channels_last)
+        signal = channels_last(images)
         for module in list(network)[:stop]:
             if dtype is not None:
                 signal = signal.to(dtype if isinstance(module, Hebbian) else torch.float32)

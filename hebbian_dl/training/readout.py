@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hebbian_dl.images.in_memory import Examples, Images, Splits
+from hebbian_dl.images.in_memory import Examples, Images, Splits, channels_last
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.training.evaluation import answers
 from hebbian_dl.training.supervised import Dropout
@@ -49,7 +49,7 @@ def features_of(network: nn.Module, images: Splits[Images], labelled: Tensor, sp
 def _kept(network: nn.Module, images: Images, dtype: torch.dtype) -> Examples:
     """Features of images: rows are filled as they come, because two copies may not fit into memory."""
     features, labels, n = torch.empty(0), torch.empty(0, dtype=torch.long), 0
-    for found, classes in answers(lambda part: network(part.contiguous(memory_format=torch.channels_last)), images):
+    for found, classes in answers(lambda part: network(channels_last(part)), images):
         if not n:
             features = torch.empty(len(images), found.shape[1], dtype=dtype, device=found.device)
             labels = torch.empty(len(images), dtype=torch.long, device=found.device)

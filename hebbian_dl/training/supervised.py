@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from hebbian_dl import processes
-from hebbian_dl.images.in_memory import Examples, Images, Splits, evenly
+from hebbian_dl.images.in_memory import Examples, Images, Splits, channels_last, evenly
 from hebbian_dl.layers.hebbian import stop_learning
 from hebbian_dl.training.descent import Descent
 from hebbian_dl.training.evaluation import evaluate
@@ -19,7 +18,7 @@ class ChannelsLast(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The same images."""
-        return images.contiguous(memory_format=torch.channels_last)
+        return channels_last(images)
 
 
 class Dropout(nn.Dropout):

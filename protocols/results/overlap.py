@@ -17,14 +17,15 @@ def jaccard(predicted: np.ndarray, mask: np.ndarray) -> float:
 
 
 def hausdorff95(predicted: np.ndarray, mask: np.ndarray) -> float:
-    """95 % Hausdorff distance of the contours of boolean maps, in pixels.
+    """95 % Hausdorff distance of the contours of boolean maps, in pixels, of volumes of the surfaces, in voxels.
 
     The larger of two 95th percentiles: of the distances of the predicted contour's pixels from the nearest of the
-    mask's, and the reverse. A contour are the pixels that erosion by the four neighbours takes away. 0 if both maps are
+    mask's, and the reverse. A contour are the pixels that erosion by the four (of a voxel six) neighbours
+    takes away. 0 if both maps are
     empty; the diagonal of the map, the largest distance there can be, if one of them is.
     """
     if predicted.any() != mask.any():
-        return float(np.hypot(*mask.shape))
+        return float(np.linalg.norm(mask.shape))
     if not mask.any():
         return 0.0
     one, other = (shape & ~binary_erosion(shape) for shape in (predicted, mask))
@@ -41,7 +42,7 @@ def of_images(predicted: np.ndarray, masks: np.ndarray, n_classes: int) -> dict[
 
     Parameters
     ----------
-    predicted, masks : int, shape (n, rows, columns)
+    predicted, masks : int, shape (n, rows, columns) or (n, slices, rows, columns)
         Class of each pixel.
     n_classes
         Number of classes, the background included.

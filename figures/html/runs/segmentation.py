@@ -7,11 +7,11 @@ from figures.html.blocks import Block, Plot, Section, Series, Subject, Table
 from figures.networks.masks import predictions
 from figures.runs.run import SegmentationRun
 
-#: name, unit and factor of the measures
-MEASURES = {
+#: name, unit (None: that of the metric) and factor of the measures
+MEASURES: dict[str, tuple[str, str | None, float]] = {
     "dice": ("Dice coefficient", "%", 100),
     "jaccard": ("Jaccard index", "%", 100),
-    "hausdorff95": ("95 % Hausdorff distance", "px", 1),
+    "hausdorff95": ("95 % Hausdorff distance", None, 1),
 }
 PRETRAINING = {
     "effective_rank": ("effective rank of the features", "effective rank", 1),
@@ -49,6 +49,7 @@ def _gains(run: SegmentationRun) -> Table:
 def _curves(run: SegmentationRun, measure: str) -> Plot:
     """A measure of the test images by fraction of the masks: a line a method."""
     name, unit, factor = MEASURES[measure]
+    unit = unit or run.value(measure, run.methods[0], next(iter(run.regimes.values())))["unit"]
     x, series = list(run.regimes), []
     for color, method in enumerate(run.methods):
         values = [run.value(measure, method, regime) for regime in run.regimes.values()]

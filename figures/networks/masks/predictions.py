@@ -29,9 +29,10 @@ def figure(run: SegmentationRun, regime: str | None = None) -> Figure:
         title = f"{method}, {n} {'mask' if n == 1 else 'masks'} ({regime}), seed {run.seeds[0]}"
         said = own[0, 0].annotate(title, (0, 1), (0, 16), "axes fraction", textcoords="offset points", fontsize=8)
         said.set_in_layout(False)  # it is wider than its panel
+    things = "images" if run.protocol.data.dimensions == 2 else "volumes"
     fig.suptitle(" ", fontsize=8)  # room for the methods' names
     fig.supxlabel(
-        "test images by Dice coefficient (%, left); errors: pale right, red missed, blue added, grey another class",
+        f"test {things} by Dice coefficient (%, left); errors: pale right, red missed, blue added, grey another class",
         fontsize=7, color=GREY,
     )  # fmt: skip
     return fig
@@ -51,6 +52,9 @@ def _draw(axes: np.ndarray, run: SegmentationRun, method: str, regime: str) -> N
     def kept(key: str) -> np.ndarray:
         return np.asarray(run.array(run.seeds[0], f"{method}/{key}")[index])
 
+    slices = (
+        [f"\nslice {number + 1}" for number in kept("shown/slice")] if run.protocol.data.dimensions == 3 else [""] * 3
+    )
     dice = kept("dice")[kept("shown/index")]
     for row, (case, image, mask, predicted) in enumerate(
         zip(CASES, kept("shown/image"), kept("shown/mask"), kept("shown/predicted"), strict=True)
@@ -62,7 +66,7 @@ def _draw(axes: np.ndarray, run: SegmentationRun, method: str, regime: str) -> N
             ax.patch.set(edgecolor=GREY, linewidth=0.8)  # a frame, since a mask may be as white as the page
             if row == 0:
                 ax.set_title(title, fontsize=7, pad=2)
-        text = f"{case}\n{100 * dice[row]:.0f}"
+        text = f"{case}\n{100 * dice[row]:.0f}{slices[row]}"
         axes[row, 0].set_ylabel(text, fontsize=7, rotation=0, ha="right", va="center", labelpad=2)
 
 

@@ -10,7 +10,10 @@ from figures.runs.run import SegmentationRun
 from figures.style import canvas
 
 HEIGHT = 3.2  # inches
-PANELS = {"dice": ("Dice coefficient of test images, %", 100.0), "hausdorff95": ("95 % Hausdorff distance, px", 1.0)}
+PANELS = {
+    "dice": ("Dice coefficient of test images, %", 100.0),
+    "hausdorff95": ("95 % Hausdorff distance, {unit}", 1.0),
+}
 
 
 def figure(run: SegmentationRun) -> Figure:
@@ -21,7 +24,7 @@ def figure(run: SegmentationRun) -> Figure:
         for method in run.methods:
             _curve(ax, run, measure, method, look[method], factor)
         _axis(ax, run)
-        ax.set_ylabel(name)
+        ax.set_ylabel(name.format(unit=run.value(measure, run.methods[0], next(iter(run.regimes.values())))["unit"]))
     axes[0, 0].set_title(run.protocol.title, loc="left", fontsize=8, wrap=True)
     handles = [
         Line2D([], [], color=own.color, marker=own.marker, lw=1.8, ms=4.5, label=name) for name, own in look.items()

@@ -24,9 +24,9 @@ class Masked:
     Parameters
     ----------
     images
-        From 0 to 1, shape (n, channels, rows, columns), float32.
+        From 0 to 1, shape (n, channels, rows, columns), of volumes (n, channels, slices, rows, columns), float32.
     masks
-        Class of each pixel, 0 for the background, shape (n, rows, columns), uint8.
+        Class of each pixel, 0 for the background, shape (n, rows, columns) or (n, slices, rows, columns), uint8.
     names
         Of the images, for messages and figures.
     """
@@ -38,7 +38,7 @@ class Masked:
 
 @dataclass(frozen=True)
 class MaskSplits:
-    """The parts of a data set; `unlabelled`: training images without masks, shape (n, channels, rows, columns)."""
+    """The parts of a data set; `unlabelled`: training images without masks, shaped like the images."""
 
     training: Masked
     validation: Masked
@@ -124,8 +124,8 @@ def _generated(data: ShapesData, part: str, n: int) -> Masked:
         image, masks[index] = shapes.draw(kind, data.size, rng.uniform(*data.difficulty), rng)
         colours = image.astype(np.float32) / np.float32(255)
         if data.channels == 1:
-            colours = colours.mean(2, keepdims=True)
-        images[index] = colours.transpose(2, 0, 1)
+            colours = colours.mean(-1, keepdims=True)
+        images[index] = np.moveaxis(colours, -1, 0)
         names.append(f"{kind} {index}")
     return Masked(images, masks, tuple(names))
 

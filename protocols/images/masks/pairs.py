@@ -1,8 +1,10 @@
-"""Pairs of files in ``images/`` and ``masks/``: found by name, read, checked, and resized to the network's input."""
+"""Pairs of files in ``images/`` and ``masks/``: found by name, read, checked, and resized to the network's input.
 
-import contextlib
+A file holds an image, or the slices of a volume as its pages.
+"""
+
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,29 +83,39 @@ def by_stem(folder: Path, how: str = HOW) -> dict[str, Path]:
     return found
 
 
-@contextlib.contextmanager
-def opened(path: Path) -> Iterator["Image"]:
-    """An image file of one page, upright.
+def pages(path: Path, data: MaskData) -> list["Image"]:
+    """The page of an image file, or the slices of a volume, upright.
 
     Raises
     ------
     ProtocolFault
-        If it is no complete image, or has several pages.
+        If it is no complete image, has several pages, of a volume one, or pages of several sizes.
     """
     with needs("Pillow"):
-        from PIL import ImageOps
+        from PIL import ImageOps, ImageSequence
     try:
         with decode.opened(path) as image:
-            if (pages := getattr(image, "n_frames", 1)) > 1:
-                raise ProtocolFault([f"{path}: {pages} pages; allowed: one image a file"])
-            image.load()
-            upright = ImageOps.exif_transpose(image)
+            n = getattr(image, "n_frames", 1)
+            if n > 1 and data.dimensions == 2:
+                how = "one image a file; of volumes data.size has three numbers"
+                raise ProtocolFault([f"{path}: {n} pages; allowed: {how}"])
+            if n == 1 and data.dimensions == 3:
+                raise ProtocolFault([f"{path}: 1 page; allowed: several, the slices of a volume (data.size)"])
+            found = [ImageOps.exif_transpose(page) for page in ImageSequence.Iterator(image)]
     except (ProtocolFault, MemoryError):
         raise
     except Exception as error:  # Pillow raises many types of exception for damaged files
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ProtocolFault([f"{path}: is no complete image: {short(reason, 120)}"]) from None
-    yield upright
+    if len(sizes := {"{1} x {0}".format(*page.size) for page in found}) > 1:
+        raise ProtocolFault([f"{path}: pages of {' and '.join(sorted(sizes)[:2])} pixels; allowed: one size"])
+    return found
+
+
+def size_of(found: Sequence["Image"], data: MaskData) -> tuple[int, ...]:
+    """Rows and columns of a file's page; of a volume slices, rows and columns."""
+    columns, rows = found[0].size
+    return (rows, columns) if data.dimensions == 2 else (len(found), rows, columns)
 
 
 def read_image(path: Path, data: MaskData) -> np.ndarray:
@@ -112,22 +124,41 @@ def read_image(path: Path, data: MaskData) -> np.ndarray:
     Returns
     -------
     ndarray
-        Shape (channels, rows, columns), float32.
+        Shape (channels, rows, columns), of a volume (channels, slices, rows, columns), float32.
 
     Raises
     ------
     ProtocolFault
         If the file cannot be read.
     """
-    with opened(path) as image:
-        return pixels(image, path, data)
+    return pixels(pages(path, data), path, data)
 
 
-def pixels(image: "Image", path: Path, data: MaskData) -> np.ndarray:
-    """Pixels of an opened image, as in `read_image`; transparent ones are white."""
+def pixels(found: Sequence["Image"], path: Path, data: MaskData) -> np.ndarray:
+    """Pixels of a file's pages, as in `read_image`; transparent ones are white."""
+    of_pages = [_of_page(page, path, data) for page in found]
+    return of_pages[0] if data.dimensions == 2 else _resliced(np.stack(of_pages, 1), data.size[0])
+
+
+def _resliced(volume: np.ndarray, n: int) -> np.ndarray:
+    """A volume (channels, slices, rows, columns) with another number of slices, by the filter that resizes pages."""
     from PIL import Image
 
-    rows, columns = data.size
+    if volume.shape[1] == n:
+        return volume
+    width = volume.shape[2] * volume.shape[3]
+    found = [
+        np.asarray(Image.fromarray(of.reshape(-1, width)).resize((width, n), Image.Resampling.BILINEAR))
+        for of in volume
+    ]
+    return np.stack(found).reshape(len(volume), n, *volume.shape[2:])
+
+
+def _of_page(image: "Image", path: Path, data: MaskData) -> np.ndarray:
+    """Pixels of one page at the size of the network's input, shape (channels, rows, columns)."""
+    from PIL import Image
+
+    rows, columns = data.size[-2:]
     bilinear = Image.Resampling.BILINEAR
     if image.mode == "F":
         raise ProtocolFault([f"{path}: holds fractional numbers; allowed: 8 or 16 bits"])
@@ -146,7 +177,7 @@ def pixels(image: "Image", path: Path, data: MaskData) -> np.ndarray:
 
 
 def read_pair(image_path: Path, mask_path: Path, data: MaskFolder) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of an image, as in `read_image`, and the class of each: uint8, shape (rows, columns).
+    """Pixels of an image, as in `read_image`, and the class of each: uint8, shape `data.size`.
 
     Raises
     ------
@@ -154,20 +185,20 @@ def read_pair(image_path: Path, mask_path: Path, data: MaskFolder) -> tuple[np.n
         If a file cannot be read, their sizes differ, or the mask holds other values than those of the classes, or none
         but the background's where that is refused.
     """
-    with opened(image_path) as image, opened(mask_path) as mask:
-        if image.size != mask.size:
-            sizes = " and ".join("{1} x {0}".format(*one.size) for one in (mask, image))
-            raise ProtocolFault([f"{mask_path}: mask and image are {sizes} pixels; allowed: the same size"])
-        values = _values(mask, mask_path)
-        classes = np.full(values.shape, 255, np.uint8)
-        for index, value in enumerate(data.values):
-            classes[values == value] = index
-        if (unknown := classes == 255).any():
-            given, allowed = int(values[unknown][0]), listed(map(str, data.values))
-            raise ProtocolFault([f"{mask_path}: value {given} is no class; allowed: {allowed} (data.values)"])
-        if data.empty == "refuse" and not classes.any():
-            raise ProtocolFault([f"{mask_path}: is all background; allowed: with data.empty: keep"])
-        return pixels(image, image_path, data), nearest(classes, data.size)
+    image, mask = pages(image_path, data), pages(mask_path, data)
+    if (sizes := [size_of(mask, data), size_of(image, data)])[0] != sizes[1]:
+        spelled = " and ".join(" x ".join(map(str, size)) for size in sizes)
+        raise ProtocolFault([f"{mask_path}: mask and image are {spelled} pixels; allowed: the same size"])
+    values = np.stack([_values(page, mask_path) for page in mask]).reshape(sizes[0])
+    classes = np.full(values.shape, 255, np.uint8)
+    for index, value in enumerate(data.values):
+        classes[values == value] = index
+    if (unknown := classes == 255).any():
+        given, allowed = int(values[unknown][0]), listed(map(str, data.values))
+        raise ProtocolFault([f"{mask_path}: value {given} is no class; allowed: {allowed} (data.values)"])
+    if data.empty == "refuse" and not classes.any():
+        raise ProtocolFault([f"{mask_path}: is all background; allowed: with data.empty: keep"])
+    return pixels(image, image_path, data), nearest(classes, data.size)
 
 
 def _values(mask: "Image", path: Path) -> np.ndarray:
@@ -186,10 +217,10 @@ def _values(mask: "Image", path: Path) -> np.ndarray:
     return values
 
 
-def nearest(classes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map of classes at another size: each pixel has the class at its centre; shape (rows, columns)."""
-    rows, columns = (
+def nearest(classes: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A map of classes at another size: each pixel has the class at its centre."""
+    places = (
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1)
         for new, old in zip(size, classes.shape, strict=True)
     )
-    return classes[np.ix_(rows, columns)]
+    return classes[np.ix_(*places)]

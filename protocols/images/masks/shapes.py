@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
+from protocols.images.masks import volumes
 from protocols.spec.nets.masks import Kind
 
 RECIPE = 1  # version of the generated images, to be raised with every change
@@ -22,15 +23,15 @@ Drawn = tuple[np.ndarray, list[tuple[np.ndarray, tuple[float, float, float]]]]
 BACKGROUND = {"glands": (0.85, 0.62, 0.76), "lesion": (0.82, 0.65, 0.55), "vessels": (0.72, 0.42, 0.22)}
 
 
-def draw(kind: Kind, size: tuple[int, int], difficulty: float, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
-    """One image and its mask.
+def draw(kind: Kind, size: tuple[int, ...], difficulty: float, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
+    r"""One image, or volume, and its mask.
 
     Parameters
     ----------
     kind
         What the image shows.
     size
-        Rows and columns.
+        Rows and columns; of a volume slices, rows and columns.
     difficulty
         0 (easy) to 1.
     rng
@@ -38,33 +39,36 @@ def draw(kind: Kind, size: tuple[int, int], difficulty: float, rng: Rng) -> tupl
 
     Returns
     -------
-    image : uint8, shape (rows, columns, 3)
-    mask : bool, shape (rows, columns)
+    image : uint8, shape (\*size, 3)
+    mask : bool, shape `size`
         Neither empty nor full.
     """
     side = min(size)
-    grid = np.meshgrid(np.arange(size[0]) / side, np.arange(size[1]) / side, indexing="ij")
-    mask, layers = DRAW[kind](grid, difficulty, rng)
+    grid = np.meshgrid(*(np.arange(n) / side for n in size), indexing="ij")
+    if len(size) == 2:
+        mask, layers = DRAW[kind]((grid[0], grid[1]), difficulty, rng)
+    else:
+        mask, layers = volumes.DRAW[kind](grid, difficulty, rng)
     contrast = 1.0 - 0.7 * difficulty
     ground = np.array(BACKGROUND[kind])
-    image = np.broadcast_to(ground, (*size, 3)) + (0.02 + 0.08 * difficulty) * _texture(size, 6, rng)[:, :, None]
+    image = np.broadcast_to(ground, (*size, 3)) + (0.02 + 0.08 * difficulty) * _texture(size, 6, rng)[..., None]
     for share, colour in layers:
-        soft = gaussian_filter(share.astype(float), SHARPNESS * side)[:, :, None] * contrast
+        soft = gaussian_filter(share.astype(float), SHARPNESS * side)[..., None] * contrast
         image = image * (1 - soft) + np.array(colour) * soft
-    image = image + (0.02 + 0.04 * difficulty) * _texture(size, 24, rng)[:, :, None]
+    image = image + (0.02 + 0.04 * difficulty) * _texture(size, 24, rng)[..., None]
     stain = 1 + 0.15 * difficulty * rng.standard_normal(3)
-    light = 1 + 0.35 * difficulty * _texture(size, 1, rng)[:, :, None]
+    light = 1 + 0.35 * difficulty * _texture(size, 1, rng)[..., None]
     noise = (0.01 + 0.05 * difficulty) * rng.standard_normal((*size, 3))
     pixels = np.clip(255 * (image * stain * light + noise), 0, 255)
     return np.rint(pixels).astype(np.uint8), mask
 
 
-def _texture(size: tuple[int, int], cells: int, rng: Rng) -> np.ndarray:
+def _texture(size: tuple[int, ...], cells: int, rng: Rng) -> np.ndarray:
     """A smooth random field with about so many bumps along a side, between about -1 and 1."""
-    coarse = rng.uniform(-1, 1, (cells + 3, cells + 3))
+    coarse = rng.uniform(-1, 1, (cells + 3,) * len(size))
     field = zoom(coarse, [2 + side / cells for side in size], order=1)
-    rows, columns = ((have - side) // 2 for have, side in zip(field.shape, size, strict=True))
-    return field[rows : rows + size[0], columns : columns + size[1]]
+    first = ((have - side) // 2 for have, side in zip(field.shape, size, strict=True))
+    return field[tuple(slice(begin, begin + side) for begin, side in zip(first, size, strict=True))]
 
 
 def _blob(grid: Grid, centre: tuple[float, float], radius: float, roughness: float, rng: Rng) -> np.ndarray:

@@ -9,6 +9,8 @@ from protocols.spec.nets.numbers import Count
 from protocols.spec.section import Section
 
 Side = Annotated[int, Field(ge=8, le=4096, strict=True)]
+#: rows and columns; of volumes slices, rows and columns
+Size = Annotated[tuple[Side, ...], Field(min_length=2, max_length=3)]
 Grade = Annotated[float, Field(ge=0, le=1)]
 Value = Annotated[int, Field(ge=0, le=65535, strict=True)]
 Kind = Literal["glands", "lesion", "vessels"]
@@ -24,15 +26,16 @@ class MaskData(Section):
     test
         Number of test images with masks. Never used for a choice.
     size
-        Rows and columns of the network's input. Images and masks of other sizes are resized, whatever their aspect
-        ratio: images by Pillow's bilinear filter, masks by the nearest pixel.
+        Rows and columns of the network's input; with three numbers, slices, rows and columns: files are then volumes,
+        whose pages are their slices, and the U-Net is three-dimensional. Images and masks of other sizes are resized,
+        whatever their aspect ratio: images by Pillow's bilinear filter, masks by the nearest pixel.
     channels
         Of the network's input: 3 for colour, 1 for grey.
     """
 
     validation: Count
     test: Count
-    size: tuple[Side, Side]
+    size: Size
     channels: Literal[1, 3] = 3
 
     @property
@@ -41,9 +44,14 @@ class MaskData(Section):
         return 2
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, rows and columns of an image."""
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of an image; of a volume channels, slices, rows and columns."""
         return self.channels, *self.size
+
+    @property
+    def dimensions(self) -> int:
+        """Two of images, three of volumes."""
+        return len(self.size)
 
 
 class ShapesData(MaskData):
@@ -52,8 +60,8 @@ class ShapesData(MaskData):
     Parameters
     ----------
     shapes
-        Kinds of images, equally many of each: ``glands``, several closed contours with a dark wall and a bright lumen;
-        ``lesion``, one irregular spot; ``vessels``, a tree of thin tubes.
+        Kinds of images or volumes, equally many of each: ``glands``, several closed contours with a dark wall and a
+        bright lumen; ``lesion``, one irregular spot; ``vessels``, a tree of thin tubes.
     images
         Number of training images.
     difficulty
@@ -77,11 +85,11 @@ class ShapesData(MaskData):
 class MaskFolder(MaskData):
     """Images and masks of one's own: ``<folder>/images/`` and ``<folder>/masks/``.
 
-    A mask has the name of its image, whatever the suffixes of the two files, and the same size. Images without a mask
-    serve pre-training only. Validation and test images are drawn at random from those with masks, in every run the
-    same ones. If several images are of one patient, `group_pattern` or `group_table` keeps them together: validation
-    and test then consist of whole groups, and have at least as many images as asked for; images without a mask of their
-    groups are left out.
+    A mask has the name of its image, whatever the suffixes of the two files, and the same size, of volumes also the
+    same number of pages. Images without a mask serve pre-training only. Validation and test images are drawn at random
+    from those with masks, in every run the same ones. If several images are of one patient, `group_pattern` or
+    `group_table` keeps them together: validation and test then consist of whole groups, and have at least as many
+    images as asked for; images without a mask of their groups are left out.
 
     Parameters
     ----------

@@ -7,14 +7,14 @@ from pydantic import Field
 from protocols.spec.nets.architecture import UNet
 from protocols.spec.nets.descent import GradientDescent
 from protocols.spec.nets.few_masks import Unlabelled
-from protocols.spec.nets.masks import MaskData, Side
+from protocols.spec.nets.masks import MaskData, Size
 from protocols.spec.nets.numbers import Count, Fraction, NotNegative
 from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
 from protocols.spec.network import MethodName
 from protocols.spec.rules import Positive
 from protocols.spec.section import Section
 
-Flip = Literal["horizontal", "vertical", "transpose"]
+Flip = Literal["horizontal", "vertical", "transpose", "slices"]
 
 
 class MapHebbianPretraining(HebbianPretraining):
@@ -78,8 +78,8 @@ class MaskAugmentation(Section):
     Parameters
     ----------
     flips
-        ``horizontal`` and ``vertical`` reflections and, of square images, ``transpose`` (with both: rotations by 90
-        degrees), each with probability 1/2.
+        ``horizontal`` and ``vertical`` reflections, ``transpose`` of square images (with both: rotations by 90
+        degrees), and of volumes the reverse order of ``slices``, each with probability 1/2.
     contrast, brightness
         Standard deviation of the factor of a channel, around 1, and of what is added to it, in standard deviations of
         the images' channels.
@@ -129,9 +129,9 @@ class Segmentation(Section):
     network
         Sizes of the U-Net.
     patch
-        Rows and columns of random crops: training, also that without masks, sees one crop of each image in an epoch.
-        Predictions are those of tiles of this size, which overlap by half or more and are blended. Null for whole
-        images.
+        Size of random crops, as `data.size`: training, also that without masks, sees one crop of each image in an
+        epoch. Predictions are those of tiles of this size, which overlap by half or more and are blended. Null for
+        whole images.
     batch_norm_momentum
         Weight of a new batch in the running statistics (torch's convention).
     methods
@@ -143,14 +143,14 @@ class Segmentation(Section):
     """
 
     network: UNet = UNet()
-    patch: tuple[Side, Side] | None = None
+    patch: Size | None = None
     batch_norm_momentum: Fraction = 0.1
     methods: Annotated[dict[MethodName, MaskMethod], Field(min_length=1)]
     finetuning: MaskFinetuning = MaskFinetuning()
     regimes: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.01, 0.02, 0.05, 0.1, 0.2, 1.0)
 
-    def input_shape(self, data: MaskData) -> tuple[int, int, int]:
-        """Channels, rows and columns of what the network sees in a step: an image, or a patch."""
+    def input_shape(self, data: MaskData) -> tuple[int, ...]:
+        """Channels and size of what the network sees in a step: an image, a volume, or a patch."""
         return data.channels, *(self.patch or data.size)
 
 
@@ -167,15 +167,20 @@ def check_segmentation(data: MaskData, spec: Segmentation) -> None:
     ValueError
         With the path, the given value and what is allowed.
     """
-    (_, rows, columns), depth = spec.input_shape(data), spec.network.depth
-    if spec.patch is not None and (rows > data.size[0] or columns > data.size[1]):
-        whole = f"{data.size[0]} x {data.size[1]}"
-        raise ValueError(f"segmentation.patch: {rows} x {columns}; allowed: at most data.size, {whole}")
-    if rows % 2**depth or columns % 2**depth:
+    (_, *sides), depth, flips = spec.input_shape(data), spec.network.depth, spec.finetuning.augmentation.flips
+    spelled = " x ".join(map(str, sides))
+    if len(sides) != data.dimensions:
+        raise ValueError(f"segmentation.patch: {spelled}; allowed: {data.dimensions} numbers, as data.size has")
+    if any(part > whole for part, whole in zip(sides, data.size, strict=True)):
+        whole = " x ".join(map(str, data.size))
+        raise ValueError(f"segmentation.patch: {spelled}; allowed: at most data.size, {whole}")
+    if any(side % 2**depth for side in sides):
         name = "data.size" if spec.patch is None else "segmentation.patch"
-        raise ValueError(f"segmentation.network.depth: {depth}; allowed: 2^depth divides {name} of {rows} x {columns}")
-    if rows != columns and "transpose" in spec.finetuning.augmentation.flips:
-        raise ValueError(f"segmentation.finetuning.augmentation.flips: transpose; not for {rows} x {columns} pixels")
+        raise ValueError(f"segmentation.network.depth: {depth}; allowed: 2^depth divides {name} of {spelled}")
+    if sides[-2] != sides[-1] and "transpose" in flips:
+        raise ValueError(f"segmentation.finetuning.augmentation.flips: transpose; not for {spelled} pixels")
+    if data.dimensions == 2 and "slices" in flips:
+        raise ValueError("segmentation.finetuning.augmentation.flips: slices; allowed: of volumes, data.size of three")
     if len(set(spec.regimes)) < len(spec.regimes):
         raise ValueError("segmentation.regimes: a fraction is listed twice")
     if 1 in {spec.finetuning.batch, spec.finetuning.at_a_time}:

@@ -19,6 +19,7 @@ from hebbian_dl.segmentation.losses import dice_loss, supervised_loss
 from hebbian_dl.segmentation.segmenter import Segmenter, decided
 from protocols.results import overlap
 from protocols.spec.faults import ProtocolFault
+from protocols.spec.nets.masks import ShapesData
 from protocols.spec.nets.pretraining import HebbianPretraining
 from protocols.spec.nets.segmentation import (
     MapHebbianPretraining,
@@ -28,6 +29,8 @@ from protocols.spec.nets.segmentation import (
     Segmentation,
 )
 from protocols.spec.rules import HebbianPCA, SoftWTA
+
+DATA = ShapesData(source="shapes_with_masks", validation=1, test=1, size=(8, 8))
 
 
 def spec_of(**methods: Any) -> Segmentation:
@@ -137,14 +140,14 @@ def test_every_convolution_learns_from_what_it_sees_and_nothing_else_changes(rul
     """One step: the change of each layer is the rule's update for the inputs that a plain network gives it."""
     method = MapHebbianPretraining(rule=rule, learning_rate=0.1, epochs=1, batch=6)
     spec = spec_of(hebbian=method)
-    plain = pretraining.drawn(spec, 3, method, 0)
+    plain = pretraining.drawn(spec, DATA, method, 0)
     inputs: dict[str, Tensor] = {}
     layers = {n: m for n, m in plain.named_modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)}
     for name, layer in layers.items():
         layer.register_forward_pre_hook(lambda _, given, name=name: inputs.update({name: given[0].detach()}))
     images = splits_of()
     plain.train()(images.training.images)
-    learner = pretraining.drawn(spec, 3, method, 0)
+    learner = pretraining.drawn(spec, DATA, method, 0)
     pretraining.pretraining("hebbian", learner, spec, images).run(0, None, None, lambda _: None)
     learned = learner.state_dict()
     assert sum(isinstance(layer, nn.ConvTranspose2d) for layer in layers.values()) == 2
@@ -160,7 +163,7 @@ def test_every_convolution_learns_from_what_it_sees_and_nothing_else_changes(rul
 def test_all_methods_start_from_the_same_weights() -> None:
     spec = spec_of(a={"pretraining": "denoising"}, b={"pretraining": "none", "initial_norm": 1.0})
     one, other, scaled = (
-        pretraining.drawn(spec, 3, spec.methods[name], seed) for name, seed in (("a", 0), ("a", 0), ("b", 0))
+        pretraining.drawn(spec, DATA, spec.methods[name], seed) for name, seed in (("a", 0), ("a", 0), ("b", 0))
     )
     assert all(map(torch.equal, one.parameters(), other.parameters()))
     norms = scaled.down[2].conv2.weight.flatten(1).norm(dim=1)
@@ -173,7 +176,7 @@ def test_denoising_and_the_vae_learn_and_leave_nothing_in_the_network() -> None:
         VAE={"pretraining": "vae", "optimizer": "adam", "learning_rate": 0.01, "epochs": 12, "batch": 3, "latents": 2},
     )
     for name, method in spec.methods.items():
-        network = pretraining.drawn(spec, 3, method, 0)
+        network = pretraining.drawn(spec, DATA, method, 0)
         names = set(network.state_dict())
         training = pretraining.pretraining(name, network, spec, splits_of())
         training.run(0, None, None, lambda _: None)
@@ -203,7 +206,7 @@ def test_the_vae_has_the_loss_of_its_formula_and_no_way_around_the_latents() -> 
 def test_a_plan_that_names_no_layer_is_one_line() -> None:
     method = {"pretraining": "hebbian", "rule": {"rule": "hpca"}, "learning_rate": 0.1, "plan": {"nowhere": None}}
     with pytest.raises(ProtocolFault, match=r"^segmentation\.methods\.HPCA: plan: 'nowhere' names no layer; allowed: "):
-        pretraining.check(spec_of(HPCA=method), 3)
+        pretraining.check(spec_of(HPCA=method), DATA)
 
 
 def test_a_star_in_the_plan_decides_over_layers_that_no_other_name_fits() -> None:
@@ -213,7 +216,7 @@ def test_a_star_in_the_plan_decides_over_layers_that_no_other_name_fits() -> Non
     layers = {}
     for name, method in spec.methods.items():
         assert isinstance(method, HebbianPretraining)
-        network = pretraining.drawn(spec, 3, method, 0)
+        network = pretraining.drawn(spec, DATA, method, 0)
         layers[name] = [n for n, _ in hebbian_layers(pretraining.hebbian(name, network, method))]
     assert layers["HPCA"] == ["0.down.0.conv1", "0.down.0.conv2"]
     assert len(layers["all"]) == 2 * 5 + 2  # levels and transposed convolutions
@@ -222,7 +225,7 @@ def test_a_star_in_the_plan_decides_over_layers_that_no_other_name_fits() -> Non
 def test_neurons_get_the_norm_that_their_layer_had_and_keep_their_direction() -> None:
     method = {"pretraining": "hebbian", "rule": {"rule": "swta"}, "learning_rate": 0.1, "plan": {"down.0": None}}
     spec = spec_of(SWTA=method)
-    plain, network = (pretraining.drawn(spec, 3, spec.methods["SWTA"], seed) for seed in (0, 1))
+    plain, network = (pretraining.drawn(spec, DATA, spec.methods["SWTA"], seed) for seed in (0, 1))
     assert isinstance(spec.methods["SWTA"], HebbianPretraining)
     pretraining.hebbian("SWTA", network, spec.methods["SWTA"])
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
