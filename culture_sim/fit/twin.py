@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from culture_sim.fit.amortised.calibration import IDENTIFIED
 from culture_sim.fit.amortised.trained import FAR, Trained
 from culture_sim.fit.measured import Recorded, distance
 from culture_sim.fit.point import TABLE, twin_name
 from culture_sim.fit.predictive import panels
+from culture_sim.fit.said import depends, said
 from culture_sim.fit.simulated import asked_panel, with_parameters
 from culture_sim.fit.space import INTERVAL, Space, as_dish
 from protocols.results.statistics import over_seeds
@@ -101,13 +101,7 @@ class Fitted:
             for row, (low, middle, high) in zip(rows, quantiles.T, strict=True):
                 row["by_rule"][rule] = {"median": _short(middle), "low": _short(low), "high": _short(high)}
         self.content["other_rules"] = list(found)
-        self.content["depends"] = [
-            f"{row['label']} depends on the definition of network bursts: {_interval(row)} by {own}, "
-            f"{_interval(of)} by {rule}."
-            for row in rows
-            for rule, of in row["by_rule"].items()
-            if not (row["low"] <= of["median"] <= row["high"] and of["low"] <= row["median"] <= of["high"])
-        ]
+        self.content["depends"] = depends(rows, own, [rule for rule in trained.others if rule not in found])
 
     def from_search(self, answer: Mapping[str, Any]) -> None:
         """Take the twin of a search's answer; intervals: the values of the trials that did as well."""
@@ -217,10 +211,6 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _interval(row: Mapping[str, Any]) -> str:
-    return f"{row['median']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
-
-
 def _mean_panel(found: np.ndarray) -> np.ndarray:
     """Mean over cultures in which a measure is defined; NaN where it is defined in none."""
     n = np.isfinite(found).sum(axis=0)
@@ -240,29 +230,3 @@ def twin_file(fitted: Fitted) -> str:
         *intervals,
     ]
     return "\n".join(head) + "\n" + run_directory.resolved(named)
-
-
-def said(content: Mapping[str, Any]) -> list[str]:
-    """What the fit says, a sentence each."""
-    default, twin = content["distance_default"], content["distance_twin"]
-    found = [
-        f"Distance from the recording: {twin['mean']:.2f} sd (default culture {default['mean']:.2f} sd, "
-        f"{default['mean'] / twin['mean']:.1f} times as far); "
-        f"of the mean of {twin['n']} cultures {twin['of_mean']:.2f} sd "
-        f"(default {default['of_mean']:.2f})."
-    ]
-    untold = [row["label"] for row in content["parameters"] if row["gain"] is not None and row["gain"] < IDENTIFIED]
-    if untold:
-        found.append(f"Told by such measures less than twice as well as by the prior: {', '.join(untold)}.")
-    among = "the posterior" if content["by"] == "posterior" else "the trials that did as well"
-    found += [
-        f"{' and '.join(row['pair'])} stand for each other (correlation {row['correlation']:+.2f} in {among})."
-        for row in content["correlated"]
-    ]
-    if rules := content.get("other_rules"):
-        found += content["depends"] or [
-            f"By other rules of network bursts ({', '.join(rules)}) no median leaves an interval."
-        ]
-    return found + (
-        list(content["words"]) or ["Every measure of the distance lies in its predictive interval of 90 %."]
-    )
