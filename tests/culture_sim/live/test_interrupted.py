@@ -53,5 +53,8 @@ def test_an_interrupt_at_any_time_leaves_a_whole_run(turn: int, tmp_path: Path) 
     given = np.arange(1, n_steps, 50)
     np.testing.assert_array_equal(np.unique(stimuli), given)
     assert len(stimuli) == 2 * len(given)
-    np.testing.assert_array_equal(run.array(0, "events/value"), np.arange(0, n_steps, 50))
+    noted, expected = run.array(0, "events/value"), np.arange(0, n_steps, 50)
+    if (n_steps - 1) % 50 == 0:  # the program may have been interrupted before it noted its last tick
+        expected = expected[: max(len(noted), len(expected) - 1)]
+    np.testing.assert_array_equal(noted, expected)
     assert run.array(0, "heard/step").max(initial=0) < n_steps
