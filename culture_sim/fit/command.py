@@ -91,7 +91,7 @@ def fit(
     learned = _needed(trained, fitted, "--by posterior") if how == "posterior" else None
     sd = spread(fitted, cli.targets_of(protocol, fitted))
     if versus is not None:
-        models = _needed(trained, fitted, "--versus"), read_trained(versus)
+        models = _needed(trained, fitted, "--versus"), read_trained(versus, option="--versus")
         scored = compare_models(paths, models, sd, living.prepare(device), options.jobs or 1)
         print(json.dumps(scored, indent=2)) if json_ else report.show_scores(scored, console)
         return

@@ -51,7 +51,7 @@ class Trained:
         return float((of_all < one @ inverse @ one).mean())
 
 
-def read_trained(path: Path, protocol: FitProtocol | None = None) -> Trained:
+def read_trained(path: Path, protocol: FitProtocol | None = None, option: str = "--trained") -> Trained:
     """Read a trained posterior.
 
     Parameters
@@ -60,6 +60,8 @@ def read_trained(path: Path, protocol: FitProtocol | None = None) -> Trained:
         Run directory of ``python -m culture_sim.fit.train``.
     protocol
         Of the fit it is to be used for; None: its own.
+    option
+        That gave the path, for messages.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def read_trained(path: Path, protocol: FitProtocol | None = None) -> Trained:
     require()
     run = read_run(path)
     if not isinstance(run, PosteriorRun) or run.provenance.get("learner") != LEARNER:
-        raise ProtocolFault([f"--trained {path}: no trained posterior; allowed: a run of culture_sim.fit.train"])
+        raise ProtocolFault([f"{option} {path}: no trained posterior; allowed: a run of culture_sim.fit.train"])
     if protocol is not None:
         _same(path, run.protocol, protocol)
     try:

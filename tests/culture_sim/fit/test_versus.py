@@ -11,6 +11,7 @@ from culture_sim.fit import train
 from culture_sim.fit.command import app
 from culture_sim.fit.uses import versus
 from culture_sim.fit.uses.versus import scores
+from culture_sim.run import app as run_app
 from tests.command import exit_code, finished_run
 from tests.culture_sim.fit import tiny
 
@@ -105,12 +106,17 @@ def test_what_cannot_be_compared_is_one_line(
     own = ["--protocol", str(protocol)]
     both = [*own, "--trained", str(trained), "--versus", str(trained)]
     other = finished_run(train.app, tmp_path, str(protocol), "--set", "fit.distance=[rate]", "--jobs", "1")
+    dish_run = finished_run(run_app, tmp_path / "dish", "spontaneous", "--quick", "--seeds", "1", "--jobs", "1")
     capsys.readouterr()
     for arguments, expected in (
         ([dish, *own, "--versus", str(trained)], "--trained: missing; allowed beside --versus: a run of"),
         ([dish, *both], "--versus: 1 recording; allowed: two or more"),
         ([short, *both], "dish_21_1: lasts 20 s; allowed: at least 2 times the simulated length, 39.2 s"),
         ([dish, *both[:-1], str(tmp_path)], f"{tmp_path}: not a complete run"),
+        (
+            [dish, *both[:-1], str(dish_run)],
+            f"--versus {dish_run}: no trained posterior; allowed: a run of culture_sim",
+        ),
         ([dish, *both[:-1], str(other)], f"--versus {other}: has another fit.distance than --trained; allowed: the"),
     ):
         assert exit_code(app, *arguments) == 2
