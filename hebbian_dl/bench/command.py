@@ -12,6 +12,7 @@ from hebbian_dl.bench import gpu
 from hebbian_dl.bench.peers import ORDINARY, Setting, Step
 from hebbian_dl.bench.steps import EPOCH_IMAGES, check_options, epochs, machine, measure, memory_of, table, write_csv
 from hebbian_dl.environment import device_of
+from hebbian_dl.layers.competition import tiny_as_zero
 from hebbian_dl.run import NetworkLearner
 from protocols.loading.loader import load
 from protocols.runs import cli
@@ -54,11 +55,13 @@ def bench(
         _in_stages(setting, csv_ or Path("gpu.csv"), images, rounds, total)
         return
     steps = [step for step in Step if not (skip_slow and step in ORDINARY)]
-    rows, rate = measure(steps, setting, rounds)
+    with tiny_as_zero():  # as in a run
+        rows, rate = measure(steps, setting, rounds)
     if memory:
         rows = [replace(row, extra_mb=mb) for row, mb in zip(rows, memory_of(steps, setting), strict=True)]
     if epoch:
-        rows += epochs(setting, rounds, rate)
+        with tiny_as_zero():
+            rows += epochs(setting, rounds, rate)
     console = Console(width=150, highlight=False, markup=False)
     console.print(table(rows))
     console.print(machine(setting, rate))

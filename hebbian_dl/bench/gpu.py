@@ -18,7 +18,7 @@ from hebbian_dl.bench.ceilings import Floor, set_precision
 from hebbian_dl.bench.peers import Setting, Step, flop, prepared
 from hebbian_dl.bench.steps import call_of, extra_memory, seconds_of, take_turns
 from hebbian_dl.images.in_memory import Examples
-from hebbian_dl.layers import rules
+from hebbian_dl.layers import patch_sums
 from hebbian_dl.layers.geometry import Geometry
 from hebbian_dl.training.queued import WARM_UP, Replayed
 from protocols.runs.stages import Rows, Stage
@@ -183,7 +183,7 @@ def scan_blocks(setting: Setting, graph: bool, rounds: int, rows: Rows) -> None:
     """HPCA with blocks of several sizes in its dense layers."""
     set_precision("tf32")
     for size in SCAN_BLOCKS:
-        rules.SCAN_BLOCK = rules.GPU_SCAN_BLOCK = size
+        patch_sums.BLOCK = patch_sums.GPU_BLOCK = size
         ms = in_turns({size: timed(Step.HPCA, setting, graph)}, rounds, setting.device)[size]
         about = _about(Step.HPCA, setting, "tf32", graph, rows)
         rows.add(what=f"HPCA, blocks of {size} neurons", **about, **_quartiles(ms, setting.batch))

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from hebbian_dl.images.in_memory import Examples, Splits
 from hebbian_dl.layers.hebbian import Hebbian
-from hebbian_dl.layers.rules import SCAN_BLOCK
+from hebbian_dl.layers.patch_sums import BLOCK
 from hebbian_dl.memory.work import forward_flop
 from hebbian_dl.networks.build import build, n_features
 from hebbian_dl.networks.vae import BetaVae, vae_training
@@ -151,7 +151,7 @@ def _layer_flop(step: Step, forward: float, P: int, Q: int) -> float:
         case Step.SWTA | Step.SWTA_IM2COL:  # and S'C
             return 2 * forward
         case Step.HPCA:
-            gram, scan = P * Q**2 + Q**2 * M, forward + (P + M) * Q * min(SCAN_BLOCK, Q)
+            gram, scan = P * Q**2 + Q**2 * M, forward + (P + M) * Q * min(BLOCK, Q)
             return 2 * forward + min(gram, scan)
         case Step.HPCA_IM2COL:
             return 2 * forward + 2 * P * Q**2 + 2 * Q**2 * M

@@ -9,6 +9,7 @@ import torch
 
 from hebbian_dl.experiments import association, segmentation, segmentation_summary, semi_supervised, summary
 from hebbian_dl.images.prepared import checksums
+from hebbian_dl.layers.competition import tiny_as_zero
 from hebbian_dl.networks import own, reuse
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from protocols.images.masks.examples import fingerprints
@@ -52,10 +53,12 @@ def run_task(
     match protocol:
         case NetworkProtocol():
             seed, method = semi_supervised.tasks(protocol)[index]
-            return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
+            with tiny_as_zero():
+                return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
         case SegmentationProtocol():
             seed, method = segmentation.tasks(protocol)[index]
-            return segmentation.run_method(protocol, device, run, seed, method, report, watch)
+            with tiny_as_zero():
+                return segmentation.run_method(protocol, device, run, seed, method, report, watch)
         case AssociationProtocol():
             return association.run_seed(protocol, protocol.seed_list[index], report, watch)
     raise TypeError(type(protocol))

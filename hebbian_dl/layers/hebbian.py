@@ -10,6 +10,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from hebbian_dl import processes
 from hebbian_dl.layers import rules
 from hebbian_dl.layers.geometry import Geometry
+from hebbian_dl.layers.patch_sums import Learned, Sums
 from protocols.spec.rules import Rule
 
 LEARNABLE = (
@@ -89,7 +90,7 @@ class Hebbian(nn.Module):
         self.more_to_come = False
         self.checked = True
         self.has_learned = False
-        self._pending: rules.Sums | None = None
+        self._pending: Sums | None = None
         self.train(layer.training)
 
     @property
@@ -108,18 +109,18 @@ class Hebbian(nn.Module):
         if not self.learns:
             return self._respond(inputs)
         with torch.no_grad():
-            output, sums = self._learn(inputs)
-            processes.add_up(sums.total, sums.weight)
+            output, learned = self._learn(inputs)
+            if processes.world() > 1 or inputs.numel() + output.numel() >= self.weight.numel():
+                learned = learned.sums(self.weight)
+                processes.add_up(learned.total, learned.weight)
             if self.checked:
-                self._check_finite(inputs, output, sums)
-            if not self.activated:
-                output = self._with_bias(output)
+                self._check_finite(inputs, output, learned)
             if self.learning_rate is None:
-                self._leave_gradient(sums)
+                self._leave_gradient(learned.sums(self.weight))
             else:
-                self._update(sums, self.learning_rate)
+                self._update(learned, self.learning_rate)
             self.has_learned = True
-            return output
+            return output if self.activated else self._with_bias(output)
 
     def _respond(self, inputs: Tensor) -> Tensor:
         if self.activated:
@@ -129,39 +130,41 @@ class Hebbian(nn.Module):
     def _with_bias(self, output: Tensor) -> Tensor:
         return output if self.bias is None else output + self.geometry.per_neuron(self.bias)
 
-    def _learn(self, inputs: Tensor) -> tuple[Tensor, rules.Sums]:
-        """The rule's output and sums, computed one chunk of the batch at a time."""
+    def _learn(self, inputs: Tensor) -> tuple[Tensor, Learned]:
+        """The rule's output and what it learned, computed one chunk of the batch at a time."""
         first, *others = inputs.split(self.chunk or max(1, len(inputs)))
-        output, sums = rules.learn(self.rule, first, self.weight, self.geometry, activated=self.activated)
+        output, learned = self._learn_chunk(first)
         outputs = [output]
         for part in others:
-            output, more = rules.learn(self.rule, part, self.weight, self.geometry, activated=self.activated)
+            output, more = self._learn_chunk(part)
             outputs.append(output)
-            sums = sums + more
-        return torch.cat(outputs) if others else output, sums
+            learned = learned.sums(self.weight) + more.sums(self.weight)
+        return torch.cat(outputs) if others else output, learned
 
-    def _leave_gradient(self, sums: rules.Sums) -> None:
+    def _learn_chunk(self, inputs: Tensor) -> tuple[Tensor, Learned]:
+        return rules.respond_and_learn(self.rule, inputs, self.weight, self.geometry, activated=self.activated)
+
+    def _leave_gradient(self, sums: Sums) -> None:
         """Put the negative update of all batches since ``zero_grad()`` into ``.grad``."""
         fresh = self.weight.grad is None or self._pending is None or not self.weight.grad.any()
         self._pending = sums if fresh or self._pending is None else self._pending + sums
         self.weight.grad = rules.update_of(self.rule, self._pending, self.weight, self.geometry).neg_()
 
-    def _update(self, sums: rules.Sums, learning_rate: float) -> None:
-        """Change the weights by the sums of all batches since the last update."""
-        sums = sums if self._pending is None else self._pending + sums
-        self._pending = sums if self.more_to_come else None
+    def _update(self, learned: Learned, learning_rate: float) -> None:
+        """Change the weights by what was learned from all batches since the last update."""
+        if self._pending is not None:
+            learned = self._pending + learned.sums(self.weight)
+        self._pending = learned.sums(self.weight) if self.more_to_come else None
         if not self.more_to_come:
-            rules.apply(self.rule, sums, self.weight, learning_rate, self.geometry)
+            rules.apply(self.rule, learned, self.weight, learning_rate, self.geometry)
 
-    def _check_finite(self, inputs: Tensor, output: Tensor, sums: rules.Sums) -> None:
+    def _check_finite(self, inputs: Tensor, output: Tensor, learned: Learned) -> None:
         """Refuse NaN and infinity.
 
-        They show both in the update and in inputs or output; the smaller of the two is checked. The output alone is
-        not enough: relu(-inf) is 0. Several processes must come to the same answer, so they all check the update.
+        They show both in the update and in inputs or output; what is at hand is checked. The output alone is not
+        enough: relu(-inf) is 0. Several processes must come to the same answer, so they all check the update.
         """
-        around = (inputs, output)
-        smaller = processes.world() == 1 and sum(map(torch.numel, around)) < sums.total.numel()
-        checked = around if smaller else (sums.total,)
+        checked = (learned.total,) if isinstance(learned, Sums) else (inputs, output)
         if not all(torch.isfinite(tensor.sum()) for tensor in checked):
             cause = "the update holds" if torch.isfinite(self.weight).all() else "the weights hold"
             raise NotFinite(self, f"{cause} NaN or infinity")

@@ -7,44 +7,35 @@ Notation of Lagani et al. (equations 2 to 9): A (P x Q) signals of Q neurons for
 B (Q x M) the weights.
 """
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from hebbian_dl.layers import competition, sparse_codes
+from hebbian_dl.layers import competition, patch_sums, sparse_codes
 from hebbian_dl.layers.geometry import DENSE, Geometry
+from hebbian_dl.layers.patch_sums import Driven, Learned, Scan, Sums
 from protocols.spec import rules as specs
 
-SCAN_BLOCK = 64  # neurons in a block of `_scan`; on a CPU the fastest of 64 to 512 for 4096 neurons
-GPU_SCAN_BLOCK = 256  # each block is five kernels: fewer launches; not measured yet
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums of a rule over patches.
-
-    Parameters
-    ----------
-    total
-        Sum of the updates of all patches, in the shape of the weights.
-    weight
-        Divisor of `total`: the number of patches, shape (), or a sum for each neuron, shape (n_neurons,).
-    """
-
-    total: Tensor
-    weight: Tensor
-
-    def __add__(self, other: "Sums") -> "Sums":
-        """The sums over the patches of both."""
-        return Sums(self.total + other.total, self.weight + other.weight)
+Signal = tuple[Tensor, Tensor, Tensor]
+"""Signal of every neuron and patch, decay and divisor of every neuron, from which `Sums` follow."""
 
 
 @torch.no_grad()
 def learn(
     rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE, *, activated: bool = True
 ) -> tuple[Tensor, Sums]:
-    """The output of a layer and the sums of its rule.
+    """The output of a layer and the sums of its rule: `respond_and_learn`, with the sums computed."""
+    output, learned = respond_and_learn(rule, inputs, weights, geometry, activated=activated)
+    return output, learned.sums(weights)
+
+
+@torch.no_grad()
+def respond_and_learn(
+    rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry = DENSE, *, activated: bool = True
+) -> tuple[Tensor, Learned]:
+    """The output of a layer, and what it learned by its rule.
 
     Parameters
     ----------
@@ -60,7 +51,8 @@ def learn(
     Returns
     -------
     output : Tensor, shape (n, n_neurons, *positions)
-    sums : Sums
+    learned : Learned
+        To be used before the output, the inputs or the weights change.
     """
     match rule:
         case specs.SoftWTA(score="activation"):
@@ -71,7 +63,7 @@ def learn(
             return _krotov_hopfield(rule, inputs, weights, geometry, activated=activated)
         case specs.SparseCoding():
             codes = sparse_codes.codes(rule, inputs, weights, geometry)
-            sums = _sums(inputs, codes, weights, geometry)
+            sums = _sums(inputs, codes, weights, geometry).sums(weights)
             sums.total.sub_(sparse_codes.explained(rule, codes, weights, geometry))
             own = codes if activated else geometry.project(inputs, weights.to(inputs.dtype))
             return own.to(inputs.dtype), sums
@@ -89,17 +81,15 @@ def learn(
             return signal if activated else drive, hebbian_pca(inputs, signal, weights, geometry)
         case specs.HebbianICA():
             signal = drive.tanh() if rule.nonlinearity == "tanh" else drive**3
-            gram = _gram(geometry.patches(signal).to(weights.dtype))
-            sums = _sums(inputs, signal, weights, geometry)
-            sums.total.sub_(geometry.from_rows(gram @ geometry.rows(weights), weights))
+            sums = _sums(inputs, signal, weights, geometry).sums(weights)
+            explained = patch_sums.explained(geometry.patches(signal).to(weights.dtype), geometry.rows(weights))
+            sums.total.sub_(geometry.from_rows(explained, weights))
             return drive, sums
         case specs.SoftHebb():
-            current = geometry.patches(drive).to(weights.dtype)
-            compete = competition.soft_against if rule.anti_hebbian else competition.soft
-            share = compete(current / rule.temperature)
-            decay = (share * current).sum(1).flatten()
-            sums = _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, decay)
-            return drive.relu() if activated else drive, sums
+            learned = _in_parts(functools.partial(_soft_hebb, rule), inputs, drive, weights, geometry)
+            if rule.divide_by_largest:
+                learned = learned.sums(weights)
+            return drive.relu() if activated else drive, learned
     raise TypeError(type(rule))
 
 
@@ -115,21 +105,22 @@ def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometr
     return geometry.project(inputs, weights.to(inputs.dtype))
 
 
-def factors(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
+def factors(rule: specs.Rule, learned: Learned, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
     """Factors that turn sums into the update, shape () or (n_neurons,); 0 for neurons that won no share of a patch."""
     match rule:
         case specs.KrotovHopfield():
-            return _inverse_of_largest(sums.total)
+            return _inverse_of_largest(learned.sums(weights).total)
         case specs.SoftHebb():
-            scale = _inverse_of_largest(sums.total) if rule.divide_by_largest else 1 / sums.weight
+            largest = rule.divide_by_largest
+            scale = _inverse_of_largest(learned.sums(weights).total) if largest else 1 / learned.weight
             exponent = rule.norm_exponent
             return scale if exponent == 0 else scale * (geometry.norms(weights) - 1).abs() ** exponent
         case specs.HebbianPCA(divide_by_root_fan_in=True):
-            return 1 / (sums.weight * geometry.fan_in(sums.total) ** 0.5)
-    if not sums.weight.dim():
-        return 1 / sums.weight
-    smallest = torch.finfo(sums.weight.dtype).tiny  # the inverse of a smaller number may be infinite
-    return torch.where(sums.weight >= smallest, 1 / sums.weight, 0)
+            return 1 / (learned.weight * geometry.fan_in(weights) ** 0.5)
+    if not learned.weight.dim():
+        return 1 / learned.weight
+    smallest = torch.finfo(learned.weight.dtype).tiny  # the inverse of a smaller number may be infinite
+    return torch.where(learned.weight >= smallest, 1 / learned.weight, 0)
 
 
 def _inverse_of_largest(total: Tensor) -> Tensor:
@@ -142,9 +133,9 @@ def update_of(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry 
 
 
 @torch.no_grad()
-def apply(rule: specs.Rule, sums: Sums, weights: Tensor, rate: float, geometry: Geometry = DENSE) -> None:
-    """Add the update times a learning rate to the weights, in one pass over memory."""
-    weights.addcmul_(sums.total, geometry.spread(factors(rule, sums, weights, geometry), sums.total), value=rate)
+def apply(rule: specs.Rule, learned: Learned, weights: Tensor, rate: float, geometry: Geometry = DENSE) -> None:
+    """Add the update times a learning rate to the weights, where possible without storing it."""
+    learned.add_to(weights, rate * geometry.spread(factors(rule, learned, weights, geometry), weights))
     if isinstance(rule, specs.SparseCoding):
         weights.copy_(sparse_codes.atoms(rule, weights, geometry))
 
@@ -154,7 +145,7 @@ def update(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometry
     return update_of(rule, learn(rule, inputs, weights, geometry)[1], weights, geometry)
 
 
-def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry) -> Sums:
+def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry) -> Learned:
     """A'C - tril(A'A) B (equation 9).
 
     Dense layers use either the Gram matrix A'A or a scan over blocks of neurons, whichever needs fewer operations;
@@ -162,10 +153,11 @@ def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geome
     """
     count = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
     if not geometry.n_dims:
-        (p, q), m, block = signal.shape, weights.shape[1], scan_block(weights)
+        (p, q), m, block = signal.shape, weights.shape[1], patch_sums.block_size(weights)
         if p * m + block * (p + m) < q * (p + m):
-            return Sums(_scan(inputs.to(weights.dtype), signal.to(weights.dtype), weights), count)
-    gram = _gram(geometry.patches(signal).to(weights.dtype)).tril_()
+            return Scan(signal.to(weights.dtype), inputs.to(weights.dtype), count)
+    rows = geometry.patches(signal).to(weights.dtype)
+    gram = (rows.transpose(1, 2) @ rows).tril_()
     explained = geometry.from_rows(gram @ geometry.rows(weights), weights)
     total = geometry.correlate(inputs, signal.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
     return Sums(total.sub_(explained), count)
@@ -190,49 +182,105 @@ def _competitive(
     *,
     cosine: bool,
     activated: bool,
-) -> tuple[Tensor, Sums]:
+) -> tuple[Tensor, Learned]:
     """sum_p D S (C - B), weighted by D = S / sum_p S (equation 7), for shares S from a competition of neurons."""
     drive = _unit_projection(inputs, weights, geometry)
-    scores, inverse_norms = geometry.patches(drive).to(weights.dtype), torch.ones(())
-    if cosine:
-        norms = geometry.squared_norms(inputs.to(weights.dtype), weights).sqrt_()
-        inverse_norms = torch.where(norms > 0, 1 / norms, 0)
+
+    def compete(inputs: Tensor, scores: Tensor) -> Signal:
+        inverse_norms = torch.ones_like(scores[..., :1])
+        if cosine:
+            norms = geometry.squared_norms(inputs.to(weights.dtype), weights).sqrt_()
+            inverse_norms = torch.where(norms > 0, 1 / norms, 0)
+        share = _shares(rule, scores, inverse_norms)
+        weight = share.sum(1).flatten()
+        share.square_()
+        return share, share.sum(1).flatten(), weight
+
+    learned = _in_parts(compete, inputs, drive, weights, geometry)
+    output = drive.relu_() if activated else drive.mul_(geometry.per_neuron(geometry.norms(weights).to(drive.dtype)))
+    return output, learned
+
+
+def _shares(rule: specs.SoftWTA | specs.HardWTA | specs.TopWTA, scores: Tensor, inverse_norms: Tensor) -> Tensor:
+    """Shares of the neurons in patches, both (groups, P, n_neurons / groups); inverse norms (groups, P, 1)."""
     match rule:
         case specs.SoftWTA(score="cosine"):
             root = 0.5 * rule.temperature**-0.5  # ((cos + 1) / 2)^2 / T in three passes over memory
-            share = competition.soft((scores * (root * inverse_norms)).add_(root).square_())
+            return competition.soft((scores * (root * inverse_norms)).add_(root).square_())
         case specs.SoftWTA():
-            share = competition.soft(scores / rule.temperature)
+            return competition.soft(scores / rule.temperature)
         case specs.HardWTA():
-            share = competition.hard(scores * inverse_norms)
+            return competition.hard(scores * inverse_norms)
         case specs.TopWTA():
-            share = competition.top(scores * inverse_norms, rule.k)
-    weight = share.sum(1).flatten()
-    share.square_()
-    sums = _sums(inputs, geometry.maps(share, drive.shape), weights, geometry, share.sum(1).flatten())
-    output = drive.relu_() if activated else drive.mul_(geometry.per_neuron(geometry.norms(weights).to(drive.dtype)))
-    return output, Sums(sums.total, weight)
+            return competition.top(scores * inverse_norms, rule.k)
+
+
+def _soft_hebb(rule: specs.SoftHebb, _: Tensor, current: Tensor) -> Signal:
+    """S and sum_p S w.x, with the number of patches as the divisor."""
+    compete = competition.soft_against if rule.anti_hebbian else competition.soft
+    share = compete(current / rule.temperature)
+    return share, (share * current).sum(1).flatten(), current.new_tensor(current.shape[1])
+
+
+def _in_parts(
+    compete: Callable[[Tensor, Tensor], Signal], inputs: Tensor, drive: Tensor, weights: Tensor, geometry: Geometry
+) -> Learned:
+    """sum_p signal C - decay B, one part of the images after another, whose signals stay in a processor's cache.
+
+    Parameters
+    ----------
+    compete
+        Called with the inputs of a part, (n, channels, *size), and the drives of its neurons,
+        (groups, P, n_neurons / groups); returns their signals in the shape of the drives, decay and divisor.
+    """
+    signals, total = [], None
+    decay, weight = drive.new_zeros((), dtype=weights.dtype), drive.new_zeros((), dtype=weights.dtype)
+    for images in competition.parts(drive):
+        part = drive[images]
+        signal, own_decay, own_weight = compete(inputs[images], geometry.patches(part).to(weights.dtype))
+        decay, weight = decay + own_decay, weight + own_weight
+        mapped = geometry.maps(signal, part.shape)
+        if not geometry.n_dims:
+            signals.append(mapped)
+            continue
+        more = geometry.correlate(inputs[images], mapped.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
+        total = more if total is None else total.add_(more)
+    if total is None:
+        return _sums(inputs, torch.cat(signals), weights, geometry, decay, weight)
+    return Sums(total.addcmul_(weights, geometry.spread(decay, weights), value=-1), weight)
 
 
 def _krotov_hopfield(
     rule: specs.KrotovHopfield, inputs: Tensor, weights: Tensor, geometry: Geometry, *, activated: bool
-) -> tuple[Tensor, Sums]:
+) -> tuple[Tensor, Learned]:
     synapses = weights if rule.p == 2 else weights.sign() * weights.abs() ** (rule.p - 1)
     drive = geometry.project(inputs, synapses.to(inputs.dtype)).to(weights.dtype)
     current = geometry.patches(drive)
     signal = competition.first_against(current, rule.rank, rule.strength)
     decay = (signal * current).sum(1).flatten()
     output = geometry.project(inputs, weights.to(inputs.dtype)) if rule.p != 2 else drive
-    sums = _sums(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay)
+    sums = _sums(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay).sums(weights)
     return output.relu() if activated else output, sums
 
 
-def _sums(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geometry, decay: Tensor | None = None) -> Sums:
-    """sum_p signal C - decay B, over P patches."""
+def _sums(
+    inputs: Tensor,
+    signal: Tensor,
+    weights: Tensor,
+    geometry: Geometry,
+    decay: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Learned:
+    """sum_p signal C - decay B, over P patches; divided by their number, or by a weight of each neuron."""
+    if weight is None:
+        weight = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
+    decay = None if decay is None else decay.to(weights.dtype)
+    if not geometry.n_dims:
+        return Driven(signal.to(inputs.dtype), inputs, decay, weight)
     total = geometry.correlate(inputs, signal.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
     if decay is not None:
-        total.addcmul_(weights, geometry.spread(decay.to(weights.dtype), weights), value=-1)
-    return Sums(total, torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device))
+        total.addcmul_(weights, geometry.spread(decay, weights), value=-1)
+    return Sums(total, weight)
 
 
 def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:
@@ -241,27 +289,3 @@ def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Ten
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
     return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights
-
-
-def _gram(signal: Tensor) -> Tensor:
-    """A'A for each group, from a signal of shape (groups, P, n_neurons)."""
-    return signal.transpose(1, 2) @ signal
-
-
-def scan_block(weights: Tensor) -> int:
-    """Neurons in a block of `_scan` on the device of the weights."""
-    return GPU_SCAN_BLOCK if weights.is_cuda else SCAN_BLOCK
-
-
-def _scan(inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
-    """A'C - tril(A'A) B by blocks of neurons: each block learns from the residual that those before it leave."""
-    left = inputs.clone()
-    total = torch.empty_like(weights)
-    size = scan_block(weights)
-    for start in range(0, len(weights), size):
-        block = slice(start, start + size)
-        own, synapses = signal[:, block], weights[block]
-        torch.mm(own.t(), left, out=total[block])
-        total[block].addmm_((own.t() @ own).tril_(), synapses, alpha=-1)
-        left.addmm_(own, synapses, alpha=-1)
-    return total

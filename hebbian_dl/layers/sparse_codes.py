@@ -8,6 +8,7 @@ overlap; ISTA (Daubechies et al. 2004) by gradient steps on the reconstruction e
 import torch
 from torch import Tensor
 
+from hebbian_dl.layers import patch_sums
 from hebbian_dl.layers.geometry import Geometry
 from protocols.spec.rules import SparseCoding
 
@@ -29,9 +30,8 @@ def atoms(rule: SparseCoding, weights: Tensor, geometry: Geometry) -> Tensor:
 
 def explained(rule: SparseCoding, found: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:
     """A'A B: the reconstructions of all patches times their codes A, in the shape of the weights."""
-    rows = geometry.patches(found)
-    gram = rows.transpose(1, 2) @ rows
-    return geometry.from_rows(gram @ geometry.rows(atoms(rule, weights, geometry)), weights)
+    rows = geometry.rows(atoms(rule, weights, geometry))
+    return geometry.from_rows(patch_sums.explained(geometry.patches(found), rows), weights)
 
 
 def infer(rule: SparseCoding, drive: Tensor, dictionary: Tensor) -> Tensor:

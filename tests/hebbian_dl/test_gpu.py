@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hebbian_dl import processes
-from hebbian_dl.layers import rules
+from hebbian_dl.layers import patch_sums, rules
 from hebbian_dl.layers.geometry import Geometry
 from hebbian_dl.layers.hebbian import Hebbian
 from hebbian_dl.training import queued
@@ -74,7 +74,7 @@ def test_a_wide_dense_layer_scans_in_blocks(block: int, monkeypatch: pytest.Monk
     torch.manual_seed(2)
     inputs, weights = torch.randn(16, 200), torch.randn(700, 200) * 0.05
     wanted = rules.update(specs.HebbianPCA(), inputs, weights)
-    monkeypatch.setattr(rules, "scan_block", lambda weights: block)
+    monkeypatch.setattr(patch_sums, "block_size", lambda weights: block)
     assert_near(rules.update(specs.HebbianPCA(), inputs.to(DEVICE), weights.to(DEVICE)), wanted, 1e-4)
 
 

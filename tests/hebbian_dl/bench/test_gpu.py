@@ -11,7 +11,7 @@ import torch
 from hebbian_dl.bench import ceilings, command, gpu
 from hebbian_dl.bench.ceilings import Floor, values_moved
 from hebbian_dl.bench.peers import Setting, Step, prepared
-from hebbian_dl.layers import rules
+from hebbian_dl.layers import patch_sums
 from protocols.loading.loader import load
 from protocols.runs.stages import Rows, Stage
 from protocols.spec.nets.layers import Convolution, Dense, Normalisation, Pooling
@@ -27,8 +27,8 @@ LAYERS = (Convolution(conv=4, kernel=3), Pooling(pool=2), Normalisation(norm="pl
 def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY)
-    monkeypatch.setattr(rules, "SCAN_BLOCK", rules.SCAN_BLOCK)  # a stage changes it, in a process of its own
-    monkeypatch.setattr(rules, "GPU_SCAN_BLOCK", rules.GPU_SCAN_BLOCK)
+    monkeypatch.setattr(patch_sums, "BLOCK", patch_sums.BLOCK)  # a stage changes it, in a process of its own
+    monkeypatch.setattr(patch_sums, "GPU_BLOCK", patch_sums.GPU_BLOCK)
     monkeypatch.setitem(ceilings.SIDE, "cpu", 32)
     monkeypatch.setitem(ceilings.COPIED, "cpu", 1000)
     monkeypatch.setattr(gpu, "BATCHES", (4, 8))

@@ -33,6 +33,7 @@ from tests.reference import hebbian
 FEW = settings.default.max_examples // 10  # every example is of all rules, patch by patch
 PLACES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "dense": (lambda: nn.Linear(4, 3, bias=False), (4,)),
+    "large": (lambda: nn.Linear(12, 70, bias=False), (12,)),  # more weights than inputs and outputs of five images
     "conv2d": (lambda: nn.Conv2d(4, 6, (2, 3), (2, 1), (1, 0), groups=2, bias=False), (4, 4, 5)),
     "transposed1d": (lambda: nn.ConvTranspose1d(2, 3, 3, 2, bias=False), (2, 4)),
 }
@@ -100,7 +101,7 @@ def test_forwards_before_zero_grad_are_one_batch(place: str, set_to_none: bool) 
             assert_close(several.weight.grad, once.weight.grad, rule)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["dense", "conv2d", "transposed1d"])
 @pytest.mark.parametrize("rule", FEATURED, ids=lambda rule: rule.rule)
 def test_a_batch_split_over_forwards_is_not_the_sum_of_the_updates(place: str, rule: specs.Rule) -> None:
     together, alone = layer_of(place, rule), layer_of(place, rule)
@@ -145,9 +146,9 @@ def test_the_chunk_size_does_not_matter(place: str, chunk: int) -> None:
 
 def test_a_chunk_is_all_that_the_rule_sees_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    learn = rules.learn
+    learn = rules.respond_and_learn
     monkeypatch.setattr(
-        rules, "learn", lambda rule, x, *rest, **more: sizes.append(len(x)) or learn(rule, x, *rest, **more)
+        rules, "respond_and_learn", lambda rule, x, *rest, **more: sizes.append(len(x)) or learn(rule, x, *rest, **more)
     )
     layer_of("conv2d", specs.SoftWTA(), chunk=3)(inputs_of("conv2d", 8))
     assert sizes == [3, 3, 2]

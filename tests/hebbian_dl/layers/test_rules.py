@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from hebbian_dl.layers import competition, rules
+from hebbian_dl.layers import competition, patch_sums, rules
 from hebbian_dl.layers.geometry import Geometry
 from protocols.spec import rules as specs
 from tests.reference import hebbian
@@ -249,17 +249,15 @@ def test_groups_are_layers_side_by_side(kind: str) -> None:
 def test_the_scan_is_the_gram_form(monkeypatch: pytest.MonkeyPatch, activation: str, block: int, neurons: int) -> None:
     rule = specs.HebbianPCA(activation=activation)
     inputs, weights = draw_normal(6, 4), draw_normal(neurons, 4, seed=1)
-    scans = []
-    scan = rules._scan
-    monkeypatch.setattr(rules, "_scan", lambda *signals: scans.append(1) or scan(*signals))
-    monkeypatch.setattr(rules, "SCAN_BLOCK", 10**9)
+    monkeypatch.setattr(patch_sums, "BLOCK", 10**9)
     gram = rules.update(rule, inputs, weights)
-    assert not scans
-    monkeypatch.setattr(rules, "SCAN_BLOCK", block)
-    assert_close(rules.update(rule, inputs, weights), gram, rule)
-    assert bool(scans) == (6 * 4 + block * (6 + 4) < neurons * (6 + 4))
+    monkeypatch.setattr(patch_sums, "BLOCK", block)
+    _, learned = rules.respond_and_learn(rule, inputs, weights)
+    assert isinstance(learned, patch_sums.Scan) == (6 * 4 + block * (6 + 4) < neurons * (6 + 4))
     signal = rules.respond(rule, inputs, weights)
-    assert_close(scan(inputs, signal, weights) / 6 / 2, gram, rule)
+    scan = patch_sums.Scan(signal, inputs, torch.tensor(6.0, dtype=torch.float64))
+    for found in (learned, scan):
+        assert_close(rules.update_of(rule, found.sums(weights), weights), gram, rule)
 
 
 CONVOLUTION = Geometry((2, 1), (1, 0), (1, 2), 2, False, (0, 0))

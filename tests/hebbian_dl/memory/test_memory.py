@@ -190,7 +190,7 @@ def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, pat
     steps = [need for need in limits.needs(protocol, method) if need.steps is not None][finetuning]
     estimated = steps.total - limits.images_bytes(protocol.data, limits.largest_batch(protocol))
     assert measured == pytest.approx(estimated, rel=0.3)
-    assert estimated > RESIDENT + 100e6  # the estimate is more than the bare process
+    assert estimated > RESIDENT + 70e6  # the estimate is more than the bare process
 
 
 def test_a_model_is_its_weights_and_statistics(protocol: NetworkProtocol) -> None:
@@ -203,7 +203,7 @@ def test_a_step_takes_more_with_more_images_at_a_time(path: Path) -> None:
     method = protocol.network.methods["SWTA"]
     whole, parts = (pretraining_bytes(protocol, method.model_copy(update={"at_a_time": n})) for n in (None, 16))
     images = 64 * 48 * 48 * 4
-    assert 3 < (whole - images) / (parts - images) < 4.5
+    assert 2.5 < (whole - images) / (parts - images) < 4.5  # not 4: weights, and signals in parts of their own
 
 
 @pytest.mark.parametrize("change", ["", "network.methods.HPCA.at_a_time=900"])
