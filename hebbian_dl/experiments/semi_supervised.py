@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from hebbian_dl import processes
+from hebbian_dl.experiments import cost
 from hebbian_dl.experiments.few_labels import codes_of, finetuned
 from hebbian_dl.experiments.seed import Part, Seed
 from hebbian_dl.images.in_memory import Images, Splits, channels_last
@@ -71,19 +72,20 @@ def run_method(
 
 def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     """Pre-train, or load the network that was pre-trained earlier, then fine-tune on each regime."""
-    regimes, sought = state.protocol.network.regimes, state.protocol.network.retrieval is not None
-    shares = 1 + len(regimes) * (1 + sought)
-    network, pretraining = _pretrained(state, name, method, _share(report, 0, shares))
-    order = state.label_order()
-    results, done = [], 1
-    for regime in regimes:
+    network_spec, order = state.protocol.network, state.label_order()
+    sought = network_spec.retrieval is not None
+    alone, *others = cost.shares(network_spec, name, len(order), len(state.splits.validation))
+    network, pretraining = _pretrained(state, name, method, _share(report, 0, alone))
+    results, done = [], alone
+    for regime, share in zip(network_spec.regimes, others, strict=True):
         labelled = order[: n_labelled(regime, len(order))]
         what = f"{name}/{regime_name(regime)}"
         result: Part = {}
-        for task, act in ((what, finetuned), (f"{what}/retrieval", codes_of))[: 1 + sought]:
-            result |= _kept(state, task, network, labelled, act, _share(report, done, shares))
-            done += 1
-            report(done / shares)
+        acts = ((what, finetuned), (f"{what}/retrieval", codes_of))[: 1 + sought]
+        for task, act in acts:
+            result |= _kept(state, task, network, labelled, act, _share(report, done, share / len(acts)))
+            done += share / len(acts)
+            report(done)
         results.append(result)
     summary = {key: np.stack([result[key] for result in results]) for key in results[0]}
     first = next(p for n, p in network.named_parameters() if n.endswith("weight") and p.dim() > 1)
@@ -104,9 +106,9 @@ def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, 
     return cast(Part, result)
 
 
-def _share(report: Report, index: int, shares: int) -> Report:
-    """Callback for the progress of one of several equal shares of the work."""
-    return lambda fraction: report((index + fraction) / shares)
+def _share(report: Report, done: float, share: float) -> Report:
+    """Callback for the progress of a share of the work, after the part that is done."""
+    return lambda fraction: report(done + fraction * share)
 
 
 def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple[nn.Sequential, Part]:

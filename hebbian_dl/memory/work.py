@@ -1,5 +1,6 @@
 """Outline of a network's protocol before training: images, layers, floating-point operations."""
 
+from hebbian_dl.experiments import cost
 from protocols.images.examples import count_images
 from protocols.images.masks.examples import counts
 from protocols.images.splits import find_images
@@ -7,18 +8,12 @@ from protocols.plan.curriculum import expand_association
 from protocols.spec.data import ImageData
 from protocols.spec.file_data import FileData
 from protocols.spec.nets.layers import Convolution, Dense, Layer, Normalisation, Pooling, map_sizes
-from protocols.spec.nets.pretraining import ForwardForward, HebbianPretraining, Method, NoPretraining
+from protocols.spec.nets.pretraining import HebbianPretraining, NoPretraining
 from protocols.spec.nets.segmentation import n_masks
 from protocols.spec.network import Network, n_labelled, regime_name
 from protocols.spec.protocol import AssociationProtocol, NetworkProtocol, Protocol, SegmentationProtocol
 from protocols.spec.retrieval import Retrieval
 
-# operations of a step, in forward passes of the network
-BACKPROP = 3  # forward pass, gradients of inputs and of weights
-HEBBIAN = 2  # forward pass and correlation
-VAE = 6  # backprop through encoder and decoder
-FORWARD_FORWARD = 4  # forward pass and gradients of weights, of an image and of a hybrid
-FORWARD = 1
 UNITS = {"TFLOP": 1e12, "GFLOP": 1e9, "MFLOP": 1e6}
 COMPARED_S, RANKED_S = 1.2e-9, 5e-9  # s per query and code, approximately: to compare 64 bits, to rank
 
@@ -46,7 +41,8 @@ def _segmentation(protocol: SegmentationProtocol) -> list[str]:
     masks = ", ".join(f"{regime_name(r)} ({n_masks(r, n)})" for r in spec.regimes)
     tiles = 1 if spec.patch is None else n_tiles(data.size, spec.patch)
     images = sum(
-        max(n_masks(r, n), tuning.epoch_images or tuning.batch) * BACKPROP + tiles * n_validation for r in spec.regimes
+        max(n_masks(r, n), tuning.epoch_images or tuning.batch) * cost.BACKPROP + tiles * n_validation
+        for r in spec.regimes
     )
     unit = "an image" if spec.patch is None else "a patch of {} x {}".format(*spec.patch)
     lines = [
@@ -56,7 +52,7 @@ def _segmentation(protocol: SegmentationProtocol) -> list[str]:
     ]
     for name, method in spec.methods.items():
         if not isinstance(method, NoPretraining):
-            factor = HEBBIAN if isinstance(method, HebbianPretraining) else BACKPROP
+            factor = cost.HEBBIAN if isinstance(method, HebbianPretraining) else cost.BACKPROP
             lines.append(f"pre-training {name}: {_flop(each * method.epochs * (factor * n + n_validation))}")
     more = f", without that of {tuning.unlabelled.method} on images without masks" if tuning.unlabelled else ""
     return [*lines, f"fine-tuning, each method: {_flop(each * tuning.epochs * images)}{more}, {protocol.seeds} seeds"]
@@ -97,15 +93,13 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
     lines.append(f"labels: {labels}")
     total = 0.0
     for name, method in network.methods.items():
-        work = 0.0
         if not isinstance(method, NoPretraining) and network.pretrained is not None:
             lines.append(f"pre-training {name}: taken from {network.pretrained}")
             continue
-        if not isinstance(method, NoPretraining):
-            work = each * method.epochs * (_of_a_step(method) * n + n_validation)
+        work = each * cost.of_pretraining(method, n, n_validation)
         lines.append(f"pre-training {name}: {_flop(work)}")
         total += work
-    tuning = _tuning(network, n, n_validation, each, BACKPROP)
+    tuning = _tuning(network, n, n_validation, each, cost.BACKPROP)
     total += tuning * len(network.methods)
     lines.append(f"fine-tuning, each method: {_flop(tuning)}")
     if network.retrieval is not None:
@@ -114,16 +108,6 @@ def _semi_supervised(protocol: NetworkProtocol) -> list[str]:
         total += work * len(network.methods)
     lines.append(f"work (one seed): {_flop(total)}, {protocol.seeds} seeds")
     return lines
-
-
-def _of_a_step(method: Method) -> int:
-    """Operations of a step of pre-training, in forward passes of the network."""
-    match method:
-        case HebbianPretraining():
-            return HEBBIAN
-        case ForwardForward():
-            return FORWARD_FORWARD
-    return VAE
 
 
 def n_images(data: ImageData | FileData) -> tuple[int, int, int]:
@@ -144,17 +128,14 @@ def _tuning(network: Network, n: int, n_validation: int, each: float, factor: fl
     """Operations of supervised training in all regimes; `factor` is that of a step, in forward passes."""
     if network.finetuning.train == "head":  # features of every image once; the classifier's own work is small
         return each * (n_labelled(max(network.regimes), n) + n_validation)
-    validated = min(n_validation, network.finetuning.validation or n_validation)
-    if (consistency := network.finetuning.consistency) is not None and consistency.learns:
-        factor += consistency.ratio * (factor + FORWARD)  # the weakly augmented images, then the strongly augmented
-    return each * network.finetuning.epochs * sum(factor * n_labelled(r, n) + validated for r in network.regimes)
+    return each * sum(cost.of_finetuning(network, regime, n, n_validation, factor) for regime in network.regimes)
 
 
 def _retrieval(network: Network, spec: Retrieval, images: tuple[int, int, int], each: float) -> tuple[float, list[str]]:
     """Cost of retrieval for each method: operations of training the units and computing codes, and lines about it."""
     n, n_validation, n_test = images
     queries, times = min(n_test, spec.queries or n_test), len(network.regimes)
-    work = _tuning(network, n, n_validation, each, FORWARD if spec.train == "head" else BACKPROP)
+    work = _tuning(network, n, n_validation, each, cost.FORWARD if spec.train == "head" else cost.BACKPROP)
     work += times * each * (n + queries)
     seconds = times * queries * n * (RANKED_S + COMPARED_S * -(-spec.bits // 64))
     return work, [
