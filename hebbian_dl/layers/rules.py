@@ -63,17 +63,17 @@ def respond_and_learn(
             return _krotov_hopfield(rule, inputs, weights, geometry, activated=activated)
         case specs.SparseCoding():
             codes = sparse_codes.codes(rule, inputs, weights, geometry)
-            sums = _sums(inputs, codes, weights, geometry).sums(weights)
+            sums = _driven(inputs, codes, weights, geometry).sums(weights)
             sums.total.sub_(sparse_codes.explained(rule, codes, weights, geometry))
             own = codes if activated else geometry.project(inputs, weights.to(inputs.dtype))
             return own.to(inputs.dtype), sums
     drive = geometry.project(inputs, weights.to(inputs.dtype))
     match rule:
         case specs.Hebb():
-            return drive, _sums(inputs, drive, weights, geometry)
+            return drive, _driven(inputs, drive, weights, geometry)
         case specs.Oja():
             decay = geometry.patches(drive).to(weights.dtype).square().sum(1).flatten()
-            return drive, _sums(inputs, drive, weights, geometry, decay)
+            return drive, _driven(inputs, drive, weights, geometry, decay)
         case specs.HebbianPCA():
             signal = drive
             if rule.activation == "relu":
@@ -81,7 +81,7 @@ def respond_and_learn(
             return signal if activated else drive, hebbian_pca(inputs, signal, weights, geometry)
         case specs.HebbianICA():
             signal = drive.tanh() if rule.nonlinearity == "tanh" else drive**3
-            sums = _sums(inputs, signal, weights, geometry).sums(weights)
+            sums = _driven(inputs, signal, weights, geometry).sums(weights)
             explained = patch_sums.explained(geometry.patches(signal).to(weights.dtype), geometry.rows(weights))
             sums.total.sub_(geometry.from_rows(explained, weights))
             return drive, sums
@@ -246,7 +246,7 @@ def _in_parts(
         more = geometry.correlate(inputs[images], mapped.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
         total = more if total is None else total.add_(more)
     if total is None:
-        return _sums(inputs, torch.cat(signals), weights, geometry, decay, weight)
+        return _driven(inputs, torch.cat(signals), weights, geometry, decay, weight)
     return Sums(total.addcmul_(weights, geometry.spread(decay, weights), value=-1), weight)
 
 
@@ -259,11 +259,11 @@ def _krotov_hopfield(
     signal = competition.first_against(current, rule.rank, rule.strength)
     decay = (signal * current).sum(1).flatten()
     output = geometry.project(inputs, weights.to(inputs.dtype)) if rule.p != 2 else drive
-    sums = _sums(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay).sums(weights)
+    sums = _driven(inputs, geometry.maps(signal, drive.shape), weights, geometry, decay).sums(weights)
     return output.relu() if activated else output, sums
 
 
-def _sums(
+def _driven(
     inputs: Tensor,
     signal: Tensor,
     weights: Tensor,
