@@ -170,7 +170,7 @@ def test_in_a_dry_run_blank_images_stand_in_for_what_is_not_there(
     with dry_run.nothing_written():
         training, test = load(source)
         counted = count_images(ImageData(source=source, classes=(0, 1), validation=40))
-    assert f"{source}: is not in {root} yet" in capsys.readouterr().err
+    assert capsys.readouterr().err.count(f"{source}: is not in {root} yet") == 1
     assert not root.exists()
     assert (len(training.labels), len(test.labels)) == ((50_000 if "cifar" in source else 60_000), 10_000)
     assert len(training.images) == len(training.labels)
