@@ -1,4 +1,4 @@
-"""Environment of this process: processes started by torchrun, threads, device; imports torch only to look for a GPU."""
+"""Environment of this process: processes started by torchrun, threads, device; torch is imported where it is used."""
 
 import os
 
@@ -24,6 +24,18 @@ def leads() -> bool:
 def threads() -> int:
     """Threads per process: OMP_NUM_THREADS, which torchrun sets to 1, or an equal share of the cores."""
     return int(os.environ.get("OMP_NUM_THREADS") or cores_of_each())
+
+
+def set_up_torch(n_threads: int, *, tiny_is_zero: bool) -> None:
+    """Set the number of torch's threads, and whether numbers below 1e-38 count as 0.
+
+    A sharp softmax leaves many such numbers, with which a processor is ten times slower. Threads take the setting over
+    when they start: call this before torch has computed anything in the process.
+    """
+    import torch
+
+    torch.set_num_threads(n_threads)
+    torch.set_flush_denormal(tiny_is_zero)
 
 
 def device_of(asked: str) -> str:

@@ -4,15 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 
 from hebbian_dl.bench import gpu
 from hebbian_dl.bench.peers import ORDINARY, Setting, Step
 from hebbian_dl.bench.steps import EPOCH_IMAGES, check_options, epochs, machine, measure, memory_of, table, write_csv
-from hebbian_dl.environment import device_of
-from hebbian_dl.layers.competition import tiny_as_zero
+from hebbian_dl.environment import device_of, set_up_torch
 from hebbian_dl.run import NetworkLearner
 from protocols.loading.loader import load
 from protocols.runs import cli
@@ -50,18 +48,16 @@ def bench(
     if not isinstance(loaded, NetworkProtocol) or not loaded.network.layers:
         raise ProtocolFault([f"--protocol {protocol}: no network.layers to train; allowed: fasthebb_cifar10, say"])
     setting = Setting(loaded, device_of(device), threads or cores(), batch)
-    torch.set_num_threads(setting.threads)
+    set_up_torch(setting.threads, tiny_is_zero=True)
     if stages or (stages is None and setting.device == "cuda"):
         _in_stages(setting, csv_ or Path("gpu.csv"), images, rounds, total)
         return
     steps = [step for step in Step if not (skip_slow and step in ORDINARY)]
-    with tiny_as_zero():  # as in a run
-        rows, rate = measure(steps, setting, rounds)
+    rows, rate = measure(steps, setting, rounds)
     if memory:
         rows = [replace(row, extra_mb=mb) for row, mb in zip(rows, memory_of(steps, setting), strict=True)]
     if epoch:
-        with tiny_as_zero():
-            rows += epochs(setting, rounds, rate)
+        rows += epochs(setting, rounds, rate)
     console = Console(width=150, highlight=False, markup=False)
     console.print(table(rows))
     console.print(machine(setting, rate))

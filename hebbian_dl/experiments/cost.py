@@ -28,14 +28,20 @@ def of_pretraining(method: Method, n: int, n_validation: int) -> float:
 def of_finetuning(network: Network, regime: float, n: int, n_validation: int, factor: float = BACKPROP) -> float:
     """All epochs with a fraction of the images labelled; `factor` is that of a step."""
     validated = min(n_validation, network.finetuning.validation or n_validation)
-    if (consistency := network.finetuning.consistency) is not None and consistency.learns:
+    if (consistency := network.finetuning.consistency) is not None and consistency.learns and n_labelled(regime, n) < n:
         factor += consistency.ratio * (factor + FORWARD)  # the weakly augmented images, then the strongly augmented
     return network.finetuning.epochs * (factor * n_labelled(regime, n) + validated)
 
 
 def shares(network: Network, name: str, n: int, n_validation: int) -> list[float]:
-    """Shares of pre-training and of fine-tuning in each regime, in their order, in the work of a method."""
+    """Fractions of the work of a method: pre-training, then fine-tuning in each regime.
+
+    A readout of stored features does not go by the arithmetic of the network; there, all parts count the same.
+    """
     pretrained = network.pretrained is not None
     work = [0.0 if pretrained else of_pretraining(network.methods[name], n, n_validation)]
-    work += [of_finetuning(network, regime, n, n_validation) for regime in network.regimes]
+    if network.finetuning.train == "head":
+        work = [float(work[0] > 0)] + [1.0] * len(network.regimes)
+    else:
+        work += [of_finetuning(network, regime, n, n_validation) for regime in network.regimes]
     return [each / sum(work) for each in work]

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from hebbian_dl.environment import set_up_torch
 from hebbian_dl.experiments import association, segmentation, segmentation_summary, semi_supervised, summary
 from hebbian_dl.images.prepared import checksums
-from hebbian_dl.layers.competition import tiny_as_zero
 from hebbian_dl.networks import own, reuse
 from hebbian_dl.networks.architectures.unet import EncoderDecoder
 from protocols.images.masks.examples import fingerprints
@@ -49,16 +48,14 @@ def run_task(
     protocol: Protocol, device: str, threads: int, run: Run, index: int, report: Report, watch: Watch = unwatched
 ) -> Part:
     """Run one training, given by its index in `task_names`; returns its arrays by path."""
-    torch.set_num_threads(threads)
+    set_up_torch(threads, tiny_is_zero=not isinstance(protocol, AssociationProtocol))
     match protocol:
         case NetworkProtocol():
             seed, method = semi_supervised.tasks(protocol)[index]
-            with tiny_as_zero():
-                return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
+            return semi_supervised.run_method(protocol, device, run, seed, method, report, watch)
         case SegmentationProtocol():
             seed, method = segmentation.tasks(protocol)[index]
-            with tiny_as_zero():
-                return segmentation.run_method(protocol, device, run, seed, method, report, watch)
+            return segmentation.run_method(protocol, device, run, seed, method, report, watch)
         case AssociationProtocol():
             return association.run_seed(protocol, protocol.seed_list[index], report, watch)
     raise TypeError(type(protocol))

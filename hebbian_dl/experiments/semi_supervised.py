@@ -74,10 +74,10 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     """Pre-train, or load the network that was pre-trained earlier, then fine-tune on each regime."""
     network_spec, order = state.protocol.network, state.label_order()
     sought = network_spec.retrieval is not None
-    alone, *others = cost.shares(network_spec, name, len(order), len(state.splits.validation))
-    network, pretraining = _pretrained(state, name, method, _share(report, 0, alone))
-    results, done = [], alone
-    for regime, share in zip(network_spec.regimes, others, strict=True):
+    of_pretraining, *of_regimes = cost.shares(network_spec, name, len(order), len(state.splits.validation))
+    network, pretraining = _pretrained(state, name, method, _share(report, 0, of_pretraining))
+    results, done = [], of_pretraining
+    for regime, share in zip(network_spec.regimes, of_regimes, strict=True):
         labelled = order[: n_labelled(regime, len(order))]
         what = f"{name}/{regime_name(regime)}"
         result: Part = {}

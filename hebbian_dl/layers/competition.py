@@ -3,13 +3,12 @@
 Scores and results have one row per patch, with neurons along the last dimension.
 """
 
-import contextlib
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-PART = 5 * 2**18  # scores, 5 MB: several passes over them stay, but for little, in the cache of a processor
+PART = 5 * 2**18  # scores: several passes over so many are done mostly in the cache of a processor
 NEURONS = -1  # dimension of neurons in scores of shape (groups, P, n_neurons / groups)
 
 
@@ -46,17 +45,7 @@ def first_against(scores: Tensor, rank: int, strength: float) -> Tensor:
 
 
 def parts(drive: Tensor) -> Iterator[slice]:
-    """Images to work on together, (n, n_neurons, ...): all on a GPU, on a CPU equal parts whose scores it caches."""
+    """Images to work on together, (n, n_neurons, ...): all on a GPU, on a CPU parts with about `PART` scores each."""
     n = len(drive)
     size = n if drive.is_cuda else -(-n // max(1, -(-drive.numel() // PART)))
     return (slice(start, start + size) for start in range(0, max(1, n), max(1, size)))  # one part if there is no image
-
-
-@contextlib.contextmanager
-def tiny_as_zero() -> Iterator[None]:
-    """Let numbers below 1e-38 count as 0: a sharp softmax leaves many, with which a processor is ten times slower."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)

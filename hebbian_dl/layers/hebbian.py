@@ -110,7 +110,8 @@ class Hebbian(nn.Module):
             return self._respond(inputs)
         with torch.no_grad():
             output, learned = self._learn(inputs)
-            if processes.world() > 1 or inputs.numel() + output.numel() >= self.weight.numel():
+            few_weights = inputs.numel() + output.numel() >= self.weight.numel()
+            if processes.world() > 1 or few_weights:  # then the sums are also the smaller to look for NaN in
                 learned = learned.sums(self.weight)
                 processes.add_up(learned.total, learned.weight)
             if self.checked:

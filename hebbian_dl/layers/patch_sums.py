@@ -1,8 +1,8 @@
 """Sums over patches, from which weights are updated: as such, or not yet computed.
 
 The weights of a large dense layer far outnumber its inputs and outputs, and reading and writing them takes as long as
-the arithmetic. What such a layer learned is therefore kept as its factors, from which the weights can be updated
-without storing sums of their size; the sums follow where they are needed, to be added to those of other batches.
+the arithmetic. What such a layer learned is therefore kept as the factors of a product, from which the weights can be
+updated without storing sums of their size. The sums follow where they are needed, to be added to those of others.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ GPU_BLOCK = 256  # each block is several kernels: fewer launches; not measured y
 
 
 class Learned(Protocol):
-    """What a layer learned from a batch. The weights and the factors must be those that it learned with."""
+    """What a layer learned from a batch; valid until the weights, inputs or outputs of the batch change."""
 
     @property
     def weight(self) -> Tensor:
@@ -25,8 +25,8 @@ class Learned(Protocol):
     def sums(self, weights: Tensor) -> "Sums":
         """The sums, computed."""
 
-    def add_to(self, weights: Tensor, factors: Tensor) -> None:
-        """Add the sums times factors that broadcast with the weights."""
+    def add_to(self, weights: Tensor, scale: Tensor) -> None:
+        """Add the sums times a scale, which broadcasts with the weights: shape () or one value for each neuron."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Sums:
         """Themselves."""
         return self
 
-    def add_to(self, weights: Tensor, factors: Tensor) -> None:
+    def add_to(self, weights: Tensor, scale: Tensor) -> None:
         """One pass over memory."""
-        weights.addcmul_(self.total, factors)
+        weights.addcmul_(self.total, scale)
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Driven:
             total.addcmul_(weights, self.decay[:, None], value=-1)
         return Sums(total, self.weight)
 
-    def add_to(self, weights: Tensor, factors: Tensor) -> None:
-        """B <- (1 - factor decay) B + factor signal'C, the product added in place."""
-        factors = factors.reshape(-1)
+    def add_to(self, weights: Tensor, scale: Tensor) -> None:
+        """B <- (1 - scale decay) B + scale signal'C, the product added in place."""
+        scale = scale.reshape(-1)
         if self.decay is not None:
-            weights.mul_((1 - factors * self.decay)[:, None])
-        signal = (self.signal * factors).to(self.inputs.dtype).t()
+            weights.mul_((1 - scale * self.decay)[:, None])
+        signal = (self.signal * scale).to(self.inputs.dtype).t()
         if self.inputs.dtype == weights.dtype:
             weights.addmm_(signal, self.inputs)
         else:
@@ -99,11 +99,11 @@ class Scan:
         self._add(total, weights, torch.ones_like(self.weight))
         return Sums(total, self.weight)
 
-    def add_to(self, weights: Tensor, factors: Tensor) -> None:
+    def add_to(self, weights: Tensor, scale: Tensor) -> None:
         """Block by block, in the processor's cache; later blocks do not depend on the weights of earlier ones."""
-        self._add(weights, weights, factors)
+        self._add(weights, weights, scale)
 
-    def _add(self, result: Tensor, weights: Tensor, factors: Tensor) -> None:
+    def _add(self, result: Tensor, weights: Tensor, scale: Tensor) -> None:
         left = self.inputs.clone()
         size = block_size(weights)
         for start in range(0, len(weights), size):
@@ -112,7 +112,7 @@ class Scan:
             change = own.t() @ left
             change.addmm_((own.t() @ own).tril_(), synapses, alpha=-1)
             left.addmm_(own, synapses, alpha=-1)
-            result[block].addcmul_(change, factors)
+            result[block].addcmul_(change, scale[block] if scale.dim() else scale)
 
 
 def block_size(weights: Tensor) -> int:

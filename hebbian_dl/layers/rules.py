@@ -55,10 +55,8 @@ def respond_and_learn(
         To be used before the output, the inputs or the weights change.
     """
     match rule:
-        case specs.SoftWTA(score="activation"):
-            return _competitive(rule, inputs, weights, geometry, cosine=False, activated=activated)
         case specs.SoftWTA() | specs.HardWTA() | specs.TopWTA():
-            return _competitive(rule, inputs, weights, geometry, cosine=True, activated=activated)
+            return _competitive(rule, inputs, weights, geometry, activated=activated)
         case specs.KrotovHopfield():
             return _krotov_hopfield(rule, inputs, weights, geometry, activated=activated)
         case specs.SparseCoding():
@@ -106,21 +104,23 @@ def respond(rule: specs.Rule, inputs: Tensor, weights: Tensor, geometry: Geometr
 
 
 def factors(rule: specs.Rule, learned: Learned, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
-    """Factors that turn sums into the update, shape () or (n_neurons,); 0 for neurons that won no share of a patch."""
+    """Factors that turn sums into the update, shape () or (n_neurons,); 0 where there was no (share of a) patch."""
     match rule:
         case specs.KrotovHopfield():
             return _inverse_of_largest(learned.sums(weights).total)
         case specs.SoftHebb():
             largest = rule.divide_by_largest
-            scale = _inverse_of_largest(learned.sums(weights).total) if largest else 1 / learned.weight
+            scale = _inverse_of_largest(learned.sums(weights).total) if largest else _inverse(learned.weight)
             exponent = rule.norm_exponent
             return scale if exponent == 0 else scale * (geometry.norms(weights) - 1).abs() ** exponent
         case specs.HebbianPCA(divide_by_root_fan_in=True):
-            return 1 / (learned.weight * geometry.fan_in(weights) ** 0.5)
-    if not learned.weight.dim():
-        return 1 / learned.weight
-    smallest = torch.finfo(learned.weight.dtype).tiny  # the inverse of a smaller number may be infinite
-    return torch.where(learned.weight >= smallest, 1 / learned.weight, 0)
+            return _inverse(learned.weight) / geometry.fan_in(weights) ** 0.5
+    return _inverse(learned.weight)
+
+
+def _inverse(weight: Tensor) -> Tensor:
+    """1 / weight, or 0 for a weight so small that its inverse may be infinite."""
+    return torch.where(weight >= torch.finfo(weight.dtype).tiny, 1 / weight, 0)
 
 
 def _inverse_of_largest(total: Tensor) -> Tensor:
@@ -135,7 +135,8 @@ def update_of(rule: specs.Rule, sums: Sums, weights: Tensor, geometry: Geometry 
 @torch.no_grad()
 def apply(rule: specs.Rule, learned: Learned, weights: Tensor, rate: float, geometry: Geometry = DENSE) -> None:
     """Add the update times a learning rate to the weights, where possible without storing it."""
-    learned.add_to(weights, rate * geometry.spread(factors(rule, learned, weights, geometry), weights))
+    scale = rate * geometry.spread(factors(rule, learned, weights, geometry), weights)
+    learned.add_to(weights, scale)
     if isinstance(rule, specs.SparseCoding):
         weights.copy_(sparse_codes.atoms(rule, weights, geometry))
 
@@ -151,7 +152,7 @@ def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geome
     Dense layers use either the Gram matrix A'A or a scan over blocks of neurons, whichever needs fewer operations;
     convolutions, whose patches are not stored, use the Gram matrix.
     """
-    count = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
+    count = _count(weights, geometry.n_patches(signal))
     if not geometry.n_dims:
         (p, q), m, block = signal.shape, weights.shape[1], patch_sums.block_size(weights)
         if p * m + block * (p + m) < q * (p + m):
@@ -180,18 +181,13 @@ def _competitive(
     weights: Tensor,
     geometry: Geometry,
     *,
-    cosine: bool,
     activated: bool,
 ) -> tuple[Tensor, Learned]:
     """sum_p D S (C - B), weighted by D = S / sum_p S (equation 7), for shares S from a competition of neurons."""
     drive = _unit_projection(inputs, weights, geometry)
 
     def compete(inputs: Tensor, scores: Tensor) -> Signal:
-        inverse_norms = torch.ones_like(scores[..., :1])
-        if cosine:
-            norms = geometry.squared_norms(inputs.to(weights.dtype), weights).sqrt_()
-            inverse_norms = torch.where(norms > 0, 1 / norms, 0)
-        share = _shares(rule, scores, inverse_norms)
+        share = _shares(rule, inputs, scores, weights, geometry)
         weight = share.sum(1).flatten()
         share.square_()
         return share, share.sum(1).flatten(), weight
@@ -201,14 +197,22 @@ def _competitive(
     return output, learned
 
 
-def _shares(rule: specs.SoftWTA | specs.HardWTA | specs.TopWTA, scores: Tensor, inverse_norms: Tensor) -> Tensor:
-    """Shares of the neurons in patches, both (groups, P, n_neurons / groups); inverse norms (groups, P, 1)."""
+def _shares(
+    rule: specs.SoftWTA | specs.HardWTA | specs.TopWTA,
+    inputs: Tensor,
+    scores: Tensor,
+    weights: Tensor,
+    geometry: Geometry,
+) -> Tensor:
+    """Shares of the neurons in patches, from their scores w.x / |w|; both (groups, P, n_neurons / groups)."""
+    if isinstance(rule, specs.SoftWTA) and rule.score == "activation":
+        return competition.soft(scores / rule.temperature)
+    norms = geometry.squared_norms(inputs.to(weights.dtype), weights).sqrt_()
+    inverse_norms = torch.where(norms > 0, 1 / norms, 0)  # (groups, P, 1)
     match rule:
-        case specs.SoftWTA(score="cosine"):
+        case specs.SoftWTA():
             root = 0.5 * rule.temperature**-0.5  # ((cos + 1) / 2)^2 / T in three passes over memory
             return competition.soft((scores * (root * inverse_norms)).add_(root).square_())
-        case specs.SoftWTA():
-            return competition.soft(scores / rule.temperature)
         case specs.HardWTA():
             return competition.hard(scores * inverse_norms)
         case specs.TopWTA():
@@ -219,7 +223,7 @@ def _soft_hebb(rule: specs.SoftHebb, _: Tensor, current: Tensor) -> Signal:
     """S and sum_p S w.x, with the number of patches as the divisor."""
     compete = competition.soft_against if rule.anti_hebbian else competition.soft
     share = compete(current / rule.temperature)
-    return share, (share * current).sum(1).flatten(), current.new_tensor(current.shape[1])
+    return share, (share * current).sum(1).flatten(), _count(current, current.shape[1])
 
 
 def _in_parts(
@@ -246,7 +250,8 @@ def _in_parts(
         more = geometry.correlate(inputs[images], mapped.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
         total = more if total is None else total.add_(more)
     if total is None:
-        return _driven(inputs, torch.cat(signals), weights, geometry, decay, weight)
+        signal = signals[0] if len(signals) == 1 else torch.cat(signals)
+        return _driven(inputs, signal, weights, geometry, decay, weight)
     return Sums(total.addcmul_(weights, geometry.spread(decay, weights), value=-1), weight)
 
 
@@ -273,7 +278,7 @@ def _driven(
 ) -> Learned:
     """sum_p signal C - decay B, over P patches; divided by their number, or by a weight of each neuron."""
     if weight is None:
-        weight = torch.full((), geometry.n_patches(signal), dtype=weights.dtype, device=weights.device)
+        weight = _count(weights, geometry.n_patches(signal))
     decay = None if decay is None else decay.to(weights.dtype)
     if not geometry.n_dims:
         return Driven(signal.to(inputs.dtype), inputs, decay, weight)
@@ -289,3 +294,8 @@ def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Ten
     if geometry.n_dims:
         return geometry.project(inputs, (weights * geometry.spread(inverse, weights)).to(inputs.dtype))
     return geometry.project(inputs, weights.to(inputs.dtype)) * inverse.to(inputs.dtype)  # outputs: fewer than weights
+
+
+def _count(like: Tensor, n: int) -> Tensor:
+    """A number on the device and in the precision of a tensor, without a copy to a GPU."""
+    return torch.full((), n, dtype=like.dtype, device=like.device)

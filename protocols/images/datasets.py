@@ -194,15 +194,15 @@ def _is_present(source: str) -> bool:
     return all((data_dir() / source / name).is_file() for name in DATA_SETS[source].md5)
 
 
-@functools.cache  # once
-def _tell_of(source: str, folder: Path) -> None:
+@functools.cache  # said once a folder
+def _say_absent(source: str, folder: Path) -> None:
     print(f"{source}: is not in {folder} yet, a run downloads it; counted as published", file=sys.stderr)
 
 
 def _stand_in(source: str) -> tuple[LabelledImages, LabelledImages]:
     """Blank images in place of those of a source that is not downloaded yet; their classes take turns."""
     shape, counts = CONTENTS[source]
-    _tell_of(source, data_dir())
+    _say_absent(source, data_dir())
 
     def part(of_classes: npt.NDArray[np.int64]) -> LabelledImages:
         labels = np.repeat(np.arange(len(of_classes)), of_classes)

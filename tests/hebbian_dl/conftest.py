@@ -16,3 +16,10 @@ def alone() -> Iterator[None]:
         patch.setattr(NetworkLearner, "figures", lambda *_: None)
         yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def tiny_numbers_count() -> Iterator[None]:
+    """A run in the process of the tests leaves its setting for tiny numbers behind."""
+    yield
+    torch.set_flush_denormal(False)

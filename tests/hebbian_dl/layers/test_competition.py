@@ -1,4 +1,4 @@
-"""Tests of the competition between neurons: parts of a batch, numbers too small to matter."""
+"""Competition between neurons, one part of a batch after another."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from tests.hebbian_dl.layers.test_rules import assert_close, draw_normal
 @pytest.mark.parametrize(
     ("n", "neurons", "most", "sizes"), [(7, 3, 99, [7]), (7, 3, 9, [3, 3, 1]), (2, 3, 1, [1, 1]), (0, 3, 9, [0])]
 )
-def test_parts_are_equal_and_hold_every_image_once(
+def test_parts_hold_every_image_once(
     n: int, neurons: int, most: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(competition, "PART", most)
@@ -36,13 +36,3 @@ def test_what_is_learned_in_parts_is_what_is_learned_at_once(
     assert torch.equal(again, output)
     assert_close(parts.total, whole.total, rule)
     assert_close(parts.weight, whole.weight, rule)
-
-
-def test_tiny_numbers_are_zero_for_a_while_only() -> None:
-    def tiny() -> float:
-        return (torch.tensor([1e-30]) * 1e-10).item()
-
-    assert tiny() > 0
-    with competition.tiny_as_zero():
-        assert tiny() == 0
-    assert tiny() > 0

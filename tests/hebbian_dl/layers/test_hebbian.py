@@ -135,6 +135,19 @@ def test_learning_in_place_is_what_sgd_does(place: str, activated: bool) -> None
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_a_batch_in_two_forwards_learns_as_in_one(place: str) -> None:
+    inputs = inputs_of(place, 5)
+    for rule in RULES:
+        once, twice = layer_of(place, rule), layer_of(place, rule)
+        once.learning_rate = twice.learning_rate = 0.1
+        once(inputs)
+        for part, more in ((inputs[:2], True), (inputs[2:], False)):
+            twice.more_to_come = more
+            twice(part)
+        assert_close(twice.weight.detach(), once.weight.detach(), rule)
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("chunk", [1, 3, 5, 100])
 def test_the_chunk_size_does_not_matter(place: str, chunk: int) -> None:
     inputs = inputs_of(place, 5)

@@ -473,6 +473,27 @@ def test_bfloat16_inputs_give_sums_in_single_precision_within_2_percent(kind: st
     assert (rules.update_of(rule, sums, weights, geometry) - wanted).norm() < 0.02 * wanted.norm()
 
 
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_weights_that_change_at_once_change_by_the_sums(rule: specs.Rule) -> None:
+    exact, start = draw_normal(6, 12).float(), draw_normal(90, 12, seed=1).float() / 12**0.5
+    for inputs, tolerance in ((exact, 1e-4), (exact.bfloat16(), 0.02)):
+        _, learned = rules.respond_and_learn(rule, inputs, start)
+        at_once, added = start.clone(), start.clone()
+        rules.apply(rule, learned.sums(start), added, 0.1)
+        rules.apply(rule, learned, at_once, 0.1)
+        assert at_once.dtype == torch.float32
+        assert (at_once - added).norm() <= tolerance * (added - start).norm()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_batch_without_images_changes_nothing(rule: specs.Rule) -> None:
+    weights = draw_normal(90, 12) / 10
+    start = weights / weights.norm(dim=1, keepdim=True)  # where a rule keeps weights at norm 1
+    weights = start.clone()
+    rules.apply(rule, rules.respond_and_learn(rule, draw_normal(0, 12), weights)[1], weights, 0.1)
+    assert_close(weights, start, rule)
+
+
 def test_sums_of_every_rule_keep_the_precision_of_the_weights() -> None:
     inputs, weights = draw_normal(6, 4).bfloat16(), draw_normal(3, 4, seed=1).float()
     every = [rules.learn(rule, inputs, weights)[1] for rule in RULES]

@@ -30,9 +30,16 @@ LAYERS: list[dict[str, Any]] = [
     *({"dense": 8}, {"norm": "relative"}, {"dense": 6}),
 ]
 NETWORK = Network.model_validate({"layers": LAYERS, "methods": {"none": {"pretraining": "none"}}})
-RULES = {"HPCA": {"rule": "hpca"}, "SWTA": {"rule": "swta"}, "sparse coding": {"rule": "sparse_coding"}}
-KINDS = ["HPCA", "SWTA", "sparse coding", "VAE", "forward-forward", "fine-tuning"]
-WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::unique_dim"}
+RULES = {
+    "HPCA": {"rule": "hpca"},
+    "SWTA": {"rule": "swta"},
+    "SoftHebb": {"rule": "softhebb"},
+    "sparse coding": {"rule": "sparse_coding"},
+}
+KINDS = ["HPCA", "SWTA", "SoftHebb", "sparse coding", "VAE", "forward-forward", "fine-tuning"]
+WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::equal", "aten::is_nonzero", "aten::unique_dim"} | {
+    "aten::lift_fresh"  # a tensor made of a value of Python, which is copied to the GPU
+}
 
 
 class Waits(TorchDispatchMode):
