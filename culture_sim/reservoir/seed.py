@@ -11,7 +11,7 @@ from culture_sim.reservoir import variants
 from culture_sim.reservoir.measures import measured
 from culture_sim.reservoir.responses import features
 from protocols.plan.reservoir import Trials, electrode_pulses, expand_reservoir
-from protocols.runs.reporting import Report
+from protocols.runs.reporting import Report, share_of
 from protocols.runs.run_directory import Run
 from protocols.spec.protocol import ReservoirProtocol
 
@@ -36,12 +36,13 @@ def run_seed(protocol: ReservoirProtocol, device: str, seed: int, run: Run, repo
     culture = LivingCulture.grow(protocol.culture, seed)
     names = variants.simulated(protocol.reservoir)
     responses: dict[str, np.ndarray] = {}
+    share = SIMULATED / len(names)
     for k, name in enumerate(names):
         part = run.load_part(PART.format(seed, name))
         if part is None:
             other = variants.grown(name, culture, protocol.reservoir, seed)
             plastic = trials.plastic if name in variants.PLASTIC else trials.plastic[:0]
-            part = _responses(protocol, trials, other, plastic, device, _share(report, k, len(names)))
+            part = _responses(protocol, trials, other, plastic, device, share_of(report, k * share, share))
             run.save_part(PART.format(seed, name), part)
         responses[name] = part["after"]
         if name == "culture" and "before" in part:
@@ -62,11 +63,6 @@ def discard(run: Run, seed: int) -> None:
     """Delete the saved responses of a seed that is finished."""
     for path in run.partial.glob(f"{PART.format(seed, '*')}.npz"):
         path.unlink()
-
-
-def _share(report: Report, index: int, of: int) -> Report:
-    """Report the progress of one of several simulations."""
-    return lambda done: report(SIMULATED * (index + done) / of)
 
 
 def _responses(

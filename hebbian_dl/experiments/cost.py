@@ -38,10 +38,9 @@ def shares(network: Network, name: str, n: int, n_validation: int) -> list[float
 
     A readout of stored features does not go by the arithmetic of the network; there, all parts count the same.
     """
-    pretrained = network.pretrained is not None
-    work = [0.0 if pretrained else of_pretraining(network.methods[name], n, n_validation)]
+    alone = 0.0 if network.pretrained is not None else of_pretraining(network.methods[name], n, n_validation)
     if network.finetuning.train == "head":
-        work = [float(work[0] > 0)] + [1.0] * len(network.regimes)
+        work = [float(alone > 0), *(1.0 for _ in network.regimes)]
     else:
-        work += [of_finetuning(network, regime, n, n_validation) for regime in network.regimes]
+        work = [alone, *(of_finetuning(network, regime, n, n_validation) for regime in network.regimes)]
     return [each / sum(work) for each in work]

@@ -20,7 +20,7 @@ from hebbian_dl.segmentation.segmenter import Segmenter, decided, probabilities
 from hebbian_dl.training import checkpoint, diagnostics
 from hebbian_dl.training.generators import seed_torch
 from protocols.results import overlap
-from protocols.runs.reporting import Report, Watch, unwatched
+from protocols.runs.reporting import Report, Watch, share_of, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.nets.pretraining import NoPretraining
 from protocols.spec.nets.segmentation import MapHebbianPretraining, n_masks
@@ -84,12 +84,8 @@ def run_method(
     inputs = inputs_of(protocol.data, torch.device(device), protocol.segmentation.patch)
     state = State(protocol, seed, name, inputs, run, torch.device(device), watch)
     regimes, order = protocol.segmentation.regimes, state.label_order()
-    shares = 1 + len(regimes)
-
-    def share(index: int) -> Report:
-        return lambda fraction: report((index + fraction) / shares)
-
-    network, records = _pretrained(state, share(0))
+    share = 1 / (1 + len(regimes))
+    network, records = _pretrained(state, share_of(report, 0, share))
     learned = {key: tensor.clone() for key, tensor in network.state_dict().items()}
     results = []
     for done, regime in enumerate(regimes, start=1):
@@ -97,11 +93,13 @@ def run_method(
         result = run.load_part(part)
         if result is None:
             network.load_state_dict(learned)
-            result = _finetuned(state, network, regime, order[: n_masks(regime, len(order))], share(done))
+            result = _finetuned(
+                state, network, regime, order[: n_masks(regime, len(order))], share_of(report, done * share, share)
+            )
             run.save_part(part, result)
         checkpoint.delete(run.partial / f"{part}.safetensors")
         results.append(result)
-        report((done + 1) / shares)
+        report((done + 1) * share)
     return {key: np.stack([result[key] for result in results]) for key in results[0]} | records
 
 

@@ -22,7 +22,7 @@ from hebbian_dl.training import checkpoint, diagnostics
 from hebbian_dl.training.evaluation import batch_for
 from hebbian_dl.training.hebbian import hebbian_training
 from hebbian_dl.training.loop import Training
-from protocols.runs.reporting import Report, Watch, unwatched
+from protocols.runs.reporting import Report, Watch, share_of, unwatched
 from protocols.runs.run_directory import Run
 from protocols.spec.nets.pretraining import (
     ForwardForward,
@@ -75,7 +75,7 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
     network_spec, order = state.protocol.network, state.label_order()
     sought = network_spec.retrieval is not None
     of_pretraining, *of_regimes = cost.shares(network_spec, name, len(order), len(state.splits.validation))
-    network, pretraining = _pretrained(state, name, method, _share(report, 0, of_pretraining))
+    network, pretraining = _pretrained(state, name, method, share_of(report, 0, of_pretraining))
     results, done = [], of_pretraining
     for regime, share in zip(network_spec.regimes, of_regimes, strict=True):
         labelled = order[: n_labelled(regime, len(order))]
@@ -83,7 +83,7 @@ def _method(state: Seed, name: str, method: Method, report: Report) -> Part:
         result: Part = {}
         acts = ((what, finetuned), (f"{what}/retrieval", codes_of))[: 1 + sought]
         for task, act in acts:
-            result |= _kept(state, task, network, labelled, act, _share(report, done, share / len(acts)))
+            result |= _kept(state, task, network, labelled, act, share_of(report, done, share / len(acts)))
             done += share / len(acts)
             report(done)
         results.append(result)
@@ -104,11 +104,6 @@ def _kept(state: Seed, task: str, network: nn.Sequential, labelled: np.ndarray, 
         state.run.save_part(part, result)
     checkpoint.delete(state.run.partial / f"{part}.safetensors")
     return cast(Part, result)
-
-
-def _share(report: Report, done: float, share: float) -> Report:
-    """Callback for the progress of a share of the work, after the part that is done."""
-    return lambda fraction: report(done + fraction * share)
 
 
 def _pretrained(state: Seed, name: str, method: Method, report: Report) -> tuple[nn.Sequential, Part]:

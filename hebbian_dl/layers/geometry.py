@@ -91,14 +91,15 @@ class Geometry:
         return convolve(padded, weights, None, self.stride, self.padding, self.dilation, self.groups)
 
     def correlate(self, inputs: Tensor, signal: Tensor, weights: Tensor) -> Tensor:
-        """sum_p signal_pq x_p, in the shape of `weights`, of which only shape and type are used."""
+        """sum_p signal_pq x_p, in shape and type of `weights`, multiplied in the precision of the inputs."""
+        signal = signal.to(inputs.dtype)
         if not self.n_dims:
-            return signal.t() @ inputs
+            return (signal.t() @ inputs).to(weights.dtype)
         return torch.ops.aten.convolution_backward(
-            *(signal, self._padded(inputs), weights, None),
+            *(signal, self._padded(inputs), weights.to(inputs.dtype), None),
             *(self.stride, self.padding, self.dilation, self.transposed),
             *(self.output_padding or (0,) * self.n_dims, self.groups, [False, True, False]),
-        )[1]
+        )[1].to(weights.dtype)
 
     def squared_norms(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """|x_p|^2 of every patch, shape (groups, P, 1)."""

@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from hebbian_dl.layers.geometry import DENSE, Geometry
+
 BLOCK = 64  # neurons of a scan; on a CPU the fastest of 32 to 512 for 4096 neurons with 2304 inputs
 GPU_BLOCK = 256  # each block is several kernels: fewer launches; not measured yet
 
@@ -68,10 +70,8 @@ class Driven:
 
     def sums(self, weights: Tensor) -> Sums:
         """The product, less the decayed weights."""
-        total = (self.signal.t() @ self.inputs).to(weights.dtype)
-        if self.decay is not None:
-            total.addcmul_(weights, self.decay[:, None], value=-1)
-        return Sums(total, self.weight)
+        total = DENSE.correlate(self.inputs, self.signal, weights)
+        return Sums(subtract_decay(total, self.decay, weights), self.weight)
 
     def add_to(self, weights: Tensor, scale: Tensor) -> None:
         """B <- (1 - scale decay) B + scale signal'C, the product added in place."""
@@ -113,6 +113,13 @@ class Scan:
             change.addmm_((own.t() @ own).tril_(), synapses, alpha=-1)
             left.addmm_(own, synapses, alpha=-1)
             result[block].addcmul_(change, scale[block] if scale.dim() else scale)
+
+
+def subtract_decay(total: Tensor, decay: Tensor | None, weights: Tensor, geometry: Geometry = DENSE) -> Tensor:
+    """Subtract decay B from sums, in place, for a decay of each neuron, shape (n_neurons,), or None."""
+    if decay is not None:
+        total.addcmul_(weights, geometry.spread(decay, weights), value=-1)
+    return total
 
 
 def block_size(weights: Tensor) -> int:

@@ -160,8 +160,7 @@ def hebbian_pca(inputs: Tensor, signal: Tensor, weights: Tensor, geometry: Geome
     rows = geometry.patches(signal).to(weights.dtype)
     gram = (rows.transpose(1, 2) @ rows).tril_()
     explained = geometry.from_rows(gram @ geometry.rows(weights), weights)
-    total = geometry.correlate(inputs, signal.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
-    return Sums(total.sub_(explained), count)
+    return Sums(geometry.correlate(inputs, signal, weights).sub_(explained), count)
 
 
 @torch.no_grad()
@@ -238,7 +237,7 @@ def _in_parts(
         (groups, P, n_neurons / groups); returns their signals in the shape of the drives, decay and divisor.
     """
     signals, total = [], None
-    decay, weight = drive.new_zeros((), dtype=weights.dtype), drive.new_zeros((), dtype=weights.dtype)
+    decay, weight = weights.new_zeros(()), weights.new_zeros(())
     for images in competition.parts(drive):
         part = drive[images]
         signal, own_decay, own_weight = compete(inputs[images], geometry.patches(part).to(weights.dtype))
@@ -247,12 +246,12 @@ def _in_parts(
         if not geometry.n_dims:
             signals.append(mapped)
             continue
-        more = geometry.correlate(inputs[images], mapped.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
+        more = geometry.correlate(inputs[images], mapped, weights)
         total = more if total is None else total.add_(more)
     if total is None:
         signal = signals[0] if len(signals) == 1 else torch.cat(signals)
         return _driven(inputs, signal, weights, geometry, decay, weight)
-    return Sums(total.addcmul_(weights, geometry.spread(decay, weights), value=-1), weight)
+    return Sums(patch_sums.subtract_decay(total, decay, weights, geometry), weight)
 
 
 def _krotov_hopfield(
@@ -282,10 +281,8 @@ def _driven(
     decay = None if decay is None else decay.to(weights.dtype)
     if not geometry.n_dims:
         return Driven(signal.to(inputs.dtype), inputs, decay, weight)
-    total = geometry.correlate(inputs, signal.to(inputs.dtype), weights.to(inputs.dtype)).to(weights.dtype)
-    if decay is not None:
-        total.addcmul_(weights, geometry.spread(decay, weights), value=-1)
-    return Sums(total, weight)
+    total = geometry.correlate(inputs, signal, weights)
+    return Sums(patch_sums.subtract_decay(total, decay, weights, geometry), weight)
 
 
 def _unit_projection(inputs: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:

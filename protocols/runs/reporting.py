@@ -15,3 +15,8 @@ def unwatched(metric: str, value: float) -> None:
 
 def unheard(fraction: float) -> None:
     """No-op progress callback."""
+
+
+def share_of(report: Report, done: float, share: float) -> Report:
+    """Callback for a part of the work: a share of all of it, after what is done."""
+    return lambda fraction: report(done + fraction * share)

@@ -52,7 +52,7 @@ torch.empty = torch.rand  # images: what memory happened to hold can be NaN, whi
 sizes.counted = sizes.LiveBytes = type("Nothing", (), {{
     "peak": 0, "__enter__": lambda self: self, "__exit__": lambda self, *_: None}})
 from protocols.loading.loader import load
-protocol = load({path!r})
+protocol = load({path!r}, {changes!r})
 method = protocol.network.methods[{method!r}]
 if {finetuning}:
     sizes.finetuning_bytes(protocol, method, protocol.network.finetuning)
@@ -177,7 +177,8 @@ def test_tensors_without_contents_are_as_many_as_those_with(
 
 @pytest.mark.parametrize(("method", "finetuning"), [("SWTA", False), ("HPCA", True)])
 def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, path: Path) -> None:
-    code = MEASURE.format(path=str(path), method=method, finetuning=finetuning)
+    changes = ["network.methods.SWTA.batch=128"]
+    code = MEASURE.format(path=str(path), changes=changes, method=method, finetuning=finetuning)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, cwd=Path.cwd()
@@ -186,11 +187,11 @@ def test_the_estimate_is_what_a_process_takes(method: str, finetuning: bool, pat
     if not run.stdout.strip():
         pytest.skip("the system tells no peak of memory")
     measured = int(run.stdout) * 1024
-    protocol = small(path)
+    protocol = small(path, *changes)
     steps = [need for need in limits.needs(protocol, method) if need.steps is not None][finetuning]
     estimated = steps.total - limits.images_bytes(protocol.data, limits.largest_batch(protocol))
     assert measured == pytest.approx(estimated, rel=0.3)
-    assert estimated > RESIDENT + 70e6  # the estimate is more than the bare process
+    assert estimated > RESIDENT + 100e6  # the estimate is more than the bare process
 
 
 def test_a_model_is_its_weights_and_statistics(protocol: NetworkProtocol) -> None:
@@ -199,11 +200,11 @@ def test_a_model_is_its_weights_and_statistics(protocol: NetworkProtocol) -> Non
 
 
 def test_a_step_takes_more_with_more_images_at_a_time(path: Path) -> None:
-    protocol = small(path, "network.methods.SWTA.batch=64")
+    protocol = small(path, "network.methods.SWTA.batch=256")
     method = protocol.network.methods["SWTA"]
-    whole, parts = (pretraining_bytes(protocol, method.model_copy(update={"at_a_time": n})) for n in (None, 16))
-    images = 64 * 48 * 48 * 4
-    assert 2.5 < (whole - images) / (parts - images) < 4.5  # not 4: weights, and signals in parts of their own
+    whole, parts = (pretraining_bytes(protocol, method.model_copy(update={"at_a_time": n})) for n in (None, 64))
+    images = 256 * 48 * 48 * 4
+    assert 3 < (whole - images) / (parts - images) < 4.5
 
 
 @pytest.mark.parametrize("change", ["", "network.methods.HPCA.at_a_time=900"])
